@@ -1,0 +1,335 @@
+//! Matches an adapter's tensors against a component's layers: every tensor is used exactly once, or the adapter is
+//! refused.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::package::AdapterPackage;
+use crate::error::{Error, Result};
+use crate::model::{LinearInfo, LinearRole, LinearTable, RowOrder};
+use crate::quant::{Deltas, LowRank, Matrix};
+use crate::weights::TensorView;
+
+/// PEFT's prefix of every module path.
+const PREFIX: &str = "base_model.model.";
+/// Heads that task-specific models add on top of a component.
+const HEADS: [&str; 2] = ["score", "classifier"];
+
+/// Identity and layers of the component that an adapter is bound to.
+#[derive(Clone, Copy, Debug)]
+pub struct Base<'a> {
+    /// Its layers.
+    pub linears: &'a LinearTable,
+    /// SHA-256 of its weights; `None` where the caller vouches for the match.
+    pub fingerprint: Option<&'a str>,
+    /// The LM head shares the embedding table.
+    pub tied: bool,
+}
+
+/// A linear head on top of a component.
+#[derive(Debug)]
+pub struct AdapterHead {
+    /// `[labels, width]`.
+    pub weight: Matrix,
+    /// One value per label.
+    pub bias: Option<Vec<f32>>,
+}
+
+impl AdapterHead {
+    /// Logits of rows of hidden states, `[rows, width]` to `[rows, labels]`.
+    ///
+    /// # Panics
+    /// When `hidden` is not a whole number of rows.
+    #[must_use]
+    pub fn logits(&self, hidden: &[f32]) -> Vec<f32> {
+        let labels = self.weight.rows();
+        let rows = hidden.len() / self.weight.cols();
+        let mut out = vec![0.0; rows * labels];
+        self.weight.multiply(hidden, rows, &mut out);
+        if let Some(bias) = &self.bias {
+            out.chunks_exact_mut(labels).for_each(|row| row.iter_mut().zip(bias).for_each(|(y, b)| *y += b));
+        }
+        out
+    }
+}
+
+/// An adapter bound to one component, ready to run.
+#[derive(Debug)]
+pub struct BoundAdapter {
+    /// Changes of the component's layers.
+    pub deltas: Deltas,
+    /// A classification head, if it brings one.
+    pub head: Option<AdapterHead>,
+    /// Parameters that the adapter brings.
+    pub parameters: usize,
+    /// Largest rank of its low-rank deltas.
+    pub rank: usize,
+}
+
+/// Binds `package` to `base`.
+///
+/// # Errors
+/// [`Error::Adapter`] naming the tensor or field that does not fit.
+pub fn bind(package: &AdapterPackage, base: &Base<'_>) -> Result<BoundAdapter> {
+    check_fingerprint(package, base)?;
+    let mut binder =
+        Binder { package, base, pairs: HashMap::new(), bound: BoundAdapter::empty(), head: BTreeMap::new() };
+    for name in package.tensors().names() {
+        let tensor = package.tensors().tensor(&name)?.ok_or_else(|| Error::MissingTensor(name.clone()))?;
+        binder.bound.parameters += tensor.elements();
+        binder.take(tensor)?;
+    }
+    binder.finish()
+}
+
+fn check_fingerprint(package: &AdapterPackage, base: &Base<'_>) -> Result<()> {
+    let component = &package.task().component;
+    match (package.task().base.get(component), base.fingerprint) {
+        (Some(wanted), Some(found)) if wanted != found => {
+            let reason = format!("made for a {component} with sha256 {wanted}, this one has {found}");
+            Err(Error::adapter(package.name(), reason))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl BoundAdapter {
+    fn empty() -> Self {
+        Self { deltas: Deltas::default(), head: None, parameters: 0, rank: 0 }
+    }
+}
+
+#[derive(Default)]
+struct Pair {
+    down: Option<TensorView>,
+    up: Option<TensorView>,
+}
+
+struct Binder<'a> {
+    package: &'a AdapterPackage,
+    base: &'a Base<'a>,
+    pairs: HashMap<String, Pair>,
+    bound: BoundAdapter,
+    head: BTreeMap<String, TensorView>,
+}
+
+impl Binder<'_> {
+    fn refuse(&self, reason: impl ToString) -> Error {
+        Error::adapter(self.package.name(), reason)
+    }
+
+    /// The layer of a module path as PEFT writes it, whatever wrapper class stood around the model.
+    fn layer(&self, path: &str) -> Option<LinearInfo> {
+        let table = self.base.linears;
+        let candidates = [
+            path.to_owned(),
+            path.replacen("model.language_model.", "model.", 1),
+            path.replacen("language_model.", "", 1),
+            path.split_once('.').map_or_else(String::new, |(_, rest)| rest.to_owned()),
+        ];
+        candidates.iter().find_map(|name| table.get(name)).cloned()
+    }
+
+    fn take(&mut self, tensor: TensorView) -> Result<()> {
+        let name = tensor.name.clone();
+        let Some(path) = name.strip_prefix(PREFIX) else {
+            return Err(self.refuse(format!("tensor '{name}' does not begin with '{PREFIX}'")));
+        };
+        for (ending, is_down) in [
+            (".lora_A.weight", true),
+            (".lora_B.weight", false),
+            (".lora_embedding_A", true),
+            (".lora_embedding_B", false),
+        ] {
+            let Some(module) = path.strip_suffix(ending) else { continue };
+            let layer = self
+                .layer(module)
+                .ok_or_else(|| self.refuse(format!("tensor '{name}': the base has no module '{module}'")))?;
+            let embedding = ending.contains("embedding");
+            if embedding != (layer.role == LinearRole::Embedding) {
+                return Err(self.refuse(format!("tensor '{name}': '{module}' is a {:?}", layer.role)));
+            }
+            let pair = self.pairs.entry(layer.name).or_default();
+            let slot = if is_down { &mut pair.down } else { &mut pair.up };
+            if slot.replace(tensor).is_some() {
+                return Err(self.refuse(format!("tensor '{name}': a second one for its module")));
+            }
+            return Ok(());
+        }
+        self.take_whole(path, tensor)
+    }
+
+    /// Modules stored whole: heads, and layers that the adapter replaces.
+    fn take_whole(&mut self, path: &str, tensor: TensorView) -> Result<()> {
+        let name = tensor.name.clone();
+        let (module, part) = path.rsplit_once('.').unwrap_or((path, ""));
+        let config = self.package.config();
+        // PEFT saves these two heads for sequence classification without being asked to.
+        let listed = |module: &str| {
+            let last = module.rsplit('.').next().unwrap_or(module);
+            config.modules_to_save.iter().any(|m| m == module || m == last)
+                || config.task_type.as_deref() == Some("SEQ_CLS") && HEADS.contains(&last)
+        };
+        if HEADS.contains(&module) && listed(module) && matches!(part, "weight" | "bias") {
+            self.head.insert(part.to_owned(), tensor);
+            return Ok(());
+        }
+        if let Some(layer) = self.layer(module).filter(|_| part == "weight" && listed(module)) {
+            return self.replace(&layer, tensor);
+        }
+        // PEFT stores the whole weight beside the deltas of the embedding table and of the LM head.
+        let whole = |layer: &LinearInfo| layer.role == LinearRole::Embedding || layer.name == "lm_head";
+        let table =
+            module.strip_suffix(".base_layer").filter(|_| part == "weight").and_then(|module| self.layer(module));
+        if let Some(layer) = table.filter(whole) {
+            if self.base.tied {
+                let reason = "replaces a weight that the base's embedding table and LM head share";
+                return Err(self.refuse(format!("tensor '{name}' {reason}")));
+            }
+            return self.replace(&layer, tensor);
+        }
+        Err(self.refuse(format!("tensor '{name}' is not used by any module of the base")))
+    }
+
+    fn replace(&mut self, layer: &LinearInfo, tensor: TensorView) -> Result<()> {
+        if layer.order != RowOrder::Same {
+            return Err(self.refuse(format!("tensor '{}': replacing this module whole is not supported", tensor.name)));
+        }
+        let matrix = self.matrix(tensor, layer.outputs, layer.inputs)?;
+        self.bound.deltas.replaced.insert(layer.id, matrix);
+        Ok(())
+    }
+
+    fn matrix(&self, tensor: TensorView, rows: usize, cols: usize) -> Result<Matrix> {
+        let name = tensor.name.clone();
+        Matrix::new(tensor, rows, cols).map_err(|e| match e {
+            Error::Shape { found, expected, .. } => {
+                self.refuse(format!("tensor '{name}' has shape {found:?}, expected {expected:?}"))
+            }
+            other => other,
+        })
+    }
+
+    fn finish(mut self) -> Result<BoundAdapter> {
+        let pairs: BTreeMap<String, Pair> = std::mem::take(&mut self.pairs).into_iter().collect();
+        let given: BTreeSet<String> = pairs.keys().cloned().collect();
+        for (module, pair) in pairs {
+            let layer = self.base.linears.get(&module).cloned().expect("invariant: pairs are keyed by the table");
+            let (down, up) = match (pair.down, pair.up) {
+                (Some(down), Some(up)) => (down, up),
+                (Some(down), None) => return Err(self.refuse(format!("tensor '{}' has no matching lora_B", down.name))),
+                (None, Some(up)) => return Err(self.refuse(format!("tensor '{}' has no matching lora_A", up.name))),
+                (None, None) => continue,
+            };
+            self.low_rank(&layer, down, up)?;
+        }
+        // Last: a tensor of a wrong shape tells more about a wrong base than a module that is missing.
+        self.check_complete(&given)?;
+        self.bound.head = self.take_head()?;
+        Ok(self.bound)
+    }
+
+    fn low_rank(&mut self, layer: &LinearInfo, down: TensorView, up: TensorView) -> Result<()> {
+        let config = self.package.config();
+        let (rank, scale) = (config.rank_of(&layer.name), config.scale_of(&layer.name));
+        if down.shape.first() != Some(&rank) {
+            let found = down.shape.first().copied().unwrap_or(0);
+            let reason = format!("tensor '{}' has rank {found}, the configuration says {rank}", down.name);
+            return Err(self.refuse(reason));
+        }
+        self.bound.rank = self.bound.rank.max(rank);
+        match layer.role {
+            LinearRole::Linear => {
+                let a = self.matrix(down, rank, layer.inputs)?;
+                let b = match layer.order {
+                    RowOrder::Same => self.matrix(up, layer.outputs, rank)?,
+                    order => self.reordered(&up, layer.outputs, rank, order)?,
+                };
+                self.bound.deltas.low_rank.insert(layer.id, LowRank { a, b, scale });
+            }
+            LinearRole::Embedding => {
+                let (vocab, width) = (layer.outputs, layer.inputs);
+                self.matrix(down.clone(), rank, vocab)?;
+                let values = down.to_f32();
+                let mut transposed = vec![0.0; values.len()];
+                for (r, row) in values.chunks_exact(vocab).enumerate() {
+                    row.iter().enumerate().for_each(|(id, &v)| transposed[id * rank + r] = v);
+                }
+                let a = Matrix::from_f32(&transposed, vocab, rank);
+                let b = self.matrix(up, width, rank)?;
+                self.bound.deltas.embedding.insert(layer.id, LowRank { a, b, scale });
+            }
+        }
+        Ok(())
+    }
+
+    /// `B` with its rows in the order of the stored base weight.
+    fn reordered(&self, up: &TensorView, rows: usize, rank: usize, order: RowOrder) -> Result<Matrix> {
+        self.matrix(up.clone(), rows, rank)?;
+        let values = up.to_f32();
+        let moved: Vec<f32> = (0..rows)
+            .flat_map(|row| {
+                let source = order.source(row, rows);
+                values[source * rank..(source + 1) * rank].iter().copied()
+            })
+            .collect();
+        Ok(Matrix::from_f32(&moved, rows, rank))
+    }
+
+    /// Each module that the configuration says was trained must be there, whole.
+    fn check_complete(&self, given: &BTreeSet<String>) -> Result<()> {
+        let config = self.package.config();
+        if given.is_empty() && self.bound.deltas.replaced.is_empty() && self.head.is_empty() {
+            return Err(self.refuse("it holds no tensor"));
+        }
+        let Some(targets) = config.targets.as_ref().filter(|_| !config.partial_layers) else { return Ok(()) };
+        let trained = |info: &&LinearInfo| {
+            targets
+                .iter()
+                .any(|t| info.name == *t || info.name.strip_suffix(t.as_str()).is_some_and(|p| p.ends_with('.')))
+        };
+        let missing: BTreeSet<&str> = self
+            .base
+            .linears
+            .infos()
+            .iter()
+            .filter(trained)
+            .map(|info| info.name.as_str())
+            .filter(|name| !given.contains(*name))
+            .collect();
+        match missing.first() {
+            None => Ok(()),
+            Some(name) => Err(self.refuse(format!("'target_modules' names '{name}', for which it holds no tensor"))),
+        }
+    }
+
+    fn take_head(&mut self) -> Result<Option<AdapterHead>> {
+        let Some(weight) = self.head.remove("weight") else {
+            return match self.head.remove("bias") {
+                None => Ok(None),
+                Some(bias) => Err(self.refuse(format!("tensor '{}' has no matching weight", bias.name))),
+            };
+        };
+        let [labels, width] = weight.shape[..] else {
+            return Err(
+                self.refuse(format!("tensor '{}' has shape {:?}, expected two dimensions", weight.name, weight.shape))
+            );
+        };
+        let hidden = self.base.linears.infos().iter().find(|i| i.role == LinearRole::Embedding).map(|i| i.inputs);
+        if hidden.is_some_and(|hidden| hidden != width) {
+            let reason =
+                format!("tensor '{}' has shape {:?}, the component is {hidden:?} wide", weight.name, weight.shape);
+            return Err(self.refuse(reason));
+        }
+        let named = &self.package.task().labels;
+        if !named.is_empty() && named.len() != labels {
+            return Err(self.refuse(format!("tensor '{}' has {labels} rows for {} labels", weight.name, named.len())));
+        }
+        let bias = match self.head.remove("bias") {
+            None => None,
+            Some(bias) if bias.shape == [labels] => Some(bias.to_f32()),
+            Some(bias) => return Err(self.refuse(format!("tensor '{}' has shape {:?}", bias.name, bias.shape))),
+        };
+        let weight = self.matrix(weight, labels, width)?;
+        Ok(Some(AdapterHead { weight, bias }))
+    }
+}

@@ -1,0 +1,13 @@
+//! Adapters: the small files that apps bring. Reading, checking, binding to a component, and the registry.
+
+mod bind;
+mod config;
+mod package;
+mod registry;
+mod task;
+
+pub use bind::{AdapterHead, Base, BoundAdapter, bind};
+pub use config::{LoraConfig, MAX_RANK, Scaling};
+pub use package::AdapterPackage;
+pub use registry::{Adapter, AdapterLimits, AdapterRegistry, Generation, InstallPolicy, check_alias};
+pub use task::{AdapterTask, DataPath};

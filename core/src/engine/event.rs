@@ -1,0 +1,103 @@
+//! What a running request reports, and who receives it.
+
+use std::ops::ControlFlow;
+
+use serde::Serialize;
+
+use crate::error::Result;
+
+/// Why a generation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model ended its turn.
+    EndOfTurn,
+    /// A stop string appeared.
+    StopString,
+    /// `max_tokens` were generated.
+    MaxTokens,
+    /// The context window is full.
+    ContextFull,
+    /// The receiver stopped it.
+    Stopped,
+}
+
+/// What a generation cost and what ran.
+#[derive(Clone, Debug, Serialize)]
+pub struct GenerateStats {
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// Of these, tokens whose keys and values were still in the cache.
+    pub cached_tokens: usize,
+    /// Tokens generated.
+    pub generated_tokens: usize,
+    /// From the start of the request to the first token, in ms.
+    pub time_to_first_token_ms: f64,
+    /// Prompt tokens computed per second.
+    pub prefill_tokens_per_second: f64,
+    /// Tokens per second after the first one.
+    pub decode_tokens_per_second: f64,
+    /// Alias and generation of the adapter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<AdapterUse>,
+    /// Components that ran, each with its backend.
+    pub components: Vec<ComponentUse>,
+    /// Anonymous memory of the key-value cache, in bytes.
+    pub cache_bytes: usize,
+}
+
+/// An adapter as a result names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AdapterUse {
+    /// Its alias.
+    pub alias: String,
+    /// Its generation.
+    pub generation: u64,
+}
+
+/// A component that ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ComponentUse {
+    /// Its name in the foundation.
+    pub component: String,
+    /// The backend and its instruction set, such as `cpu/avx512`.
+    pub backend: String,
+}
+
+/// Progress of one request.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// Text that is final: it never splits a character and holds no part of a stop string.
+    Text(&'a str),
+    /// The request is over; nothing follows.
+    Done(&'a GenerateStats),
+}
+
+/// Receives the events of a request.
+///
+/// `Break` stops the request before its next token; an error stops it and is handed back to the caller.
+pub trait Sink {
+    /// Takes one event.
+    ///
+    /// # Errors
+    /// The receiver's own failure.
+    fn event(&mut self, event: Event<'_>) -> Result<ControlFlow<()>>;
+}
+
+impl<F: FnMut(Event<'_>) -> Result<ControlFlow<()>>> Sink for F {
+    fn event(&mut self, event: Event<'_>) -> Result<ControlFlow<()>> {
+        self(event)
+    }
+}
+
+/// A sink that keeps the text.
+impl Sink for String {
+    fn event(&mut self, event: Event<'_>) -> Result<ControlFlow<()>> {
+        if let Event::Text(text) = event {
+            self.push_str(text);
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}

@@ -1,0 +1,68 @@
+//! What a caller asks of the backbone.
+
+use std::sync::Arc;
+
+use crate::adapter::Adapter;
+use crate::engine::sampler::Sampling;
+use crate::error::{Error, Result};
+use crate::input::Position;
+use crate::model::KvCache;
+
+/// How a generation runs and ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GenerateOptions {
+    /// Tokens to generate at most.
+    pub max_tokens: usize,
+    /// How tokens are chosen.
+    pub sampling: Sampling,
+    /// Texts that end the generation; they are not part of the result.
+    pub stop: Vec<String>,
+}
+
+impl Default for GenerateOptions {
+    /// Greedy, up to 256 tokens.
+    fn default() -> Self {
+        Self { max_tokens: 256, sampling: Sampling::default(), stop: Vec::new() }
+    }
+}
+
+/// One generation: a prompt, an adapter, options.
+#[derive(Debug)]
+pub struct Request {
+    /// Token ids of the whole prompt, at least one.
+    pub prompt: Vec<u32>,
+    /// The adapter's generation; held until the request is over.
+    pub adapter: Option<Arc<Adapter>>,
+    /// How it runs and ends.
+    pub options: GenerateOptions,
+    /// Keys and values of a prefix of the prompt, computed with the same adapter; `None` starts afresh.
+    pub cache: Option<KvCache>,
+    /// Whether the generated text continues a text or begins one, as a chat answer does: some tokenizers put a space
+    /// before the first word, which only belongs into the former.
+    pub position: Position,
+}
+
+impl Request {
+    /// A request that starts afresh.
+    #[must_use]
+    pub fn new(prompt: Vec<u32>, adapter: Option<Arc<Adapter>>, options: GenerateOptions) -> Self {
+        Self { prompt, adapter, options, cache: None, position: Position::Inside }
+    }
+
+    /// Refuses what cannot run in a window of `limit` positions.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] or [`Error::ContextFull`].
+    pub(crate) fn check(&self, limit: usize) -> Result<()> {
+        if self.prompt.is_empty() {
+            return Err(Error::argument("prompt", "it has no token"));
+        }
+        if self.options.max_tokens == 0 {
+            return Err(Error::argument("max_tokens", "0, expected at least 1"));
+        }
+        if self.prompt.len() >= limit {
+            return Err(Error::ContextFull { tokens: self.prompt.len() + 1, limit });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! A text encoder ready for text: network and tokenizer of one component.
+
+use std::path::Path;
+
+use crate::error::Result;
+use crate::input::{Affixes, Special, Tokenizer};
+use crate::model::encoder::SentenceEncoder;
+use crate::quant::Deltas;
+
+/// Texts per forward pass: bounds the activations of long lists.
+const TEXTS_PER_PASS: usize = 32;
+
+/// A loaded text encoder. Immutable and shared.
+#[derive(Debug)]
+pub struct TextModel {
+    component: String,
+    encoder: SentenceEncoder,
+    tokenizer: Tokenizer,
+}
+
+impl TextModel {
+    /// Opens a sentence-transformers directory.
+    ///
+    /// # Errors
+    /// As [`SentenceEncoder::open`] and [`Tokenizer::from_dir`].
+    pub fn open(component: &str, path: &Path) -> Result<Self> {
+        Ok(Self {
+            component: component.to_owned(),
+            encoder: SentenceEncoder::open(path)?,
+            tokenizer: Tokenizer::from_dir(path)?,
+        })
+    }
+
+    /// Its component's name.
+    #[must_use]
+    pub fn component(&self) -> &str {
+        &self.component
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn encoder(&self) -> &SentenceEncoder {
+        &self.encoder
+    }
+
+    /// The vocabulary.
+    #[must_use]
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Unit-length embeddings of `texts`, each cut to the encoder's token limit.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode_within`].
+    pub fn embed<T: AsRef<str>>(&self, texts: &[T], deltas: Option<&Deltas>) -> Result<Vec<Vec<f32>>> {
+        let mut embeddings = Vec::with_capacity(texts.len());
+        for texts in texts.chunks(TEXTS_PER_PASS) {
+            let tokens = texts
+                .iter()
+                .map(|text| {
+                    let limit = self.encoder.max_tokens();
+                    self.tokenizer.encode_within(text.as_ref(), Special::Plain, Affixes::Add, limit)
+                })
+                .collect::<Result<Vec<_>>>()?;
+            embeddings.extend(self.encoder.embed(&tokens, deltas)?);
+        }
+        Ok(embeddings)
+    }
+}

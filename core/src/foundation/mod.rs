@@ -1,0 +1,207 @@
+//! The foundation: frozen components in files, and the only owner of base weights.
+//!
+//! A foundation is a directory with a manifest, or a bare model: a GGUF file or a Hugging Face directory, which counts
+//! as a foundation of one component without recorded digests.
+
+mod manifest;
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+pub use manifest::{ComponentKind, ComponentRecord, FileRecord, MANIFEST, Manifest};
+
+use crate::error::{Error, Result};
+use crate::weights::{Checkpoint, read_bounded, sha256_file};
+
+const MAX_CONFIG: u64 = 4 << 20;
+
+/// One part of an opened foundation.
+#[derive(Debug)]
+pub struct Component {
+    name: String,
+    kind: ComponentKind,
+    entry: PathBuf,
+    record: Option<ComponentRecord>,
+    fingerprint: OnceLock<String>,
+}
+
+impl Component {
+    /// Name, unique in the foundation.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it does.
+    #[must_use]
+    pub fn kind(&self) -> ComponentKind {
+        self.kind
+    }
+
+    /// The file or directory that is opened.
+    #[must_use]
+    pub fn entry(&self) -> &Path {
+        &self.entry
+    }
+
+    /// Its line of the manifest; `None` for a bare model.
+    #[must_use]
+    pub fn record(&self) -> Option<&ComponentRecord> {
+        self.record.as_ref()
+    }
+
+    /// SHA-256 of its weights: of the one weight file, or of the list of file names and digests where there are more.
+    /// Read from the manifest where there is one, else computed once from the files.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn fingerprint(&self) -> Result<&str> {
+        if let Some(known) = self.fingerprint.get() {
+            return Ok(known);
+        }
+        let mut weights: Vec<(String, String)> = match &self.record {
+            Some(record) => record
+                .files
+                .iter()
+                .filter(|file| is_weights(&file.path))
+                .map(|file| (file_name(&file.path), file.sha256.clone()))
+                .collect(),
+            None => Checkpoint::open(&self.entry)?
+                .files()
+                .iter()
+                .map(|file| Ok((file_name(&file.to_string_lossy()), sha256_file(file)?)))
+                .collect::<Result<_>>()?,
+        };
+        weights.sort();
+        let fingerprint = match &weights[..] {
+            [(_, digest)] => digest.clone(),
+            many => {
+                let list: String = many.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect();
+                format!("{:x}", Sha256::digest(list))
+            }
+        };
+        Ok(self.fingerprint.get_or_init(|| fingerprint))
+    }
+}
+
+fn is_weights(path: &str) -> bool {
+    let extension = Path::new(path).extension().and_then(|e| e.to_str());
+    matches!(extension, Some("gguf" | "safetensors"))
+}
+
+fn file_name(path: &str) -> String {
+    Path::new(path).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// An opened foundation. Components are found, not yet loaded.
+#[derive(Debug)]
+pub struct Foundation {
+    root: PathBuf,
+    id: String,
+    version: Option<String>,
+    components: Vec<Component>,
+}
+
+impl Foundation {
+    /// Opens a foundation directory, a GGUF file or a Hugging Face directory. Reads the manifest only.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Malformed`] or [`Error::Unsupported`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let manifest = path.join(MANIFEST);
+        if manifest.is_file() { Self::from_manifest(path, &manifest) } else { Self::bare(path) }
+    }
+
+    fn from_manifest(root: &Path, path: &Path) -> Result<Self> {
+        let manifest = Manifest::read(path)?;
+        let components = manifest
+            .components
+            .into_iter()
+            .map(|record| Component {
+                name: record.name.clone(),
+                kind: record.kind,
+                entry: root.join(&record.entry),
+                record: Some(record),
+                fingerprint: OnceLock::new(),
+            })
+            .collect();
+        Ok(Self { root: root.to_path_buf(), id: manifest.id, version: Some(manifest.version), components })
+    }
+
+    fn bare(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Err(Error::io(path, std::io::ErrorKind::NotFound.into()));
+        }
+        let config = path.join("config.json");
+        let is_bert = if config.is_file() {
+            let json: Value = serde_json::from_slice(&read_bounded(&config, MAX_CONFIG)?)
+                .map_err(|e| Error::malformed(config.display(), "config.json", e))?;
+            json.get("model_type").and_then(Value::as_str) == Some("bert")
+        } else {
+            false
+        };
+        let kind = if is_bert { ComponentKind::TextEncoder } else { ComponentKind::Backbone };
+        let name = if is_bert { "text" } else { "backbone" };
+        let component = Component {
+            name: name.into(),
+            kind,
+            entry: path.to_path_buf(),
+            record: None,
+            fingerprint: OnceLock::new(),
+        };
+        let id = path.file_stem().map_or_else(|| name.into(), |stem| stem.to_string_lossy().into_owned());
+        Ok(Self { root: path.to_path_buf(), id, version: None, components: vec![component] })
+    }
+
+    /// The directory or file that was opened.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Name of the foundation.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Version of the foundation; `None` for a bare model.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// Its parts.
+    #[must_use]
+    pub fn components(&self) -> &[Component] {
+        &self.components
+    }
+
+    /// The first component of a kind.
+    ///
+    /// # Errors
+    /// [`Error::MissingComponent`] naming the kind.
+    pub fn component(&self, kind: ComponentKind) -> Result<&Component> {
+        self.components.iter().find(|c| c.kind == kind).ok_or(Error::MissingComponent(kind.as_str()))
+    }
+
+    /// Hashes every file that the manifest lists, calling `progress` with the bytes of each finished file.
+    ///
+    /// # Errors
+    /// [`Error::Digest`] naming the first file that differs; [`Error::Io`] for one that is missing.
+    pub fn verify(&self, mut progress: impl FnMut(u64)) -> Result<()> {
+        for file in self.components.iter().filter_map(Component::record).flat_map(|record| &record.files) {
+            let path = self.root.join(&file.path);
+            let found = sha256_file(&path)?;
+            if found != file.sha256 {
+                return Err(Error::Digest { path, found, expected: file.sha256.clone() });
+            }
+            progress(file.bytes);
+        }
+        Ok(())
+    }
+}

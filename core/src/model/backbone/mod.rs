@@ -1,0 +1,230 @@
+//! Decoder-only transformers: Llama, Mistral, Qwen2, Qwen3, Gemma 3, from Hugging Face directories and from GGUF.
+//!
+//! One [`Backbone::forward`] takes rows of different sequences, positions and adapters. The base weights are read once
+//! for all of them, and a row's result does not depend on its company.
+
+mod batch;
+mod block;
+mod config;
+mod gguf;
+mod hugging_face;
+mod load;
+mod names;
+mod rope;
+
+use std::path::Path;
+
+pub use batch::{Entry, Row, Want, token_rows};
+pub use block::Workspace;
+pub use config::{Activation, BackboneConfig, Family, Rope, RopePairs, RopeScaling};
+
+use crate::error::{Error, Result};
+use crate::model::cache::{CacheShape, KvCache};
+use crate::model::ops::{rms_norm, softcap};
+use crate::model::table::LinearTable;
+use crate::quant::{Deltas, Linear, LinearId, Matrix, groups, kernels};
+use crate::weights::Checkpoint;
+use block::{Block, Pass};
+use rope::Frequencies;
+
+/// A loaded backbone. Immutable, and shared by every sequence and adapter.
+pub struct Backbone {
+    config: BackboneConfig,
+    table: LinearTable,
+    embedding: Matrix,
+    embedding_id: LinearId,
+    blocks: Vec<Block>,
+    norm: Vec<f32>,
+    head: Linear,
+    rope: [Frequencies; 2],
+}
+
+impl std::fmt::Debug for Backbone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Backbone({:?}, {} layers)", self.config.family, self.blocks.len())
+    }
+}
+
+impl Backbone {
+    /// Loads a Hugging Face directory or a GGUF file. Large weights stay in the mapped file.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Malformed`], [`Error::Unsupported`], [`Error::MissingTensor`] or [`Error::Shape`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        Self::from_checkpoint(path, &Checkpoint::open(path)?)
+    }
+
+    /// As [`Backbone::open`] on a checkpoint that is open already.
+    ///
+    /// # Errors
+    /// As [`Backbone::open`].
+    pub fn from_checkpoint(path: &Path, checkpoint: &Checkpoint) -> Result<Self> {
+        let config = load::config(path, checkpoint)?;
+        load::backbone(checkpoint, config)
+    }
+
+    /// Its shape and options.
+    #[must_use]
+    pub fn config(&self) -> &BackboneConfig {
+        &self.config
+    }
+
+    /// The layers that adapters may act on.
+    #[must_use]
+    pub fn linears(&self) -> &LinearTable {
+        &self.table
+    }
+
+    /// Parameters of all layers, a table that is shared between embedding and LM head counted once.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        let shared = if self.config.tie_word_embeddings { self.embedding.rows() * self.embedding.cols() } else { 0 };
+        self.table.parameters() - shared
+    }
+
+    /// An empty cache for one sequence.
+    #[must_use]
+    pub fn new_cache(&self) -> KvCache {
+        KvCache::new(self.cache_shape())
+    }
+
+    fn cache_shape(&self) -> CacheShape {
+        let config = &self.config;
+        CacheShape { layers: config.num_hidden_layers, kv_heads: config.num_key_value_heads, head_dim: config.head_dim }
+    }
+
+    /// Runs `rows` through the model, appends their keys and values to `caches`, and returns what the rows want, in row
+    /// order: `vocab_size` logits or `hidden_size` states each. One call asks for one of the two.
+    ///
+    /// Rows of one sequence must come in order, each at the position where its cache ends. Nothing is changed when the
+    /// call fails. Cost is linear in rows; activations need about `rows * (4 hidden + 2 intermediate) * 4` bytes.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] naming the row, or [`Error::ContextFull`].
+    pub fn forward(&self, rows: &[Row<'_>], caches: &mut [&mut KvCache], work: &mut Workspace) -> Result<Vec<f32>> {
+        self.check(rows, caches)?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        // One hand-over to the thread pool per pass: entering it for each of the hundreds of products would cost more
+        // than a decode step.
+        Ok(rayon::scope(|_| self.pass(rows, caches, work)))
+    }
+
+    fn pass(&self, rows: &[Row<'_>], caches: &mut [&mut KvCache], work: &mut Workspace) -> Vec<f32> {
+        for row in rows {
+            caches[row.sequence].grow(1);
+        }
+        let deltas: Vec<Option<&Deltas>> = rows.iter().map(|row| row.deltas).collect();
+        self.embed(rows, &deltas, work);
+        let angles = [0, 1].map(|kind| {
+            let rope = &self.rope[kind];
+            let mut out = Vec::with_capacity(rows.len() * rope.width());
+            rows.iter().for_each(|row| rope.angles(row.position, &mut out));
+            out
+        });
+        let pass = Pass { config: &self.config, rows, deltas: &deltas, angles };
+        for (layer, block) in self.blocks.iter().enumerate() {
+            block.forward(layer, &pass, caches, work);
+        }
+        self.wanted(&pass, work)
+    }
+
+    fn check(&self, rows: &[Row<'_>], caches: &[&mut KvCache]) -> Result<()> {
+        let mut ends: Vec<usize> = caches.iter().map(|cache| cache.len()).collect();
+        if caches.iter().any(|cache| cache.shape() != self.cache_shape()) {
+            return Err(Error::argument("caches", "a cache was made for another backbone"));
+        }
+        if rows.iter().any(|row| row.want == Want::Logits) && rows.iter().any(|row| row.want == Want::Hidden) {
+            return Err(Error::argument("rows", "logits and hidden states are asked for in one call"));
+        }
+        for (i, row) in rows.iter().enumerate() {
+            let Some(end) = ends.get_mut(row.sequence) else {
+                return Err(Error::argument(
+                    "rows",
+                    format!("row {i} names sequence {} of {}", row.sequence, caches.len()),
+                ));
+            };
+            if row.position != *end {
+                return Err(Error::argument(
+                    "rows",
+                    format!("row {i} is at position {}, its cache ends at {end}", row.position),
+                ));
+            }
+            *end += 1;
+            let limit = self.config.max_position_embeddings;
+            if *end > limit {
+                return Err(Error::ContextFull { tokens: *end, limit });
+            }
+            match row.entry {
+                Entry::Token(id) if id as usize >= self.config.vocab_size => {
+                    let reason = format!("row {i}: token {id}, the vocabulary has {}", self.config.vocab_size);
+                    return Err(Error::argument("rows", reason));
+                }
+                Entry::Soft(values) if values.len() != self.config.hidden_size => {
+                    let reason =
+                        format!("row {i}: {} values, embeddings have {}", values.len(), self.config.hidden_size);
+                    return Err(Error::argument("rows", reason));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn embed(&self, rows: &[Row<'_>], deltas: &[Option<&Deltas>], work: &mut Workspace) {
+        let width = self.config.hidden_size;
+        work.x.clear();
+        work.x.resize(rows.len() * width, 0.0);
+        for (row, x) in rows.iter().zip(work.x.chunks_exact_mut(width)) {
+            match row.entry {
+                Entry::Soft(values) => x.copy_from_slice(values),
+                Entry::Token(id) => {
+                    let replaced = row.deltas.and_then(|d| d.replaced.get(&self.embedding_id));
+                    replaced.unwrap_or(&self.embedding).row(id as usize, x);
+                }
+            }
+        }
+        for (deltas, members) in groups(deltas) {
+            let Some(delta) = deltas.embedding.get(&self.embedding_id) else { continue };
+            let (mut down, mut up) = (vec![0.0; delta.a.cols()], vec![0.0; width]);
+            for member in members {
+                if let Entry::Token(id) = rows[member].entry {
+                    delta.a.row(id as usize, &mut down);
+                    delta.b.multiply(&down, 1, &mut up);
+                    (kernels().axpy)(delta.scale, &up, &mut work.x[member * width..(member + 1) * width]);
+                }
+            }
+        }
+        if self.config.embedding_scale.to_bits() != 1.0f32.to_bits() {
+            for (row, x) in rows.iter().zip(work.x.chunks_exact_mut(width)) {
+                if matches!(row.entry, Entry::Token(_)) {
+                    x.iter_mut().for_each(|v| *v *= self.config.embedding_scale);
+                }
+            }
+        }
+    }
+
+    fn wanted(&self, pass: &Pass<'_>, work: &mut Workspace) -> Vec<f32> {
+        let (width, eps) = (self.config.hidden_size, self.config.rms_norm_eps as f32);
+        let wanting: Vec<usize> = (0..pass.rows.len()).filter(|&i| pass.rows[i].want != Want::Nothing).collect();
+        if wanting.is_empty() {
+            return Vec::new();
+        }
+        work.normed.resize(wanting.len() * width, 0.0);
+        for (&row, out) in wanting.iter().zip(work.normed.chunks_exact_mut(width)) {
+            rms_norm(&work.x[row * width..(row + 1) * width], &self.norm, eps, out);
+        }
+        if wanting.iter().any(|&row| pass.rows[row].want == Want::Hidden) {
+            return work.normed[..wanting.len() * width].to_vec();
+        }
+        let deltas: Vec<Option<&Deltas>> = wanting.iter().map(|&row| pass.deltas[row]).collect();
+        let mut logits = vec![0.0; wanting.len() * self.config.vocab_size];
+        self.head.forward(&work.normed[..wanting.len() * width], &deltas, &mut logits);
+        if let Some(cap) = self.config.final_logit_softcapping {
+            logits.iter_mut().for_each(|logit| *logit = softcap(*logit, cap));
+        }
+        logits
+    }
+}

@@ -1,0 +1,101 @@
+//! The linears of a component by name: what adapters are matched against.
+
+use std::collections::HashMap;
+
+use crate::quant::LinearId;
+
+/// How the output rows of a stored weight relate to the Hugging Face checkpoint that adapters are trained on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowOrder {
+    /// The same rows.
+    Same,
+    /// GGUF's `llama` layout of queries and keys: within each of `heads` heads, row `2 i + j` is the checkpoint's row
+    /// `j * head_dim / 2 + i`.
+    InterleavedHeads {
+        /// Heads in the weight.
+        heads: usize,
+    },
+}
+
+impl RowOrder {
+    /// Where row `row` of the stored weight comes from in the checkpoint's order, for a weight of `rows` rows.
+    #[must_use]
+    pub fn source(self, row: usize, rows: usize) -> usize {
+        match self {
+            Self::Same => row,
+            Self::InterleavedHeads { heads } => {
+                let dim = rows / heads;
+                let (head, within) = (row / dim, row % dim);
+                head * dim + within % 2 * (dim / 2) + within / 2
+            }
+        }
+    }
+}
+
+/// Linear layer or embedding table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinearRole {
+    /// `[out, in]`, applied to activations.
+    Linear,
+    /// `[vocabulary, width]`, indexed by token.
+    Embedding,
+}
+
+/// One layer that an adapter may act on.
+#[derive(Clone, Debug)]
+pub struct LinearInfo {
+    /// Identity in the component.
+    pub id: LinearId,
+    /// Module path as in the Hugging Face model, e.g. `model.layers.0.self_attn.q_proj`.
+    pub name: String,
+    /// Output features (embedding: vocabulary).
+    pub outputs: usize,
+    /// Input features (embedding: width).
+    pub inputs: usize,
+    /// Order of the output rows.
+    pub order: RowOrder,
+    /// Linear or embedding.
+    pub role: LinearRole,
+}
+
+/// All layers of a component that adapters may act on.
+#[derive(Clone, Debug, Default)]
+pub struct LinearTable {
+    infos: Vec<LinearInfo>,
+    by_name: HashMap<String, usize>,
+}
+
+impl LinearTable {
+    /// Adds a layer and returns its identity.
+    pub(crate) fn add(
+        &mut self,
+        name: String,
+        role: LinearRole,
+        (outputs, inputs): (usize, usize),
+        order: RowOrder,
+    ) -> LinearId {
+        let index = self.infos.len();
+        let id = LinearId(u32::try_from(index).expect("invariant: configs bound the number of layers"));
+        self.by_name.insert(name.clone(), index);
+        self.infos.push(LinearInfo { id, name, outputs, inputs, order, role });
+        id
+    }
+
+    /// The layer of that module path.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&LinearInfo> {
+        self.by_name.get(name).map(|&index| &self.infos[index])
+    }
+
+    /// All layers, in load order.
+    #[must_use]
+    pub fn infos(&self) -> &[LinearInfo] {
+        &self.infos
+    }
+
+    /// Parameters of all layers together, as an adapter sees them: a shared table counts for each layer that uses it.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.infos.iter().map(|info| info.outputs * info.inputs).sum()
+    }
+}

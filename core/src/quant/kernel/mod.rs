@@ -1,0 +1,75 @@
+//! Vector kernels and their selection, once per process.
+//!
+//! A kernel set is a table of function pointers. The scalar set is the oracle: each vector set computes the same
+//! quantities with another order of additions, and tests hold them together. Within one set the result for a row of
+//! activations never depends on how many other rows are in the call; batches of any size give equal tokens.
+
+mod lanes;
+mod scalar;
+mod tile;
+
+#[cfg(target_arch = "x86_64")]
+#[path = "x86.rs"]
+mod vector;
+
+#[cfg(target_arch = "aarch64")]
+#[path = "neon.rs"]
+mod vector;
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[path = "portable.rs"]
+mod vector;
+
+use once_cell::sync::Lazy;
+
+use crate::weights::BlockType;
+
+/// Bytes per cache line, on every processor that matters here.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+const CACHE_LINE: usize = 64;
+
+/// Weight rows that one [`Kernels::dots`] call handles together.
+pub const PANEL: usize = 4;
+
+/// A set of kernels for one instruction set.
+#[derive(Clone, Copy)]
+pub struct Kernels {
+    /// Name of the instruction set, as shown in stats.
+    pub name: &'static str,
+    /// Decodes one or more whole blocks.
+    pub dequantize: fn(BlockType, &[u8], &mut [f32]),
+    /// Asks for bytes to be brought into the cache; changes nothing.
+    pub prefetch: fn(&[u8]),
+    /// `out[n * rows + m] = weights[n] . xs[m]` for `n < out.len() / rows` weight rows of `k` values each, at most
+    /// [`PANEL`] of them, and `rows` activation rows of `k` values each.
+    pub dots: fn(weights: &[f32], xs: &[f32], k: usize, rows: usize, out: &mut [f32]),
+    /// `out += scale * xs`.
+    pub axpy: fn(scale: f32, xs: &[f32], out: &mut [f32]),
+}
+
+impl std::fmt::Debug for Kernels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kernels({})", self.name)
+    }
+}
+
+static SELECTED: Lazy<Kernels> = Lazy::new(|| {
+    let best = available().next_back().unwrap_or(scalar::KERNELS);
+    let wanted = std::env::var("LOAM_KERNELS").ok();
+    let chosen = wanted.as_deref().and_then(|name| available().find(|kernels| kernels.name == name));
+    if let (Some(name), None) = (&wanted, &chosen) {
+        log::warn!("LOAM_KERNELS={name} is not available here, using {}", best.name);
+    }
+    chosen.unwrap_or(best)
+});
+
+/// The kernels of this process: the best set that the processor runs, or the one named by `LOAM_KERNELS`.
+#[must_use]
+pub fn kernels() -> &'static Kernels {
+    &SELECTED
+}
+
+/// Every set that this processor can run, slowest first; the first is the scalar oracle.
+pub fn available() -> impl DoubleEndedIterator<Item = Kernels> {
+    std::iter::once(scalar::KERNELS).chain(vector::available())
+}

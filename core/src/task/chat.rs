@@ -1,0 +1,103 @@
+//! A conversation: history, and the key-value cache that carries over from turn to turn.
+
+use std::sync::Arc;
+
+use crate::adapter::{Adapter, Generation};
+use crate::engine::{Engine, Event, GenerateOptions, GenerateStats, Request, Sink};
+use crate::error::Result;
+use crate::input::{Message, Position, Role};
+use crate::model::KvCache;
+
+/// A conversation with the language model. Each turn computes only what the last one did not.
+#[derive(Debug)]
+pub struct Chat<'e> {
+    engine: &'e Engine,
+    messages: Vec<Message>,
+    adapter: Option<Arc<Adapter>>,
+    context: Option<Context>,
+}
+
+/// What is in the cache, and under which adapter it was computed.
+#[derive(Debug)]
+struct Context {
+    tokens: Vec<u32>,
+    cache: KvCache,
+    adapter: Option<Generation>,
+}
+
+impl<'e> Chat<'e> {
+    /// A conversation that opens with `instructions` as its system message, if given.
+    #[must_use]
+    pub fn new(engine: &'e Engine, instructions: Option<&str>) -> Self {
+        let messages = instructions.map(Message::system).into_iter().collect();
+        Self { engine, messages, adapter: None, context: None }
+    }
+
+    /// Answers from now on with `adapter`, or with the bare base. The history stays; its cache does not, for keys and
+    /// values depend on the adapter.
+    pub fn set_adapter(&mut self, adapter: Option<Arc<Adapter>>) {
+        self.adapter = adapter;
+    }
+
+    /// Replaces the system message, or removes it. The rest of the history stays.
+    pub fn set_instructions(&mut self, instructions: Option<&str>) {
+        self.messages.retain(|message| message.role != Role::System);
+        if let Some(text) = instructions {
+            self.messages.insert(0, Message::system(text));
+        }
+    }
+
+    /// The history, instructions included.
+    #[must_use]
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// Forgets everything but the instructions.
+    pub fn clear(&mut self) {
+        self.messages.retain(|message| message.role == Role::System);
+    }
+
+    /// Answers `text`. What was generated becomes part of the history, also when the receiver stopped it; after an
+    /// error the history is as before.
+    ///
+    /// # Errors
+    /// [`crate::Error::ContextFull`] when the conversation does not fit into the window; as [`Engine::generate`]
+    /// otherwise.
+    pub fn respond(&mut self, text: &str, options: &GenerateOptions, sink: &mut dyn Sink) -> Result<GenerateStats> {
+        self.messages.push(Message::user(text));
+        let mut answer = String::new();
+        match self.run(options, &mut answer, sink) {
+            Ok(stats) => {
+                self.messages.push(Message::assistant(answer));
+                Ok(stats)
+            }
+            Err(error) => {
+                self.messages.pop();
+                Err(error)
+            }
+        }
+    }
+
+    fn run(&mut self, options: &GenerateOptions, answer: &mut String, sink: &mut dyn Sink) -> Result<GenerateStats> {
+        let prompt = self.engine.language()?.encode_chat(&self.messages)?;
+        let mut request = Request::new(prompt, self.adapter.clone(), options.clone());
+        request.position = Position::Start;
+        let generation = self.adapter.as_ref().map(|adapter| adapter.generation);
+        if let Some(context) = self.context.take().filter(|context| context.adapter == generation) {
+            let shared = context.tokens.iter().zip(&request.prompt).take_while(|(a, b)| a == b).count();
+            let mut cache = context.cache;
+            cache.truncate(shared);
+            request.cache = Some(cache);
+        }
+        let mut tee = |event: Event<'_>| {
+            if let Event::Text(text) = event {
+                answer.push_str(text);
+            }
+            sink.event(event)
+        };
+        let finished = self.engine.generate(request, &mut tee)?;
+        self.context = Some(Context { tokens: finished.tokens, cache: finished.cache, adapter: generation });
+        Ok(finished.stats)
+    }
+}

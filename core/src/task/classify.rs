@@ -1,0 +1,199 @@
+//! Text classification: zero-shot from label names (text encoder alone), or with an adapter on the backbone.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::adapter::{Adapter, AdapterHead};
+use crate::engine::{ComponentUse, Engine, LanguageModel};
+use crate::error::{Error, Result};
+use crate::input::{Affixes, Message, Special};
+use crate::model::KvCache;
+use crate::model::backbone::{Want, Workspace, token_rows};
+use crate::quant::{Deltas, kernels};
+use crate::task::embed::similarity;
+
+/// How a label becomes a sentence that the text encoder compares with.
+pub const DEFAULT_TEMPLATE: &str = "This text is about {}.";
+/// Sharpness of zero-shot probabilities: cosines of sentence encoders differ by a few hundredths.
+const ZERO_SHOT_SCALE: f32 = 20.0;
+const MAX_LABELS: usize = 4096;
+
+/// What to compare a text with.
+#[derive(Clone, Debug, Default)]
+pub struct ClassifyOptions {
+    /// Label names; may be empty when the adapter brings its own.
+    pub labels: Vec<String>,
+    /// Sentence around a label for zero-shot classification, `{}` standing for it; [`DEFAULT_TEMPLATE`] if `None`.
+    pub template: Option<String>,
+    /// An adapter of the backbone; `None` is zero-shot.
+    pub adapter: Option<Arc<Adapter>>,
+}
+
+/// A label with its probability.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LabelScore {
+    /// The label.
+    pub label: String,
+    /// Its probability among the labels.
+    pub probability: f32,
+}
+
+/// The result of a classification.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Classification {
+    /// The most probable label.
+    pub label: String,
+    /// All labels, most probable first.
+    pub scores: Vec<LabelScore>,
+    /// Components that ran.
+    pub components: Vec<ComponentUse>,
+}
+
+impl Engine {
+    /// Finds the label that fits `text`.
+    ///
+    /// Without an adapter the text encoder compares the text with each label's sentence; the backbone is neither
+    /// loaded nor run. With an adapter, its head decides, or else the likelihood of each label as the answer.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for missing, too many or repeated labels or a template without `{}`.
+    pub fn classify(&self, text: &str, options: &ClassifyOptions) -> Result<Classification> {
+        match &options.adapter {
+            None => self.classify_zero_shot(text, options),
+            Some(adapter) => self.classify_adapted(text, options, adapter),
+        }
+    }
+
+    fn classify_zero_shot(&self, text: &str, options: &ClassifyOptions) -> Result<Classification> {
+        check_labels(&options.labels)?;
+        let template = options.template.as_deref().unwrap_or(DEFAULT_TEMPLATE);
+        if !template.contains("{}") {
+            return Err(Error::argument("template", format!("'{template}' has no '{{}}' for the label")));
+        }
+        let model = self.text()?;
+        let mut texts = vec![text.to_owned()];
+        texts.extend(options.labels.iter().map(|label| template.replace("{}", label)));
+        let embeddings = model.embed(&texts, None)?;
+        let (text, labels) = embeddings.split_first().expect("invariant: the text is among them");
+        let logits = labels.iter().map(|label| f64::from(similarity(text, label) * ZERO_SHOT_SCALE)).collect();
+        Ok(ranked(&options.labels, logits, model.component()))
+    }
+
+    fn classify_adapted(&self, text: &str, options: &ClassifyOptions, adapter: &Adapter) -> Result<Classification> {
+        let labels = if options.labels.is_empty() { &adapter.package.task().labels } else { &options.labels };
+        check_labels(labels)?;
+        let model = self.language()?;
+        let logits = match &adapter.bound.head {
+            Some(head) => head_logits(model, text, adapter, head, labels)?,
+            None => answer_likelihoods(model, text, adapter, labels)?,
+        };
+        Ok(ranked(labels, logits, model.component()))
+    }
+}
+
+fn check_labels(labels: &[String]) -> Result<()> {
+    if labels.is_empty() || labels.len() > MAX_LABELS {
+        return Err(Error::argument("labels", format!("{} given, expected 1 to {MAX_LABELS}", labels.len())));
+    }
+    for (i, label) in labels.iter().enumerate() {
+        if label.trim().is_empty() || labels[..i].contains(label) {
+            return Err(Error::argument("labels", format!("'{label}' is empty or given twice")));
+        }
+    }
+    Ok(())
+}
+
+/// A classification head reads the state of the last token.
+fn head_logits(
+    model: &LanguageModel,
+    text: &str,
+    adapter: &Adapter,
+    head: &AdapterHead,
+    labels: &[String],
+) -> Result<Vec<f64>> {
+    if head.weight.rows() != labels.len() {
+        let reason = format!("{} given, the adapter's head has {}", labels.len(), head.weight.rows());
+        return Err(Error::argument("labels", reason));
+    }
+    let tokens = model.tokenizer()?.encode(text, Special::Plain, Affixes::Add)?;
+    let mut cache = model.backbone().new_cache();
+    let hidden = feed(model, &tokens, Some(&adapter.bound.deltas), Want::Hidden, &mut cache)?;
+    Ok(head.logits(&hidden).into_iter().map(f64::from).collect())
+}
+
+/// Log-probability of each label as the model's whole answer, the end of the turn included, so that a label that begins
+/// another one does not win by being shorter.
+fn answer_likelihoods(model: &LanguageModel, text: &str, adapter: &Adapter, labels: &[String]) -> Result<Vec<f64>> {
+    let instructions = adapter.package.task().instructions.as_deref().map(Message::system);
+    let messages: Vec<Message> = instructions.into_iter().chain([Message::user(text)]).collect();
+    let prompt = model.encode_chat(&messages)?;
+    let deltas = Some(&adapter.bound.deltas);
+    let mut shared = model.backbone().new_cache();
+    let first = feed(model, &prompt, deltas, Want::Logits, &mut shared)?;
+    let end = model.tokenizer()?.end_tokens().first().copied();
+    labels
+        .iter()
+        .map(|label| {
+            let mut answer = model.tokenizer()?.encode(label, Special::Plain, Affixes::None)?;
+            answer.extend(end);
+            let mut cache = shared.clone();
+            let mut logits = first.clone();
+            let mut total = 0.0;
+            for (i, &id) in answer.iter().enumerate() {
+                total += log_probability(&logits, id);
+                if i + 1 < answer.len() {
+                    logits = feed(model, &[id], deltas, Want::Logits, &mut cache)?;
+                }
+            }
+            Ok(total)
+        })
+        .collect()
+}
+
+/// Feeds `tokens` after what is in `cache`; returns what is wanted of the last one.
+fn feed(
+    model: &LanguageModel,
+    tokens: &[u32],
+    deltas: Option<&Deltas>,
+    want: Want,
+    cache: &mut KvCache,
+) -> Result<Vec<f32>> {
+    if tokens.is_empty() {
+        return Err(Error::argument("text", "it has no token"));
+    }
+    let mut work = Workspace::default();
+    let start = cache.len();
+    let mut out = Vec::new();
+    for (chunk, ids) in tokens.chunks(crate::engine::PREFILL_CHUNK).enumerate() {
+        let from = start + chunk * crate::engine::PREFILL_CHUNK;
+        let last = start + tokens.len() - 1;
+        let rows = token_rows(ids, from, deltas, |position| if position == last { want } else { Want::Nothing });
+        out = model.backbone().forward(&rows, &mut [&mut *cache], &mut work)?;
+    }
+    Ok(out)
+}
+
+/// Natural logarithm of the probability that `logits` give to `id`.
+pub(crate) fn log_probability(logits: &[f32], id: u32) -> f64 {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&v| f64::from(v - max).exp()).sum();
+    f64::from(logits[id as usize] - max) - sum.ln()
+}
+
+fn ranked(labels: &[String], logits: Vec<f64>, component: &str) -> Classification {
+    let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = logits.iter().map(|v| (v - max).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    let mut scores: Vec<LabelScore> = labels
+        .iter()
+        .zip(&weights)
+        .map(|(label, weight)| LabelScore { label: label.clone(), probability: (weight / total) as f32 })
+        .collect();
+    scores.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    Classification {
+        label: scores[0].label.clone(),
+        scores,
+        components: vec![ComponentUse { component: component.to_owned(), backend: format!("cpu/{}", kernels().name) }],
+    }
+}

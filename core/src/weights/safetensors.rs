@@ -1,0 +1,208 @@
+//! Safetensors checkpoints, single-file or sharded, in place.
+//!
+//! The header is parsed by the `safetensors` crate (which bounds it and checks that the tensors tile the buffer);
+//! this module maps the files, joins the shards of an index and hands out views.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, Metadata, SafeTensors};
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::weights::dtype::BlockType;
+use crate::weights::mmap::MappedFile;
+use crate::weights::tensor::{MAX_DIMS, TensorView, checked_elements};
+
+const FORMAT: &str = "safetensors";
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+/// Headers are JSON of about 100 bytes per tensor; the crate's own limit is 100 MB.
+const MAX_HEADER: u64 = 32 << 20;
+/// An index holds one line per tensor.
+const MAX_INDEX: u64 = 32 << 20;
+/// The largest published checkpoints have a few hundred shards.
+const MAX_SHARDS: usize = 1024;
+
+#[derive(Clone, Debug)]
+struct Entry {
+    shard: usize,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    start: usize,
+    len: usize,
+}
+
+/// An opened checkpoint of one or more safetensors files.
+#[derive(Clone, Debug)]
+pub struct Safetensors {
+    shards: Vec<MappedFile>,
+    tensors: HashMap<String, Entry>,
+    metadata: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+impl Safetensors {
+    /// Opens one `.safetensors` file, or a directory that holds `model.safetensors` or a sharded index.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or [`Error::Malformed`] naming the file and the field.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if !path.is_dir() {
+            return Self::from_files(vec![path.to_path_buf()]);
+        }
+        let single = path.join(SINGLE);
+        if single.is_file() {
+            return Self::from_files(vec![single]);
+        }
+        Self::sharded(path)
+    }
+
+    fn sharded(dir: &Path) -> Result<Self> {
+        let index_path = dir.join(INDEX);
+        if !index_path.exists() {
+            let reason = format!("expected {SINGLE}, {INDEX} or foundation.json in it");
+            return Err(Error::unsupported(format!("directory '{}'", dir.display()), reason));
+        }
+        let text = read_bounded(&index_path, MAX_INDEX)?;
+        let index: Index =
+            serde_json::from_slice(&text).map_err(|e| Error::malformed(index_path.display(), "shard index", e))?;
+        let mut files: Vec<&String> = index.weight_map.values().collect();
+        files.sort();
+        files.dedup();
+        if files.is_empty() || files.len() > MAX_SHARDS {
+            let reason = format!("{} shards, expected 1 to {MAX_SHARDS}", files.len());
+            return Err(Error::malformed(index_path.display(), "shard index", reason));
+        }
+        for file in &files {
+            let plain = Path::new(file).components().count() == 1 && !file.starts_with('.');
+            if !plain {
+                let reason = format!("shard '{file}' is not a plain file name");
+                return Err(Error::malformed(index_path.display(), "shard index", reason));
+            }
+        }
+        let opened = Self::from_files(files.iter().map(|file| dir.join(file)).collect())?;
+        for (tensor, file) in &index.weight_map {
+            let entry = opened.tensors.get(tensor).ok_or_else(|| Error::MissingTensor(tensor.clone()))?;
+            if files[entry.shard] != file {
+                let reason = format!("tensor '{tensor}' is not in its shard '{file}'");
+                return Err(Error::malformed(index_path.display(), "shard index", reason));
+            }
+        }
+        Ok(opened)
+    }
+
+    fn from_files(paths: Vec<PathBuf>) -> Result<Self> {
+        let mut tensors = HashMap::new();
+        let mut metadata = BTreeMap::new();
+        let mut shards = Vec::with_capacity(paths.len());
+        for (shard, path) in paths.iter().enumerate() {
+            let file = MappedFile::open(path)?;
+            let what = path.display().to_string();
+            let (data_start, header) = Self::check(&what, &file)?;
+            if let Some(pairs) = header.metadata() {
+                metadata.extend(pairs.iter().map(|(k, v)| (k.clone(), v.clone())));
+            }
+            for (name, info) in header.tensors() {
+                if info.shape.len() > MAX_DIMS {
+                    let reason = format!("tensor '{name}' has {} dimensions", info.shape.len());
+                    return Err(Error::malformed(&what, FORMAT, reason));
+                }
+                checked_elements(&name, &info.shape)?;
+                let entry = Entry {
+                    shard,
+                    dtype: info.dtype,
+                    shape: info.shape.clone(),
+                    start: data_start + info.data_offsets.0,
+                    len: info.data_offsets.1 - info.data_offsets.0,
+                };
+                if tensors.insert(name.clone(), entry).is_some() {
+                    let reason = format!("tensor '{name}' is in two shards");
+                    return Err(Error::malformed(&what, FORMAT, reason));
+                }
+            }
+            shards.push(file);
+        }
+        Ok(Self { shards, tensors, metadata })
+    }
+
+    /// Checks a header in memory; returns where the data starts. Also the fuzz target's entry.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] with the crate's reason.
+    pub fn check(what: &str, bytes: &[u8]) -> Result<(usize, Metadata)> {
+        let length = bytes.first_chunk::<8>().map(|b| u64::from_le_bytes(*b));
+        if length.is_some_and(|n| n > MAX_HEADER) {
+            let reason = format!("header of {} bytes, the limit is {MAX_HEADER}", length.unwrap_or_default());
+            return Err(Error::malformed(what, FORMAT, reason));
+        }
+        let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| Error::malformed(what, FORMAT, e))?;
+        Ok((header + 8, metadata))
+    }
+
+    /// The files of this checkpoint.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.shards.iter().map(MappedFile::path)
+    }
+
+    /// The free-form `__metadata__` section, of all shards together.
+    #[must_use]
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// Tensor names in alphabetical order.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.tensors.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// Type name, shape and bytes of a tensor of any type, also of those that [`Safetensors::tensor`] cannot read.
+    #[must_use]
+    pub fn describe(&self, name: &str) -> Option<(String, &[usize], usize)> {
+        let entry = self.tensors.get(name)?;
+        Some((format!("{:?}", entry.dtype), &entry.shape, entry.len))
+    }
+
+    /// A tensor in place, or `None` when there is no such name.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for types other than F32, F16 and BF16.
+    pub fn tensor(&self, name: &str) -> Result<Option<TensorView>> {
+        let Some(entry) = self.tensors.get(name) else { return Ok(None) };
+        let kind = match entry.dtype {
+            Dtype::F32 => BlockType::F32,
+            Dtype::F16 => BlockType::F16,
+            Dtype::BF16 => BlockType::BF16,
+            other => {
+                let what = format!("type {other:?} of tensor '{name}'");
+                return Err(Error::unsupported(what, "safetensors weights are read as F32, F16 or BF16"));
+            }
+        };
+        let data = self.shards[entry.shard].slice(entry.start, entry.len)?;
+        Ok(Some(TensorView { name: name.to_owned(), kind, shape: entry.shape.clone(), data }))
+    }
+}
+
+/// Reads a whole small file, refusing one over `limit` bytes before reading it.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::Malformed`] naming the size.
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let meta = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+    if !meta.is_file() {
+        return Err(Error::io(path, std::io::Error::other("not a regular file")));
+    }
+    let size = meta.len();
+    if size > limit {
+        return Err(Error::malformed(path.display(), "file", format!("{size} bytes, the limit is {limit}")));
+    }
+    std::fs::read(path).map_err(|e| Error::io(path, e))
+}

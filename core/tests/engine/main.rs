@@ -1,0 +1,12 @@
+//! Integration tests of the engine against references that others computed.
+
+mod adapters;
+mod backbone;
+mod encoder;
+mod fixture;
+mod formats;
+mod kernels;
+mod layers;
+mod minilm;
+mod regression;
+mod smollm2;

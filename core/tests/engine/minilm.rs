@@ -1,0 +1,69 @@
+//! The real text encoder, all-MiniLM-L6-v2, against sentence-transformers; and what is built on it.
+
+use loam::Engine;
+use loam::task::{ClassifyOptions, similarity};
+use loam::weights::Safetensors;
+
+use crate::fixture::{floats, path};
+use crate::smollm2::foundation;
+
+#[test]
+fn minilm_matches_sentence_transformers() {
+    let Some(dir) = foundation() else { return };
+    let sentences: Vec<String> =
+        serde_json::from_slice(&std::fs::read(path("minilm/sentences.json")).expect("sentences")).expect("a list");
+    let reference = Safetensors::open(path("minilm/expected.safetensors")).expect("reference");
+    let expected = floats(&reference, "embeddings");
+    let engine = Engine::open(&dir).expect("foundation");
+    let model = engine.text().expect("text encoder");
+    let embeddings = model.embed(&sentences, None).expect("embeddings");
+    assert_eq!(embeddings.len(), 20);
+    let mut worst = 1.0f32;
+    for (i, (ours, theirs)) in embeddings.iter().zip(expected.chunks_exact(384)).enumerate() {
+        let cosine = similarity(ours, theirs);
+        worst = worst.min(cosine);
+        assert!(cosine >= 0.9999, "sentence {i}: cosine {cosine}");
+        // Company must not matter: a sentence alone gives the same bits.
+        assert_eq!(ours, &model.embed(&sentences[i..=i], None).expect("alone")[0]);
+    }
+    println!("smallest cosine of 20 sentences: {worst:.7}");
+}
+
+#[test]
+fn zero_shot_classification_never_loads_the_backbone() {
+    let Some(dir) = foundation() else { return };
+    let engine = Engine::open(&dir).expect("foundation");
+    let labels = ["sports", "finance", "cooking"].map(str::to_owned).to_vec();
+    for (text, wanted) in [
+        ("The goalkeeper saved two penalties in the final.", "sports"),
+        ("The bank raised its interest rates again.", "finance"),
+        ("Let the dough rest for an hour, then bake it.", "cooking"),
+    ] {
+        let options = ClassifyOptions { labels: labels.clone(), ..ClassifyOptions::default() };
+        let result = engine.classify(text, &options).expect("classified");
+        assert_eq!(result.label, wanted, "{:?}", result.scores);
+        let total: f32 = result.scores.iter().map(|score| score.probability).sum();
+        assert!((total - 1.0).abs() < 1e-5);
+        assert_eq!(result.components[0].component, "text");
+    }
+    assert_eq!(engine.loaded(), ["text"]);
+}
+
+#[test]
+fn bad_labels_and_templates_are_refused() {
+    let Some(dir) = foundation() else { return };
+    let engine = Engine::open(&dir).expect("foundation");
+    let options = |labels: &[&str], template: Option<&str>| ClassifyOptions {
+        labels: labels.iter().map(|&l| l.to_owned()).collect(),
+        template: template.map(str::to_owned),
+        adapter: None,
+    };
+    for bad in [
+        options(&[], None),
+        options(&["a", "a"], None),
+        options(&["a", " "], None),
+        options(&["a", "b"], Some("no place for a label")),
+    ] {
+        assert!(matches!(engine.classify("x", &bad), Err(loam::Error::Argument { .. })), "{bad:?}");
+    }
+}
