@@ -1,0 +1,237 @@
+//! The command line: what the user typed ([`Typed`]) and what it means ([`Invocation`]).
+//!
+//! Parsing decides nothing and touches no file; the second stage turns flags into the types that commands work with.
+//! Each command keeps its own arguments in its own module and adds one line to each of the two enums here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::command::adapter::AdapterCommand;
+use crate::command::chat::ChatArgs;
+use crate::command::classify::ClassifyArgs;
+use crate::command::embed::EmbedArgs;
+use crate::command::generate::GenerateArgs;
+use crate::command::inspect::InspectArgs;
+use crate::command::logits::LogitsArgs;
+use crate::command::perplexity::PerplexityArgs;
+use crate::command::speed::SpeedArgs;
+use crate::command::tour::TourArgs;
+use crate::console::{Console, Detail, Format};
+use crate::error::Result;
+use crate::home::{HOME_VARIABLE, Home};
+use crate::pull;
+
+const OVERVIEW: &str = "\
+Examples:
+  loam pull loam-nano               fetch the built-in foundation
+  loam chat 'Why is the sky blue?'  one answer; without a message: a conversation
+  loam classify 'Rain until Friday' --labels weather,sports
+  loam tour                         everything in turn
+
+Results go to standard output, everything else to standard error.
+
+Exit codes: 0 success, 1 unexpected, 2 wrong argument, 3 file not readable or \
+writable, 4 malformed file, 5 unsupported, 6 missing or misshapen tensor, 7 \
+adapter refused, 8 no such adapter, 9 wrong digest, 10 context full, 11 no such \
+component, 12 tokenizer or template, 13 stopped by the receiver, 20 network, 21 \
+no index, 22 package not found, 23 another loam installs, 24 not installed, 130 \
+Ctrl-C.";
+
+const COMPLETION_EXAMPLES: &str = "\
+Example:
+  loam completions bash > ~/.local/share/bash-completion/completions/loam";
+
+/// One frozen foundation model on this device, one small adapter per task
+#[derive(Debug, Parser)]
+#[command(name = "loam", version, propagate_version = true, after_help = OVERVIEW)]
+pub struct Typed {
+    #[command(flatten)]
+    globals: Globals,
+
+    #[command(subcommand)]
+    command: TypedCommand,
+}
+
+/// Options of all commands.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+struct Globals {
+    /// Write results as JSON
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// Say what is done and why; twice: also what the libraries do
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+
+    /// Say nothing but results and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+
+    /// Directory for foundations, adapters and downloads [env: LOAM_HOME] [default: "loam" in the user's cache]
+    #[arg(long, global = true, value_name = "DIR")]
+    home: Option<PathBuf>,
+}
+
+/// The commands as typed.
+#[derive(Debug, Subcommand)]
+enum TypedCommand {
+    /// Fetch a foundation, check every byte and install it
+    Pull(pull::PullArgs),
+
+    #[command(flatten)]
+    Run(Run),
+
+    /// Write a completion script for a shell
+    #[command(after_help = COMPLETION_EXAMPLES)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// What the user wants.
+#[derive(Debug)]
+pub struct Invocation {
+    /// Where results, notes and progress go.
+    pub console: Console,
+    /// What to log: the program's own messages, or all.
+    pub logging: Logging,
+    /// The command.
+    pub action: Action,
+    home: Option<PathBuf>,
+}
+
+/// The commands as meant.
+#[derive(Debug)]
+pub enum Action {
+    /// `loam pull`.
+    Pull(pull::Request),
+    /// A command that runs the engine.
+    Run(Box<Run>),
+    /// `loam completions`.
+    Completions(Shell),
+}
+
+/// Commands that run the engine: as typed is as meant.
+#[derive(Debug, Subcommand)]
+pub enum Run {
+    /// Talk with the language model
+    Chat(ChatArgs),
+
+    /// Continue a text as it stands
+    Generate(GenerateArgs),
+
+    /// Find the label that fits a text
+    Classify(ClassifyArgs),
+
+    /// Turn texts into vectors
+    Embed(EmbedArgs),
+
+    /// Import, inspect, install, list and remove adapters
+    Adapter(AdapterCommand),
+
+    /// Show what a foundation, model or adapter holds
+    Inspect(InspectArgs),
+
+    /// Teacher-forced logits of a text
+    Logits(LogitsArgs),
+
+    /// How well a model predicts a text
+    Perplexity(PerplexityArgs),
+
+    /// Measure prefill and decode rates
+    Speed(SpeedArgs),
+
+    /// See everything in turn, on real input
+    Tour(TourArgs),
+}
+
+/// How much of the log is written to standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Logging {
+    /// Errors and warnings of this program.
+    Warnings,
+    /// What this program does.
+    Steps,
+    /// All that it and its libraries say.
+    Everything,
+}
+
+impl From<Typed> for Invocation {
+    fn from(typed: Typed) -> Self {
+        let globals = typed.globals;
+        let detail = match (globals.quiet, globals.verbose) {
+            (true, _) => Detail::Quiet,
+            (false, 0) => Detail::Normal,
+            (false, _) => Detail::Verbose,
+        };
+        let logging = match globals.verbose {
+            0 => Logging::Warnings,
+            1 => Logging::Steps,
+            _ => Logging::Everything,
+        };
+        let format = if globals.json { Format::Json } else { Format::Text };
+        let action = match typed.command {
+            TypedCommand::Pull(arguments) => Action::Pull(arguments.into()),
+            TypedCommand::Run(run) => Action::Run(Box::new(run)),
+            TypedCommand::Completions { shell } => Action::Completions(shell),
+        };
+        Self { console: Console::new(format, detail), logging, action, home: globals.home }
+    }
+}
+
+impl Invocation {
+    /// The home directory: `--home`, else the environment, else the platform's default. It need not exist.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Argument`] if this user has none.
+    pub fn home(&self) -> Result<Home> {
+        if let Some(root) = &self.home {
+            return Ok(Home::at(root));
+        }
+        match std::env::var_os(HOME_VARIABLE).filter(|root| !root.is_empty()) {
+            Some(root) => Ok(Home::at(root)),
+            None => Home::default_root().map(Home::at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn definitions_are_consistent() {
+        Typed::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        for command in Typed::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example") && help.contains(&format!("loam {}", command.get_name())), "{command}");
+        }
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        for words in [
+            "loam pull",
+            "loam pull a --recipe b",
+            "loam pull a --force --verify",
+            "loam pull a --from b --index-url c",
+            "loam pull a --list",
+            "loam -v -q pull a",
+            "loam pull a --retries 99",
+        ] {
+            assert!(Typed::try_parse_from(words.split(' ')).is_err(), "{words}");
+        }
+        let list = Typed::try_parse_from(["loam", "--json", "pull", "--list"]).map(Invocation::from);
+        assert!(matches!(list.expect("accepted").action, Action::Pull(pull::Request::List)));
+    }
+}

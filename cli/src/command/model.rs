@@ -1,0 +1,114 @@
+//! Which model and which adapter a command uses.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use loam::Engine;
+use loam::adapter::{Adapter, InstallPolicy, check_alias};
+
+use crate::error::Error;
+use crate::home::Home;
+
+/// Foundation that commands use when none is named.
+pub const DEFAULT_FOUNDATION: &str = "loam-nano";
+/// Ending of installed adapter packages.
+pub const ADAPTER_ENDING: &str = "loam";
+
+/// The model of a command.
+#[derive(Debug, Clone, Args)]
+pub struct ModelArgs {
+    /// Installed foundation, foundation directory, GGUF file or Hugging Face directory
+    #[arg(short, long, value_name = "NAME|PATH", default_value = DEFAULT_FOUNDATION)]
+    model: PathBuf,
+}
+
+impl ModelArgs {
+    /// Opens the model; a path that exists wins over an installed name.
+    ///
+    /// # Errors
+    /// [`Error::NotInstalled`] with the command that would fetch it; as [`Engine::open`] otherwise.
+    pub fn open(&self, home: &Home) -> anyhow::Result<Engine> {
+        Ok(Engine::open(self.path(home)?)?)
+    }
+
+    /// Where the model lies.
+    ///
+    /// # Errors
+    /// [`Error::NotInstalled`].
+    pub fn path(&self, home: &Home) -> Result<PathBuf, Error> {
+        locate_model(&self.model, home)
+    }
+}
+
+/// Where the model `name` lies: a path that exists, else an installed foundation.
+///
+/// # Errors
+/// [`Error::NotInstalled`].
+pub fn locate_model(name: &Path, home: &Home) -> Result<PathBuf, Error> {
+    if name.exists() {
+        return Ok(name.to_path_buf());
+    }
+    let label = name.display().to_string();
+    home.recover();
+    let place = home.foundation(&label);
+    if check_alias(&label).is_ok() && place.is_dir() {
+        return Ok(place);
+    }
+    let reason = if label == DEFAULT_FOUNDATION {
+        "run `loam pull loam-nano`".to_owned()
+    } else {
+        "no such file or directory, and no foundation of that name".to_owned()
+    };
+    Err(Error::NotInstalled { what: label, place: home.foundations(), reason })
+}
+
+/// The adapter of a command.
+#[derive(Debug, Clone, Args)]
+pub struct AdapterArgs {
+    /// Installed adapter, package file or PEFT directory
+    #[arg(short, long, value_name = "ALIAS|PATH")]
+    adapter: Option<PathBuf>,
+}
+
+impl AdapterArgs {
+    /// Binds the adapter to `engine`, if one is named.
+    ///
+    /// # Errors
+    /// As [`install_adapter`].
+    pub fn install(&self, engine: &Engine, home: &Home) -> anyhow::Result<Option<Arc<Adapter>>> {
+        self.adapter.as_deref().map(|name| install_adapter(name, engine, home)).transpose()
+    }
+}
+
+/// Binds the adapter `name` (a path that exists, else an installed alias) to `engine`.
+///
+/// # Errors
+/// [`Error::NotInstalled`]; as [`Engine::install`] otherwise.
+pub fn install_adapter(name: &Path, engine: &Engine, home: &Home) -> anyhow::Result<Arc<Adapter>> {
+    let path = locate_adapter(name, home)?;
+    let alias = path.file_stem().map_or_else(|| "adapter".into(), |stem| stem.to_string_lossy().into_owned());
+    Ok(engine.install(&alias, &path, InstallPolicy::Upsert)?)
+}
+
+/// Where the adapter `name` lies.
+///
+/// # Errors
+/// [`Error::NotInstalled`].
+pub fn locate_adapter(name: &Path, home: &Home) -> Result<PathBuf, Error> {
+    if name.exists() {
+        return Ok(name.to_path_buf());
+    }
+    let alias = name.display().to_string();
+    let place = installed_adapter(&alias, home);
+    if check_alias(&alias).is_ok() && place.is_file() {
+        return Ok(place);
+    }
+    let reason = "no such file or directory, and no adapter of that alias; see `loam adapter list`".to_owned();
+    Err(Error::NotInstalled { what: alias, place: home.adapters(), reason })
+}
+
+/// File of an installed adapter.
+pub fn installed_adapter(alias: &str, home: &Home) -> PathBuf {
+    home.adapters().join(format!("{alias}.{ADAPTER_ENDING}"))
+}

@@ -1,0 +1,105 @@
+//! The `loam` program: parses, dispatches, and turns errors into exit codes. Commands live in their own modules.
+
+mod args;
+mod command;
+mod completions;
+mod console;
+mod digest;
+mod error;
+mod home;
+mod install;
+mod progress;
+mod pull;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use args::{Action, Invocation, Logging, Run, Typed};
+use clap::Parser;
+use console::{Console, Detail, Format};
+use error::Error;
+use home::Home;
+
+/// Name of the environment variable that overrides what is logged.
+const LOG_VARIABLE: &str = "LOAM_LOG";
+
+/// Exit code of an error that no type tells more about.
+const UNKNOWN_FAILURE: u8 = 1;
+
+fn main() -> ExitCode {
+    let typed = match Typed::try_parse() {
+        Ok(typed) => typed,
+        Err(reason) => {
+            // Help and version arrive here too; a closed pipe is no failure.
+            let _ = reason.print();
+            if reason.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+                let message = reason.to_string();
+                let first = message.lines().next().unwrap_or_default();
+                let error = serde_json::json!({ "error": { "code": reason.exit_code(), "message": first } });
+                let _ = Console::new(Format::Json, Detail::Normal).json(&error);
+            }
+            return ExitCode::from(u8::try_from(reason.exit_code()).unwrap_or(UNKNOWN_FAILURE));
+        }
+    };
+    let invocation = Invocation::from(typed);
+    start_log(invocation.logging);
+    match dispatch(&invocation) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => report(&reason, &invocation.console),
+    }
+}
+
+fn dispatch(invocation: &Invocation) -> anyhow::Result<()> {
+    let console = &invocation.console;
+    match &invocation.action {
+        Action::Pull(request) => pull::run(request, &invocation.home()?, console)?,
+        Action::Run(run) => engine(run, &invocation.home()?, console)?,
+        Action::Completions(shell) => completions::run(*shell, console)?,
+    }
+    Ok(())
+}
+
+fn engine(run: &Run, home: &Home, console: &Console) -> anyhow::Result<()> {
+    command::interrupt::listen();
+    match run {
+        Run::Chat(args) => command::chat::run(args, home, console),
+        Run::Generate(args) => command::generate::run(args, home, console),
+        Run::Classify(args) => command::classify::run(args, home, console),
+        Run::Embed(args) => command::embed::run(args, home, console),
+        Run::Adapter(args) => command::adapter::run(args, home, console),
+        Run::Inspect(args) => command::inspect::run(args, home, console),
+        Run::Logits(args) => command::logits::run(args, home, console),
+        Run::Perplexity(args) => command::perplexity::run(args, home, console),
+        Run::Speed(args) => command::speed::run(args, home, console),
+        Run::Tour(args) => command::tour::run(args, home, console),
+    }
+}
+
+/// Shows an error and returns its exit code.
+fn report(reason: &anyhow::Error, console: &Console) -> ExitCode {
+    let code = exit_code(reason);
+    // Ctrl-C needs no message: who pressed it knows.
+    if code != 0 && code != command::interrupt::EXIT_CODE {
+        let message = reason.to_string();
+        let _ = writeln!(std::io::stderr().lock(), "loam: {message}");
+        if console.format() == Format::Json {
+            let _ = console.json(&serde_json::json!({ "error": { "code": code, "message": message } }));
+        }
+    }
+    ExitCode::from(code)
+}
+
+fn exit_code(reason: &anyhow::Error) -> u8 {
+    let own = reason.downcast_ref::<Error>().map(Error::code);
+    own.or_else(|| reason.downcast_ref::<loam::Error>().map(loam::Error::code)).unwrap_or(UNKNOWN_FAILURE)
+}
+
+fn start_log(logging: Logging) {
+    let filter = match logging {
+        Logging::Warnings => "loam=warn",
+        Logging::Steps => "loam=info",
+        Logging::Everything => "debug",
+    };
+    let filter = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| filter.to_owned());
+    env_logger::Builder::new().parse_filters(&filter).format_timestamp(None).init();
+}

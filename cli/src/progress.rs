@@ -1,0 +1,159 @@
+//! How far a transfer of bytes is, shown as a bar, as lines or not at all.
+//!
+//! A bar that is written into a log file is unreadable, so a stream that is no terminal gets a line now and then. The
+//! display never decides anything and never fails.
+
+use std::cell::Cell;
+use std::fmt::Display;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use indicatif::{DecimalBytes, HumanDuration, ProgressBar, ProgressStyle};
+
+/// Time between two lines where there is no terminal.
+const LINE_PERIOD: Duration = Duration::from_secs(5);
+
+/// Bar with known length: label, bar, bytes, speed, time left.
+const BAR: &str =
+    "  {wide_msg} [{bar:16}] {decimal_bytes:>9}/{decimal_total_bytes:<9} {decimal_bytes_per_sec:>11} {eta:>4}";
+
+/// Bar with unknown length.
+const COUNTER: &str = "  {wide_msg} {spinner} {decimal_bytes} {decimal_bytes_per_sec}";
+
+/// A display of progress in bytes. Dropping it without [`Progress::done`] leaves what was last shown.
+#[derive(Debug)]
+pub struct Progress(Shape);
+
+#[derive(Debug)]
+enum Shape {
+    Silent,
+    Bar(ProgressBar),
+    Lines(Lines),
+}
+
+#[derive(Debug)]
+struct Lines {
+    label: String,
+    total: Option<u64>,
+    at: Cell<u64>,
+    from: Cell<u64>,
+    begun: Instant,
+    shown: Cell<Instant>,
+}
+
+impl Progress {
+    /// Shows nothing.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self(Shape::Silent)
+    }
+
+    /// Shows a bar.
+    #[must_use]
+    pub fn bar(label: &str, total: Option<u64>) -> Self {
+        let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+        let template = if total.is_some() { BAR } else { COUNTER };
+        let style = ProgressStyle::with_template(template).expect("invariant: the templates are constant and valid");
+        bar.set_style(style.progress_chars("=> "));
+        bar.set_message(label.to_owned());
+        Self(Shape::Bar(bar))
+    }
+
+    /// Writes a line every few seconds.
+    #[must_use]
+    pub fn lines(label: &str, total: Option<u64>) -> Self {
+        let now = Instant::now();
+        let label = label.to_owned();
+        Self(Shape::Lines(Lines {
+            label,
+            total,
+            at: Cell::new(0),
+            from: Cell::new(0),
+            begun: now,
+            shown: Cell::new(now),
+        }))
+    }
+
+    /// Sets the position to what an earlier run had already got: it does not count as speed.
+    pub fn start_at(&self, bytes: u64) {
+        match &self.0 {
+            Shape::Silent => {}
+            Shape::Bar(bar) => {
+                bar.set_position(bytes);
+                bar.reset_eta();
+            }
+            Shape::Lines(lines) => {
+                lines.at.set(bytes);
+                lines.from.set(bytes);
+            }
+        }
+    }
+
+    /// Moves the position by `bytes`.
+    pub fn advance(&self, bytes: u64) {
+        match &self.0 {
+            Shape::Silent => {}
+            Shape::Bar(bar) => bar.inc(bytes),
+            Shape::Lines(lines) => lines.advance(bytes),
+        }
+    }
+
+    /// Says something without tearing the bar apart.
+    pub fn note(&self, text: &str) {
+        match &self.0 {
+            Shape::Silent => {}
+            Shape::Bar(bar) => bar.println(text),
+            Shape::Lines(_) => say(text),
+        }
+    }
+
+    /// Ends the display with the final numbers left visible.
+    pub fn done(self) {
+        match self.0 {
+            Shape::Silent => {}
+            Shape::Bar(bar) => bar.finish(),
+            Shape::Lines(lines) => lines.finish(),
+        }
+    }
+}
+
+impl Lines {
+    fn advance(&self, bytes: u64) {
+        self.at.set(self.at.get() + bytes);
+        if self.shown.get().elapsed() < LINE_PERIOD {
+            return;
+        }
+        self.shown.set(Instant::now());
+        let at = self.at.get();
+        let speed = self.speed();
+        match self.total.filter(|total| *total > 0) {
+            Some(total) => {
+                let left = Duration::from_secs(total.saturating_sub(at).checked_div(speed).unwrap_or(0));
+                say(format_args!(
+                    "  {}: {} % of {}, {}/s, about {} left",
+                    self.label,
+                    at.saturating_mul(100) / total,
+                    DecimalBytes(total),
+                    DecimalBytes(speed),
+                    HumanDuration(left)
+                ));
+            }
+            None => say(format_args!("  {}: {}, {}/s", self.label, DecimalBytes(at), DecimalBytes(speed))),
+        }
+    }
+
+    fn finish(&self) {
+        let (at, took) = (self.at.get(), self.begun.elapsed());
+        say(format_args!("  {}: {} in {:.1} s", self.label, DecimalBytes(at), took.as_secs_f64()));
+    }
+
+    fn speed(&self) -> u64 {
+        let millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        self.at.get().saturating_sub(self.from.get()).saturating_mul(1000) / millis
+    }
+}
+
+/// Unlike `eprintln!`, a closed standard error is no reason to stop.
+fn say(text: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

