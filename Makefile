@@ -1,0 +1,69 @@
+# Loam: one frozen foundation model per device, one small adapter per task.
+# Everything is built into one target directory; what is fetched is cached under LOAM_HOME (default: ~/.cache/loam).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+PYTHON ?= python3
+LOAM := $(or $(CARGO_TARGET_DIR),target)/release/loam
+PARITY_VENV ?= $(HOME)/.cache/loam/parity-venv
+PARITY_CACHE := $(or $(LOAM_PARITY_CACHE),$(HOME)/.cache/loam/parity)
+AARCH64 := aarch64-unknown-linux-gnu
+FUZZ_SECONDS ?= 240
+
+.PHONY: help demo test build pull vocabularies lint docs-check test-rust aarch64-test parity fixtures bench fuzz clean
+
+help: ## List these targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+
+demo: build pull ## Build, fetch the foundation, install two adapters, and tour it all on real input
+	$(LOAM) adapter install models/adapters/shell --replace
+	$(LOAM) adapter install models/adapters/news --replace
+	$(LOAM) tour
+
+test: lint pull vocabularies test-rust docs-check ## Everything that must pass: formatting, lints, docs, tests on real models
+
+build: ## The command line, optimised: target/release/loam
+	$(CARGO) build --release --package loam-cli
+
+pull: build ## Fetch loam-nano (SmolLM2-135M and MiniLM, 190 MB) into the cache; does nothing when it is there
+	$(LOAM) pull loam-nano
+
+vocabularies: ## Fetch the vocabularies of Llama 3 and Qwen 2 for their tokenizer tests (16 MB; skipped where it fails)
+	@test -f "$(PARITY_CACHE)/ggml-vocab-qwen2.gguf" -a -f "$(PARITY_CACHE)/ggml-vocab-llama-bpe.gguf" \
+	  || $(PYTHON) parity/make_tiktoken_vocab.py \
+	  || echo "vocabularies: not fetched; the tests of two tokenizers say that they skip"
+
+lint: ## rustfmt, and clippy with warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --workspace --all-targets -- --deny warnings
+
+test-rust: ## All Rust tests
+	$(CARGO) test --release --workspace
+
+docs-check: ## rustdoc with warnings and missing docs denied
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --release --workspace --no-deps
+
+aarch64-test: ## The engine's tests on 64-bit Arm under qemu, on three processor models
+	tools/aarch64-test.sh $(AARCH64)
+
+parity: build pull ## Live comparison with transformers, peft, llama.cpp and sentence-transformers (installs 6 GB)
+	parity/setup.sh
+	TQDM_DISABLE=1 "$(PARITY_VENV)/bin/python" parity/run.py --loam $(LOAM)
+
+fixtures: ## Make the committed test fixtures again
+	parity/setup.sh
+	parity/make_fixtures.sh
+
+bench: build pull ## Kernels (criterion), and prefill and decode side by side with llama.cpp
+	$(CARGO) bench --package loam --bench linear
+	parity/setup.sh
+	"$(PARITY_VENV)/bin/python" bench/compare.py --loam $(LOAM)
+
+fuzz: ## Fuzz every parser for FUZZ_SECONDS (240) each
+	fuzz/run.sh $(FUZZ_SECONDS)
+
+clean: ## Remove what was built; what was fetched stays
+	$(CARGO) clean
