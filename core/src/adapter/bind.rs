@@ -237,7 +237,17 @@ impl Binder<'_> {
             return Err(self.refuse(reason));
         }
         self.bound.rank = self.bound.rank.max(rank);
-        match layer.role {
+        match &layer.role {
+            LinearRole::Convolution { kernel } => {
+                let channels = layer.inputs / kernel.iter().product::<usize>();
+                // PEFT's A is a convolution with the base's kernel, its B one with a kernel of 1.
+                let down = self.flat(down, &[&[rank, channels][..], kernel].concat(), [rank, layer.inputs])?;
+                let ones = vec![1; kernel.len()];
+                let up = self.flat(up, &[&[layer.outputs, rank][..], &ones].concat(), [layer.outputs, rank])?;
+                let a = self.matrix(down, rank, layer.inputs)?;
+                let b = self.matrix(up, layer.outputs, rank)?;
+                self.bound.deltas.low_rank.insert(layer.id, LowRank { a, b, scale });
+            }
             LinearRole::Linear => {
                 let a = self.matrix(down, rank, layer.inputs)?;
                 let b = match layer.order {
@@ -260,6 +270,16 @@ impl Binder<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A tensor of shape `expected`, seen as a matrix.
+    fn flat(&self, mut tensor: TensorView, expected: &[usize], matrix: [usize; 2]) -> Result<TensorView> {
+        if tensor.shape != expected {
+            let reason = format!("tensor '{}' has shape {:?}, expected {expected:?}", tensor.name, tensor.shape);
+            return Err(self.refuse(reason));
+        }
+        tensor.shape = matrix.to_vec();
+        Ok(tensor)
     }
 
     /// `B` with its rows in the order of the stored base weight.

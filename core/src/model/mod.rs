@@ -3,8 +3,12 @@
 pub mod backbone;
 mod cache;
 pub mod encoder;
+mod layer;
+mod modality;
 mod ops;
 mod table;
 
 pub use cache::{BLOCK_TOKENS, CacheShape, KvCache};
+pub use layer::Activation;
+pub use modality::Modality;
 pub use table::{LinearInfo, LinearRole, LinearTable, RowOrder};

@@ -32,11 +32,16 @@ impl RowOrder {
     }
 }
 
-/// Linear layer or embedding table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Linear layer, convolution or embedding table.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinearRole {
     /// `[out, in]`, applied to activations.
     Linear,
+    /// `[out, channels * kernel]`, applied to gathered patches.
+    Convolution {
+        /// Taps per axis, as many as the stored weight has axes.
+        kernel: Vec<usize>,
+    },
     /// `[vocabulary, width]`, indexed by token.
     Embedding,
 }

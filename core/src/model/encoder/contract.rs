@@ -1,0 +1,85 @@
+//! What every encoder of data other than text offers.
+
+use crate::error::{Error, Result};
+use crate::model::modality::Modality;
+use crate::model::table::LinearTable;
+use crate::quant::Deltas;
+
+/// What a network reads: one input, prepared as the encoder's preprocessing says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Features {
+    /// Values, row-major.
+    pub values: Vec<f32>,
+    /// Extents, outermost first: `[channels, height, width]` of a picture, `[mel bins, frames]` of a spectrogram,
+    /// `[channels, steps]` of a series.
+    pub shape: Vec<usize>,
+}
+
+impl Features {
+    /// Values with their shape.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when they do not fit together, or for a value that is not finite, naming its index.
+    pub fn new(values: Vec<f32>, shape: Vec<usize>) -> Result<Self> {
+        let count = shape.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
+        if count != Some(values.len()) || values.is_empty() {
+            return Err(Error::argument("features", format!("{} values for shape {shape:?}", values.len())));
+        }
+        if let Some(index) = values.iter().position(|v| !v.is_finite()) {
+            return Err(Error::argument("features", format!("value {index} is {}", values[index])));
+        }
+        Ok(Self { values, shape })
+    }
+
+    /// Succeeds when the shape is `expected`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] naming both.
+    pub fn expect_shape(&self, expected: &[usize]) -> Result<()> {
+        if self.shape == expected {
+            return Ok(());
+        }
+        Err(Error::argument("features", format!("shape {:?}, the encoder reads {expected:?}", self.shape)))
+    }
+}
+
+/// One input of a batch with the adapter that it runs under.
+#[derive(Clone, Copy, Debug)]
+pub struct Item<'a> {
+    /// The input.
+    pub features: &'a Features,
+    /// The adapter's changes, `None` for the bare base.
+    pub deltas: Option<&'a Deltas>,
+}
+
+/// What an encoder makes of one input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Encoding {
+    /// One vector for the whole input, `[dim]`, not normalised: in the shared space where the encoder has a projection
+    /// into one, else its pooled state.
+    pub embedding: Vec<f32>,
+    /// Last hidden states, `[tokens, state_width]`: what heads over time and projectors read.
+    pub states: Vec<f32>,
+}
+
+/// A frozen network from one modality to vectors. Immutable and shared; a batch may mix adapters, and company never
+/// changes an input's result.
+pub trait Encoder: std::fmt::Debug + Send + Sync {
+    /// What it reads.
+    fn modality(&self) -> Modality;
+
+    /// Width of an embedding.
+    fn dim(&self) -> usize;
+
+    /// Width of a hidden state.
+    fn state_width(&self) -> usize;
+
+    /// The layers that adapters may act on.
+    fn linears(&self) -> &LinearTable;
+
+    /// Runs a batch.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for features of another shape than the encoder reads.
+    fn encode(&self, items: &[Item<'_>]) -> Result<Vec<Encoding>>;
+}

@@ -1,0 +1,61 @@
+//! Which encoders can be loaded: one line per model type and modality.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::contract::Encoder;
+use crate::error::{Error, Result};
+use crate::model::modality::Modality;
+use crate::weights::{Checkpoint, read_bounded};
+
+const MAX_CONFIG: u64 = 4 << 20;
+
+/// An opened directory that an encoder is built from.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// Its weights.
+    pub checkpoint: &'a Checkpoint,
+    /// `config.json`.
+    pub config: &'a Value,
+    /// `preprocessor_config.json`, where there is one.
+    pub preprocessor: Option<&'a Value>,
+}
+
+/// One kind of encoder.
+#[derive(Clone, Copy, Debug)]
+pub struct Family {
+    /// `model_type` of `config.json`.
+    pub model_type: &'static str,
+    /// What it reads. A model type with several towers has a line for each.
+    pub modality: Modality,
+    /// Builds it.
+    pub open: fn(&Source<'_>) -> Result<Box<dyn Encoder>>,
+}
+
+/// All encoders of data other than text.
+pub const FAMILIES: &[Family] = &[];
+
+/// Opens the tower for `modality` in a directory with `config.json`, weights and, where present,
+/// `preprocessor_config.json`.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Malformed`], [`Error::Unsupported`] naming the model type, [`Error::MissingTensor`] or
+/// [`Error::Shape`].
+pub fn open(dir: &Path, modality: Modality) -> Result<Box<dyn Encoder>> {
+    let config = read_json(&dir.join("config.json"))?;
+    let preprocessor = dir.join("preprocessor_config.json");
+    let preprocessor = if preprocessor.is_file() { Some(read_json(&preprocessor)?) } else { None };
+    let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or("missing");
+    let family = FAMILIES.iter().find(|f| f.model_type == model_type && f.modality == modality).ok_or_else(|| {
+        let known: Vec<&str> = FAMILIES.iter().filter(|f| f.modality == modality).map(|f| f.model_type).collect();
+        let what = format!("{} encoder of model_type '{model_type}'", modality.as_str());
+        Error::unsupported(what, format!("these are run: {}", known.join(", ")))
+    })?;
+    let checkpoint = Checkpoint::open(dir)?;
+    (family.open)(&Source { checkpoint: &checkpoint, config: &config, preprocessor: preprocessor.as_ref() })
+}
+
+fn read_json(path: &Path) -> Result<Value> {
+    serde_json::from_slice(&read_bounded(path, MAX_CONFIG)?).map_err(|e| Error::malformed(path.display(), "JSON", e))
+}

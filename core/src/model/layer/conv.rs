@@ -1,0 +1,132 @@
+//! Convolutions over one or two axes, as products of gathered patches: a frozen linear like any other, so adapters act on
+//! them too.
+
+use rayon::prelude::*;
+
+use crate::quant::{Deltas, Linear};
+
+/// Patches gathered at a time: bounds the memory to this many rows of `channels * kernel` values.
+const PATCHES: usize = 1024;
+
+/// Extent of an input or output; a series has height 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grid {
+    /// Rows.
+    pub(crate) height: usize,
+    /// Columns.
+    pub(crate) width: usize,
+}
+
+impl Grid {
+    /// A series of `length` positions.
+    pub(crate) fn series(length: usize) -> Self {
+        Self { height: 1, width: length }
+    }
+
+    /// Positions.
+    pub(crate) fn count(self) -> usize {
+        self.height * self.width
+    }
+}
+
+/// Shape of a convolution, `[height, width]` each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ConvShape {
+    /// Input channels.
+    pub(crate) inputs: usize,
+    /// Output channels.
+    pub(crate) outputs: usize,
+    /// Taps.
+    pub(crate) kernel: [usize; 2],
+    /// Step between outputs.
+    pub(crate) stride: [usize; 2],
+    /// Zeros around the input.
+    pub(crate) padding: [usize; 2],
+    /// Step between taps.
+    pub(crate) dilation: [usize; 2],
+}
+
+impl ConvShape {
+    /// A convolution over one axis.
+    pub(crate) fn series(inputs: usize, outputs: usize, kernel: usize, stride: usize, padding: usize) -> Self {
+        Self { inputs, outputs, kernel: [1, kernel], stride: [1, stride], padding: [0, padding], dilation: [1, 1] }
+    }
+
+    /// A square convolution over two axes.
+    pub(crate) fn square(inputs: usize, outputs: usize, kernel: usize, stride: usize, padding: usize) -> Self {
+        Self { inputs, outputs, kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2], dilation: [1, 1] }
+    }
+
+    /// Values of one patch.
+    pub(crate) fn patch(&self) -> usize {
+        self.inputs * self.kernel[0] * self.kernel[1]
+    }
+
+    /// Extent of the output, `None` when the input is smaller than the kernel.
+    pub(crate) fn output(&self, input: Grid) -> Option<Grid> {
+        let along = |axis: usize, size: usize| {
+            let reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1;
+            let padded = size + 2 * self.padding[axis];
+            (padded >= reach).then(|| (padded - reach) / self.stride[axis] + 1)
+        };
+        Some(Grid { height: along(0, input.height)?, width: along(1, input.width)? })
+    }
+}
+
+/// A frozen convolution. Inputs and outputs are `[positions, channels]`, row by row of the grid.
+#[derive(Clone, Debug)]
+pub(crate) struct Conv {
+    shape: ConvShape,
+    linear: Linear,
+}
+
+impl Conv {
+    /// `linear` is the weight as `[outputs, inputs * kernel height * kernel width]`.
+    pub(crate) fn new(shape: ConvShape, linear: Linear) -> Self {
+        Self { shape, linear }
+    }
+
+    /// Its shape.
+    pub(crate) fn shape(&self) -> &ConvShape {
+        &self.shape
+    }
+
+    /// Convolves one input under one adapter; the output's extent is [`ConvShape::output`], which the caller has checked
+    /// to exist.
+    pub(crate) fn forward(&self, xs: &[f32], grid: Grid, deltas: Option<&Deltas>) -> (Vec<f32>, Grid) {
+        let out_grid = self.shape.output(grid).expect("invariant: callers check the extent first");
+        let (patch, outputs) = (self.shape.patch(), self.shape.outputs);
+        let mut out = vec![0.0; out_grid.count() * outputs];
+        let mut patches = vec![0.0; PATCHES.min(out_grid.count()) * patch];
+        for (chunk, out) in out.chunks_mut(PATCHES * outputs).enumerate() {
+            let count = out.len() / outputs;
+            let patches = &mut patches[..count * patch];
+            patches.par_chunks_mut(patch).with_min_len(8).enumerate().for_each(|(i, row)| {
+                self.gather(xs, grid, out_grid, chunk * PATCHES + i, row);
+            });
+            self.linear.forward(patches, &vec![deltas; count], out);
+        }
+        (out, out_grid)
+    }
+
+    /// The patch of output position `at`: channel by channel, as PyTorch stores the weight.
+    fn gather(&self, xs: &[f32], grid: Grid, out_grid: Grid, at: usize, row: &mut [f32]) {
+        let shape = &self.shape;
+        let [kernel_height, kernel_width] = shape.kernel;
+        let taps = kernel_height * kernel_width;
+        let (y0, x0) = (at / out_grid.width * shape.stride[0], at % out_grid.width * shape.stride[1]);
+        for tap in 0..taps {
+            let y = (y0 + tap / kernel_width * shape.dilation[0]).checked_sub(shape.padding[0]);
+            let x = (x0 + tap % kernel_width * shape.dilation[1]).checked_sub(shape.padding[1]);
+            let inside = y.zip(x).filter(|&(y, x)| y < grid.height && x < grid.width);
+            let taken = row[tap..].iter_mut().step_by(taps);
+            match inside {
+                None => taken.for_each(|value| *value = 0.0),
+                Some((y, x)) => {
+                    let start = (y * grid.width + x) * shape.inputs;
+                    taken.zip(&xs[start..start + shape.inputs]).for_each(|(value, x)| *value = *x);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Layers that encoders are built of: each one loads from a checkpoint by its Hugging Face module path and lists what
+//! adapters may act on.
+//!
+//! Activations are rows: `[tokens, width]` in transformers, `[positions, channels]` in convolutional trunks. Rows of
+//! several inputs lie one after the other, so inputs with different adapters share one pass.
+
+mod activation;
+mod attention;
+mod block;
+mod conv;
+mod loader;
+mod norm;
+
+pub use activation::Activation;
+pub(crate) use attention::{Heads, Mask, attend};
+pub(crate) use block::{BlockNames, BlockShape, Pass, TransformerBlock};
+pub(crate) use conv::{Conv, ConvShape, Grid};
+pub(crate) use loader::{Bias, Loader, Prefix};
+pub(crate) use norm::{Affine, LayerNorm};
