@@ -49,7 +49,7 @@ pub fn run(args: &EmbedArgs, home: &Home, console: &Console) -> anyhow::Result<(
     }
     if console.format() == Format::Json {
         console.json(&serde_json::json!({
-            "component": model.component(),
+            "component": model.part().name,
             "dim": model.encoder().dim(),
             "embeddings": embeddings,
         }))?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::trace::Part;
 use crate::error::Result;
 use crate::input::{Affixes, Special, Tokenizer};
 use crate::model::encoder::SentenceEncoder;
@@ -13,7 +14,7 @@ const TEXTS_PER_PASS: usize = 32;
 /// A loaded text encoder. Immutable and shared.
 #[derive(Debug)]
 pub struct TextModel {
-    component: String,
+    part: Part,
     encoder: SentenceEncoder,
     tokenizer: Tokenizer,
 }
@@ -23,18 +24,14 @@ impl TextModel {
     ///
     /// # Errors
     /// As [`SentenceEncoder::open`] and [`Tokenizer::from_dir`].
-    pub fn open(component: &str, path: &Path) -> Result<Self> {
-        Ok(Self {
-            component: component.to_owned(),
-            encoder: SentenceEncoder::open(path)?,
-            tokenizer: Tokenizer::from_dir(path)?,
-        })
+    pub fn open(part: Part, path: &Path) -> Result<Self> {
+        Ok(Self { part, encoder: SentenceEncoder::open(path)?, tokenizer: Tokenizer::from_dir(path)? })
     }
 
-    /// Its component's name.
+    /// Its component, as traces name it.
     #[must_use]
-    pub fn component(&self) -> &str {
-        &self.component
+    pub fn part(&self) -> &Part {
+        &self.part
     }
 
     /// The network.

@@ -47,6 +47,21 @@ impl Component {
         &self.entry
     }
 
+    /// Bytes of its weight files.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; as [`Checkpoint::open`] for a bare model.
+    pub fn weight_bytes(&self) -> Result<u64> {
+        match &self.record {
+            Some(record) => Ok(record.files.iter().filter(|file| is_weights(&file.path)).map(|file| file.bytes).sum()),
+            None => Checkpoint::open(&self.entry)?
+                .files()
+                .iter()
+                .map(|file| Ok(std::fs::metadata(file).map_err(|e| Error::io(file, e))?.len()))
+                .sum(),
+        }
+    }
+
     /// Its line of the manifest; `None` for a bare model.
     #[must_use]
     pub fn record(&self) -> Option<&ComponentRecord> {
