@@ -71,8 +71,14 @@ struct Taps {
 fn taps(from: usize, to: usize, resampling: Resampling) -> Vec<Taps> {
     let scale = from as f64 / to as f64;
     let Some((reach, filter)) = resampling.filter() else {
-        let nearest = |at: usize| (((at as f64 + 0.5) * scale) as usize).min(from - 1);
-        return (0..to).map(|at| Taps { first: nearest(at), weights: vec![1 << PRECISION] }).collect();
+        // Pillow adds the step again and again, and its rounding errors decide which of two equally near pixels it takes.
+        let mut place = scale * 0.5;
+        let nearest = |_| {
+            let first = (place as usize).min(from - 1);
+            place += scale;
+            Taps { first, weights: vec![1 << PRECISION] }
+        };
+        return (0..to).map(nearest).collect();
     };
     // A shrinking filter widens, so that every source pixel counts.
     let stretch = scale.max(1.0);
