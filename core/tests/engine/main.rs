@@ -10,4 +10,5 @@ mod layers;
 mod minilm;
 mod regression;
 mod smollm2;
+mod towers;
 mod vision;

@@ -1,5 +1,6 @@
 //! What every encoder of data other than text offers.
 
+use super::anchor::Anchor;
 use crate::error::{Error, Result};
 use crate::input::Input;
 use crate::model::modality::Modality;
@@ -80,6 +81,11 @@ pub trait Encoder: std::fmt::Debug + Send + Sync {
 
     /// What cosines in the shared space are multiplied by before a softmax, where the checkpoint says.
     fn logit_scale(&self) -> Option<f32> {
+        None
+    }
+
+    /// How label texts enter the tower's space, where they are not compared as they are.
+    fn anchor(&self) -> Option<&Anchor> {
         None
     }
 

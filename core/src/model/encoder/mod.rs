@@ -1,5 +1,6 @@
 //! Encoders: one modality each into a shared embedding space.
 
+mod anchor;
 mod bert;
 mod clip_text;
 mod contract;
@@ -7,9 +8,11 @@ mod fields;
 mod registry;
 mod sentence;
 mod text;
+mod tower;
 mod vit;
 mod vit_config;
 
+pub use anchor::Anchor;
 pub use bert::{Bert, BertConfig, Sequence};
 pub use clip_text::ClipText;
 pub use contract::{Encoder, Encoding, Features, Item};
