@@ -7,6 +7,8 @@
 mod chats;
 #[path = "input/hostile.rs"]
 mod hostile;
+#[path = "input/images.rs"]
+mod images;
 #[path = "input/injection.rs"]
 mod injection;
 #[path = "input/json.rs"]

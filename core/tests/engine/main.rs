@@ -10,3 +10,4 @@ mod layers;
 mod minilm;
 mod regression;
 mod smollm2;
+mod vision;
