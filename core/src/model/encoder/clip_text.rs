@@ -134,8 +134,8 @@ impl ClipText {
                 || ["logit_scale", "logit_bias"].contains(&name)
                 || name.ends_with("position_ids")
         })?;
-        // Adapters that were trained on a model around the tower name its layers so.
-        table.respell(|module| (module != PROJECTION).then(|| format!("text_model.{module}")));
+        // Adapters that were trained on a model around the tower name its layers so, and PEFT also the projection.
+        table.respell(|module| Some(format!("text_model.{module}")));
         Ok(Self { block, table, words, words_id, positions, blocks, norm, projection, pooled, max_tokens })
     }
 

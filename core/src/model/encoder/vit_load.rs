@@ -50,9 +50,9 @@ pub(super) fn open(source: &Source<'_>) -> Result<Box<dyn Encoder>> {
     Ok(Box::new(tower))
 }
 
-/// How adapters that were trained on a model around the tower name its layers.
+/// How adapters that were trained on a model around the tower name its layers; PEFT also names the projection so.
 fn in_pair(module: &str) -> Option<String> {
-    (module != PROJECTION).then(|| format!("vision_model.{module}"))
+    Some(format!("vision_model.{module}"))
 }
 
 /// Tensors of a pair that are not the image tower's.
