@@ -16,6 +16,7 @@ const LEVEL: f32 = 1.0 / 255.0 / 0.224;
 
 #[test]
 fn preprocessing_matches_transformers() {
+    let mut exact = 0;
     for processor in ["clip", "clip-crop-larger", "siglip", "vit", "deit", "nearest"] {
         let dir = folder().join(processor);
         let json = std::fs::read(dir.join("preprocessor_config.json")).expect("config");
@@ -29,12 +30,16 @@ fn preprocessing_matches_transformers() {
             let differences: Vec<f32> = pixels.values.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).collect();
             let worst = differences.iter().copied().fold(0.0, f32::max);
             let mean = differences.iter().sum::<f32>() / differences.len() as f32;
-            // Pixels are equal to Pillow's; decoders of JPEG may round two levels apart.
-            let levels = if name.ends_with(".jpg") { 2.0 } else { 0.0 };
+            // Pillow 13, which made these, begins with the columns where that is cheaper; older ones, which checkpoints were
+            // trained with, and we begin with the rows. That moves single pixels by up to two levels, and decoders of JPEG
+            // may round two apart.
+            let levels = if name.ends_with(".jpg") { 4.0 } else { 2.0 };
             assert!(worst <= levels * LEVEL + 1e-5, "{processor}: {name} differs by {} levels", worst / LEVEL);
-            assert!(mean <= 0.25 * LEVEL + 1e-6, "{processor}: {name} differs by {} levels on average", mean / LEVEL);
+            assert!(mean <= 0.3 * LEVEL, "{processor}: {name} differs by {} levels on average", mean / LEVEL);
+            exact += usize::from(worst <= 1e-5);
         }
     }
+    assert!(exact >= 40, "only {exact} of 96 pictures are equal");
 }
 
 #[test]

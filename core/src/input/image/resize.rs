@@ -1,5 +1,5 @@
-//! Resizing as Pillow does it, to the bit: what a network sees must be what it was trained on. The general libraries
-//! round otherwise, by up to eight levels where a small picture grows.
+//! Resizing by Pillow's arithmetic: what a network sees must be what it was trained on. General libraries differ from it by
+//! up to eight levels where a small picture grows.
 
 use rayon::prelude::*;
 
@@ -88,9 +88,11 @@ fn taps(from: usize, to: usize, resampling: Resampling) -> Vec<Taps> {
             let center = (at as f64 + 0.5) * scale;
             let first = (center - support + 0.5).max(0.0) as usize;
             let end = ((center + support + 0.5) as usize).min(from);
-            let values: Vec<f64> = (first..end).map(|x| filter((x as f64 - center + 0.5) / stretch)).collect();
-            let total: f64 = values.iter().sum();
-            let fixed = |v: f64| (v / total * f64::from(1 << PRECISION)).round() as i32;
+            // Multiplied by reciprocals, as Pillow does: the last bit of a weight decides ties.
+            let narrow = 1.0 / stretch;
+            let values: Vec<f64> = (first..end).map(|x| filter((x as f64 - center + 0.5) * narrow)).collect();
+            let share = 1.0 / values.iter().sum::<f64>();
+            let fixed = |v: f64| (v * share * f64::from(1 << PRECISION)).round() as i32;
             Taps { first, weights: values.into_iter().map(fixed).collect() }
         })
         .collect()
