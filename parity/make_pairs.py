@@ -89,8 +89,20 @@ def adapted(name: str, model: PreTrainedModel, component: str, **lora: Any) -> P
     folder = fresh(paths.PEFT / name)
     peft.save_pretrained(folder, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    if isinstance(config["target_modules"], list):
+        # PEFT keeps a set, whose order changes from run to run.
+        config["target_modules"].sort()
+        (folder / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True))
     (folder / "task.json").write_text(json.dumps({"path": "encoder", "component": component}) + "\n")
     return peft
+
+
+def rows_first(picture: Image.Image) -> Image.Image:
+    """Resized by Pillow, rows before columns: its order up to version 12, and ours. Pillow 13 begins with the columns where
+    that is cheaper, which moves single pixels of tall pictures by up to two of 255 levels."""
+    cubic = Image.Resampling.BICUBIC
+    return picture.resize((SIDE, picture.height), cubic).resize((SIDE, SIDE), cubic)
 
 
 def tokenizer() -> transformers.PreTrainedTokenizerFast:
@@ -137,7 +149,7 @@ def write_siglip() -> None:
     }
     processor = transformers.SiglipImageProcessorPil(size={"height": SIDE, "width": SIDE})
     for name in PICTURES:
-        picture = Image.open(paths.FIXTURES / "images" / name).convert("RGB")
+        picture = rows_first(Image.open(paths.FIXTURES / "images" / name).convert("RGB"))
         tensors[f"file.{name}"] = model.vision_model(**processor(images=picture, return_tensors="pt")).pooler_output
     words = tokenizer()
     said = words(list(SENTENCES), padding="max_length", truncation=True, return_tensors="pt")["input_ids"]

@@ -72,15 +72,15 @@ impl Head {
     /// # Errors
     /// [`Error::Argument`] for an encoding of another encoder.
     pub fn logits(&self, encoding: &Encoding) -> Result<Vec<f32>> {
-        let rows: Vec<&[f32]> = encoding.states.chunks(self.width).collect();
+        let rows: Vec<&[f32]> = encoding.states.chunks_exact(self.width).collect();
+        let whole = rows.len() * self.width == encoding.states.len();
         let mut logits = vec![0.0; self.labels.len()];
         for part in &self.parts {
             let read = match &part.input {
                 HeadInput::Token(at) => rows.get(*at..at + 1),
                 HeadInput::Mean(from) => rows.get(from.clone()),
             };
-            let read = read.filter(|rows| !rows.is_empty() && rows.iter().all(|row| row.len() == self.width));
-            let Some(read) = read else {
+            let Some(read) = read.filter(|rows| whole && !rows.is_empty()) else {
                 let found = encoding.states.len();
                 return Err(Error::argument("encoding", format!("{found} values of states, {} wide", self.width)));
             };
