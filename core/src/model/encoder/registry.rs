@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::contract::Encoder;
-use super::{tower, vit};
+use super::{tower, vit_load as vit};
 use crate::error::{Error, Result};
 use crate::model::modality::Modality;
 use crate::weights::{Checkpoint, read_bounded};
@@ -38,6 +38,8 @@ pub struct Family {
 pub const FAMILIES: &[Family] = &[
     Family { model_type: "clip", modality: Modality::IMAGE, open: vit::open },
     Family { model_type: "clip_vision_model", modality: Modality::IMAGE, open: vit::open },
+    Family { model_type: "siglip", modality: Modality::IMAGE, open: vit::open },
+    Family { model_type: "siglip_vision_model", modality: Modality::IMAGE, open: vit::open },
     Family { model_type: "vit", modality: Modality::IMAGE, open: vit::open },
     Family { model_type: "deit", modality: Modality::IMAGE, open: vit::open },
     Family { model_type: "loam-tower", modality: Modality::IMAGE, open: tower::open },
