@@ -125,7 +125,7 @@ impl ImageProcessor {
 /// Mean of CLIP's training pictures.
 const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 /// Their standard deviation.
-const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 /// Mean of ImageNet.
 const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// Its standard deviation.

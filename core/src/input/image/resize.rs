@@ -24,6 +24,9 @@ pub enum Resampling {
     Bicubic,
 }
 
+/// The value of a filter at a distance.
+type Weight = fn(f64) -> f64;
+
 impl Resampling {
     /// Pillow's number of a filter, as preprocessor configurations hold it.
     #[must_use]
@@ -38,7 +41,7 @@ impl Resampling {
     }
 
     /// Reach of the filter in source pixels, and its value at a distance; `None` for `Nearest`.
-    fn filter(self) -> Option<(f64, fn(f64) -> f64)> {
+    fn filter(self) -> Option<(f64, Weight)> {
         match self {
             Self::Nearest => None,
             Self::Lanczos => Some((3.0, lanczos)),
