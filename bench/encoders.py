@@ -116,7 +116,7 @@ def compare(case: Case, program: Path, threads: list[int], rounds: int, runs: in
         features.numpy().tofile(folder / "features.f32")
         exported = folder / "model.onnx"
         with torch.no_grad():
-            torch.onnx.export(Embedding(case, model), (arranged,), exported, dynamo=True, verbose=False)
+            torch.onnx.export(Embedding(case, model).eval(), (arranged,), exported, dynamo=True, verbose=False)
         for count in threads:
             ours, theirs = [], []
             for _ in range(rounds):
