@@ -103,9 +103,8 @@ impl Tokenizer {
         let folder = folder.as_ref();
         let whole = folder.join("tokenizer.json");
         let bytes = |name: &str| read_bounded(&folder.join(name), MAX_FILE_BYTES as u64);
-        if !whole.exists()
-            && let (Some(vocab), Some(merges)) = (bytes("vocab.json")?, bytes("merges.txt")?)
-        {
+        let parts = if whole.exists() { None } else { bytes("vocab.json")?.zip(bytes("merges.txt")?) };
+        if let Some((vocab, merges)) = parts {
             let Built { pipeline, prefix, suffix, bos, eos, end, size } =
                 guarded(|| Ok(clip_tokenizer::build(&vocab, &merges)))??;
             return Ok(Self::assemble(pipeline, prefix, suffix, size, Roles { bos, eos, pad: eos, end }));
