@@ -3,11 +3,8 @@
 use fast_image_resize::images::{Image as Buffer, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-use super::picture::Image;
+use super::raster::{Raster, check_size};
 use crate::error::{Error, Result};
-
-/// Largest side of a resized picture.
-const MAX_SIDE: usize = 1 << 14;
 
 /// How pixels between pixels are made. All but `Nearest` widen their filter when they shrink, as Pillow does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,58 +32,63 @@ impl Resampling {
         }
     }
 
-    fn algorithm(self) -> ResizeAlg {
+    /// The filter's weights, unless it has none.
+    fn filter(self) -> Option<FilterType> {
         match self {
-            Self::Nearest => ResizeAlg::Nearest,
-            Self::Lanczos => ResizeAlg::Convolution(FilterType::Lanczos3),
-            Self::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
-            Self::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
+            Self::Nearest => None,
+            Self::Lanczos => Some(FilterType::Lanczos3),
+            Self::Bilinear => Some(FilterType::Bilinear),
+            Self::Bicubic => Some(FilterType::CatmullRom),
         }
     }
 }
 
-impl Image {
-    /// The picture at another size; its sides are scaled independently.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] for a side of 0 or above 16384.
-    pub fn resize(&self, width: usize, height: usize, resampling: Resampling) -> Result<Self> {
-        if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
-            return Err(Error::argument("size", format!("{width} x {height}, expected sides of 1 to {MAX_SIDE}")));
-        }
+impl Raster {
+    /// See [`Image::resize`](super::Image::resize).
+    pub(super) fn resize(&self, width: usize, height: usize, resampling: Resampling) -> Result<Self> {
+        check_size(width, height)?;
         if (width, height) == (self.width(), self.height()) {
             return Ok(self.clone());
         }
-        let failed = |reason: String| Error::argument("size", reason);
-        let [from_width, from_height, to_width, to_height] =
-            [self.width(), self.height(), width, height].map(|side| side as u32);
-        let source = ImageRef::new(from_width, from_height, self.pixels(), PixelType::U8x3)
-            .map_err(|e| failed(e.to_string()))?;
-        let mut target = Buffer::new(to_width, to_height, PixelType::U8x3);
-        let options = ResizeOptions::new().resize_alg(resampling.algorithm());
-        Resizer::new().resize(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;
-        Ok(Self::from_rgb(target.into_vec(), width, height))
+        match resampling.filter() {
+            None => Ok(self.nearest(width, height)),
+            Some(filter) => self.convolve(width, height, filter),
+        }
     }
 
-    /// The middle `width` by `height` pixels; black where the picture is smaller, as transformers' `center_crop` pads.
-    #[must_use]
-    pub fn center_crop(&self, width: usize, height: usize) -> Self {
-        let offset = |from: usize, to: usize| (from as i64 - to as i64).div_euclid(2);
-        let (left, top) = (offset(self.width(), width), offset(self.height(), height));
-        let mut pixels = vec![0; width * height * 3];
-        for (y, row) in pixels.chunks_exact_mut(width * 3).enumerate() {
-            let Some(y) = inside(y as i64 + top, self.height()) else { continue };
-            for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
-                if let Some(x) = inside(x as i64 + left, self.width()) {
-                    let at = (y * self.width() + x) * 3;
-                    pixel.copy_from_slice(&self.pixels()[at..at + 3]);
-                }
-            }
+    fn convolve(&self, width: usize, height: usize, filter: FilterType) -> Result<Self> {
+        let failed = |reason: String| Error::argument("size", reason);
+        let kind = if self.channels() == 1 { PixelType::U8 } else { PixelType::U8x3 };
+        // Sides of a raster are below 2^17.
+        let source = ImageRef::new(self.width() as u32, self.height() as u32, self.bytes(), kind)
+            .map_err(|e| failed(e.to_string()))?;
+        let mut target = Buffer::new(width as u32, height as u32, kind);
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
+        Resizer::new().resize(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;
+        Ok(self.of_size(target.into_vec(), width, height))
+    }
+
+    fn nearest(&self, width: usize, height: usize) -> Self {
+        let pixel = self.channels();
+        let columns = centres(self.width(), width);
+        let mut bytes = Vec::with_capacity(width * height * pixel);
+        for y in centres(self.height(), height) {
+            let row = &self.bytes()[y * self.width() * pixel..][..self.width() * pixel];
+            bytes.extend(columns.iter().flat_map(|&x| &row[x * pixel..][..pixel]));
         }
-        Self::from_rgb(pixels, width, height)
+        self.of_size(bytes, width, height)
     }
 }
 
-fn inside(at: i64, size: usize) -> Option<usize> {
-    usize::try_from(at).ok().filter(|&at| at < size)
+/// The pixel of `from` below the centre of each of `to` pixels. The centres are summed up, since Pillow does so: a
+/// product would round to the other side where a centre lies between two pixels.
+fn centres(from: usize, to: usize) -> Vec<usize> {
+    let step = from as f64 / to as f64;
+    let mut centre = step * 0.5;
+    let mut pixels = Vec::with_capacity(to);
+    for _ in 0..to {
+        pixels.push((centre as usize).min(from - 1));
+        centre += step;
+    }
+    pixels
 }
