@@ -152,7 +152,6 @@ fn buffers_of_a_wrong_length_are_refused() {
         (0, PixelLayout::Grey, 0, 4, 1),
         (4, PixelLayout::Grey, usize::MAX, 2, usize::MAX),
         (4, PixelLayout::Rgba, usize::MAX / 2, 1, 4),
-        (4, PixelLayout::Grey, 1, 1, usize::MAX),
         (4, PixelLayout::Grey, 2, 2, usize::MAX),
         (70_000, PixelLayout::Grey, 70_000, 1, 70_000),
     ] {
@@ -192,7 +191,10 @@ proptest! {
         }
         match Image::decode_within(&bytes, &ImageLimits { pixels: 100_000, side: 1000 }) {
             Ok(image) => prop_assert_eq!(image.pixels().len(), image.width() * image.height() * 3),
-            Err(error) => prop_assert!(matches!(error, Error::Malformed { .. } | Error::Unsupported { .. })),
+            Err(error) => {
+                let typed = matches!(error, Error::Malformed { .. } | Error::Unsupported { .. });
+                prop_assert!(typed, "{}", error);
+            }
         }
     }
 

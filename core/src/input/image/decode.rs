@@ -7,9 +7,9 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
-use super::jpeg;
 use super::limits::ImageLimits;
 use super::picture::Image;
+use super::truncation::{jpeg_is_whole, webp_is_whole};
 use crate::error::{Error, Result};
 use crate::weights::read_bounded;
 
@@ -77,8 +77,11 @@ fn pixels(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Result<Ima
     if decoder.total_bytes() > limits.decoded_bytes() {
         return Err(format!("{width} x {height} pixels take {} bytes", decoder.total_bytes()));
     }
-    if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
-        return Err("truncated: there is no end marker".to_owned());
+    match format {
+        ImageFormat::Jpeg if !jpeg_is_whole(bytes) => return Err("truncated: there is no end marker".to_owned()),
+        ImageFormat::WebP if !webp_is_whole(bytes) => return Err("truncated: shorter than its header says".to_owned()),
+        // The decoder of PNG, and that of lossless WebP, look for missing data themselves.
+        _ => {}
     }
     // A damaged EXIF block does not make the pixels unreadable; as other viewers do, it is ignored.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);

@@ -2,12 +2,12 @@
 
 mod config;
 mod decode;
-mod jpeg;
 mod limits;
 mod picture;
 mod processor;
 mod raster;
 mod resize;
+mod truncation;
 
 pub use limits::{ImageLimits, MAX_PIXELS};
 pub use picture::{Image, PixelLayout};

@@ -1,15 +1,15 @@
-//! Whether a JPEG file is whole.
+//! Whether a file is whole.
 //!
-//! The decoder fills what is missing of a truncated file with grey and reports success; a classifier would then answer
-//! about grey. So the end marker is looked for first, by walking the segments of ITU-T T.81, annex B: thumbnails inside
-//! of segments have end markers of their own, which do not count.
+//! The decoders of JPEG and lossy WebP fill what is missing of a truncated file and report success; a classifier would
+//! then answer about grey. So its end is looked for before it is decoded.
 
 const START_OF_SCAN: u8 = 0xda;
 const END_OF_IMAGE: u8 = 0xd9;
 const TEMPORARY: u8 = 0x01;
 
-/// Whether the end marker comes after the last scan. Reads each byte at most once.
-pub(super) fn is_whole(bytes: &[u8]) -> bool {
+/// Whether the end marker of a JPEG file comes after its last scan. Walks the segments of ITU-T T.81, annex B, since
+/// thumbnails inside of segments have end markers of their own, which do not count. Reads each byte at most once.
+pub(super) fn jpeg_is_whole(bytes: &[u8]) -> bool {
     let mut at = 2;
     while let Some(marker) = next_marker(bytes, &mut at) {
         match marker {
@@ -51,4 +51,10 @@ fn skip_scan(bytes: &[u8], at: &mut usize) {
             _ => return,
         }
     }
+}
+
+/// Whether a WebP file has the bytes that its RIFF header counts: all but the first eight.
+pub(super) fn webp_is_whole(bytes: &[u8]) -> bool {
+    let counted = bytes.get(4..8).and_then(|field| field.try_into().ok()).map(u32::from_le_bytes);
+    counted.is_some_and(|counted| (bytes.len() - 8) as u64 >= u64::from(counted))
 }
