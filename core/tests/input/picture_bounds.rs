@@ -172,6 +172,10 @@ fn sizes_out_of_bounds_are_refused() {
     let clip = ImageProcessor::parse(&json!({"image_processor_type": "CLIPImageProcessor"})).expect("a processor");
     let thread = Image::from_pixels(&vec![0; 20_000], PixelLayout::Grey, 1, 20_000).expect("a picture");
     assert!(matches!(clip.process(&thread), Err(Error::Argument { .. })));
+    assert!(thread.resize(2, 16_384, Resampling::Bilinear).is_ok());
+    let ribbon = Image::from_pixels(&vec![0; 65_536], PixelLayout::Grey, 1, 65_536).expect("a picture");
+    let error = ribbon.resize(16_384, 1, Resampling::Bilinear).expect_err("too many in between");
+    assert!(matches!(error, Error::Argument { .. }), "{error}");
     let whole = json!({"image_processor_type": "ViTImageProcessor", "do_resize": false});
     let large = Image::from_pixels(&vec![0; 4097 * 4096], PixelLayout::Grey, 4097, 4096).expect("a picture");
     let error = ImageProcessor::parse(&whole).expect("a processor").process(&large).expect_err("too large");

@@ -107,7 +107,8 @@ impl Image {
     /// The picture at another size; its sides are scaled independently.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a side of 0 or above 16384, or more than 48 million pixels.
+    /// [`Error::Argument`] for a side of 0 or above 16384, or more than 48 million pixels, those of the picture at its new
+    /// width and old height included.
     pub fn resize(&self, width: usize, height: usize, resampling: Resampling) -> Result<Self> {
         Ok(Self { raster: self.raster.resize(width, height, resampling)? })
     }
@@ -123,7 +124,7 @@ impl Image {
     /// The middle `width` by `height` pixels; black where the picture is smaller, as transformers' `center_crop` pads.
     ///
     /// # Errors
-    /// As [`Image::resize`].
+    /// [`Error::Argument`] for a side of 0 or above 16384, or more than 48 million pixels.
     pub fn center_crop(&self, width: usize, height: usize) -> Result<Self> {
         Ok(Self { raster: self.raster.center_crop(width, height)? })
     }

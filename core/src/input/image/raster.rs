@@ -87,12 +87,20 @@ impl Overlap {
     }
 }
 
-/// Succeeds when a raster of that size may be made.
+/// Succeeds when a picture of that size may be made.
 pub(super) fn check_size(width: usize, height: usize) -> Result<()> {
     let side = 1..=MAX_SIDE;
-    if side.contains(&width) && side.contains(&height) && (width * height) as u64 <= MAX_PIXELS {
+    if side.contains(&width) && side.contains(&height) {
+        return check_pixels(width, height);
+    }
+    Err(Error::argument("size", format!("{width} x {height}, expected sides of 1 to {MAX_SIDE}")))
+}
+
+/// Succeeds when that many pixels may be made, sides being at most those of a decoded picture.
+pub(super) fn check_pixels(width: usize, height: usize) -> Result<()> {
+    let count = width as u64 * height as u64;
+    if count <= MAX_PIXELS {
         return Ok(());
     }
-    let expected = format!("expected sides of 1 to {MAX_SIDE} and at most {MAX_PIXELS} pixels");
-    Err(Error::argument("size", format!("{width} x {height}, {expected}")))
+    Err(Error::argument("size", format!("{width} x {height} = {count} pixels, expected at most {MAX_PIXELS}")))
 }
