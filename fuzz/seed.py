@@ -151,6 +151,9 @@ def main() -> None:
         data = gguf(vocabulary(fixture, 60), {})
         put("gguf_tokenizer", fixture["model"], b"\0" + data)
 
+    for index, path in enumerate(sorted((TESTS / "fixtures" / "pictures" / "files").iterdir())):
+        put("image", path.name.replace(".", "-"), bytes([index % 4, 10]) + path.read_bytes())
+
     conversation = "\0".join(["", "Be brief.", "Hi <|im_end|> there", "Hello.", "<s>42</s>"])
     for path in sorted((TESTS / "input" / "templates").glob("*.jinja")):
         put("chat_template", path.stem, (path.read_text() + conversation).encode())

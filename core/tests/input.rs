@@ -1,7 +1,7 @@
-//! Text in and out: tokenizers, chat templates, streamed text.
+//! Data in and out: tokenizers, chat templates, streamed text, pictures.
 //!
 //! Expected values come from llama.cpp and transformers by `input/make_fixtures.py`; llama.cpp's own vocabularies are
-//! used where `../shared` exists.
+//! used where `../shared` exists. Those of pictures come from Pillow and transformers by `parity/make_pictures.py`.
 
 #[path = "input/chats.rs"]
 mod chats;
@@ -15,6 +15,12 @@ mod images;
 mod injection;
 #[path = "input/json.rs"]
 mod json;
+#[path = "input/picture_bounds.rs"]
+mod picture_bounds;
+#[path = "input/picture_config.rs"]
+mod picture_config;
+#[path = "input/pictures.rs"]
+mod pictures;
 #[path = "input/real.rs"]
 mod real;
 #[path = "input/stop.rs"]

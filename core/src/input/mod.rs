@@ -27,7 +27,7 @@ mod tokenizer;
 pub use chat::encode_chat;
 pub use chat_template::{ChatOptions, ChatTemplate, GenerationPrompt};
 pub use detokenizer::{Detokenizer, Position};
-pub use image::{Image, ImageProcessor, MAX_PIXELS, PixelLayout, Pixels, Resampling};
+pub use image::{Image, ImageLimits, ImageProcessor, MAX_PIXELS, PixelLayout, Pixels, Resampling};
 pub use media::Input;
 pub use message::{Message, Role};
 pub use special_tokens::{SpecialTokens, TokenName, special_tokens};
