@@ -88,9 +88,19 @@ pub enum Error {
         /// The value and the accepted range.
         reason: String,
     },
+    /// Something does not fit into the memory that it may use.
+    #[error("'{what}' needs {needed} bytes, the budget is {limit}")]
+    Memory {
+        /// The component, or whatever else needs memory.
+        what: String,
+        /// Bytes that it needs.
+        needed: u64,
+        /// Bytes that there are.
+        limit: u64,
+    },
     /// The foundation has no component of the kind that a task needs.
     #[error("the foundation has no {0} component")]
-    MissingComponent(&'static str),
+    MissingComponent(String),
     /// The tokenizer or the chat template refused its input.
     #[error("{what}: {reason}")]
     Text {
@@ -121,6 +131,7 @@ impl Error {
             Self::MissingComponent(_) => 11,
             Self::Text { .. } => 12,
             Self::Sink(_) => 13,
+            Self::Memory { .. } => 14,
         }
     }
 

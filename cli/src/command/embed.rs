@@ -1,6 +1,7 @@
 //! `loam embed`: texts to vectors.
 
 use clap::Args;
+use loam::model::encoder::TextEncoder;
 use loam::task::similarity;
 
 use super::input::message_or_stdin;
@@ -49,7 +50,7 @@ pub fn run(args: &EmbedArgs, home: &Home, console: &Console) -> anyhow::Result<(
     }
     if console.format() == Format::Json {
         console.json(&serde_json::json!({
-            "component": model.component(),
+            "component": model.part().name,
             "dim": model.encoder().dim(),
             "embeddings": embeddings,
         }))?;

@@ -61,7 +61,7 @@ pub fn run(args: &LogitsArgs, home: &Home, console: &Console) -> anyhow::Result<
     let engine = args.model.open(home)?;
     let adapter = args.adapter.install(&engine, home)?;
     let model = engine.language()?;
-    let ids = tokens(model, args.tokens.as_ref(), args.text.as_ref())?;
+    let ids = tokens(&model, args.tokens.as_ref(), args.text.as_ref())?;
     let keep = args.top as usize;
     let (mut best, mut all) = (Vec::new(), Vec::new());
     model.score(&ids, adapter.as_deref(), |_, logits| {

@@ -39,7 +39,7 @@ pub fn run(args: &PerplexityArgs, home: &Home, console: &Console) -> anyhow::Res
     let engine = args.model.open(home)?;
     let adapter = args.adapter.install(&engine, home)?;
     let model = engine.language()?;
-    let ids = tokens(model, args.tokens.as_ref(), args.text.as_ref())?;
+    let ids = tokens(&model, args.tokens.as_ref(), args.text.as_ref())?;
     let result = model.perplexity(&ids, adapter.as_deref())?;
     if console.format() == Format::Json {
         console.json(&result)?;

@@ -59,8 +59,8 @@ pub fn run(args: &SpeedArgs, home: &Home, console: &Console) -> anyhow::Result<(
     let (mut prefill, mut decode) = (Vec::new(), Vec::new());
     for run in 0..=args.repeat {
         let rates = (
-            rate(args.prompt as usize, || prompt(model, args.prompt as usize, deltas))?,
-            rate((args.decode * args.sequences) as usize, || steps(model, args, deltas))?,
+            rate(args.prompt as usize, || prompt(&model, args.prompt as usize, deltas))?,
+            rate((args.decode * args.sequences) as usize, || steps(&model, args, deltas))?,
         );
         if run > 0 {
             prefill.push(rates.0);

@@ -76,7 +76,6 @@ pub fn summary(stats: &GenerateStats) -> String {
     };
     let adapter =
         stats.adapter.as_ref().map_or_else(String::new, |a| format!(" · adapter {} #{}", a.alias, a.generation));
-    let ran: Vec<String> = stats.components.iter().map(|c| format!("{} on {}", c.component, c.backend)).collect();
     format!(
         "[{} prompt tokens ({} cached), {} generated · first token {:.0} ms · prefill {:.0} tok/s · decode {:.0} tok/s · {}{adapter} · {reason}]",
         stats.prompt_tokens,
@@ -85,7 +84,7 @@ pub fn summary(stats: &GenerateStats) -> String {
         stats.time_to_first_token_ms,
         stats.prefill_tokens_per_second,
         stats.decode_tokens_per_second,
-        ran.join(", "),
+        stats.trace.summary(),
     )
 }
 

@@ -138,13 +138,12 @@ fn classify_headlines(engine: &Engine, options: &ClassifyOptions, console: &Cons
         let result = engine.classify(headline, options)?;
         let ms = start.elapsed().as_secs_f64() * 1e3;
         record(console, &json!({ "text": headline, "classification": result, "ms": ms }))?;
-        let ran: Vec<String> = result.components.iter().map(|c| format!("{} on {}", c.component, c.backend)).collect();
         say(console, format!("> {headline}"))?;
         classify::table(&result)
             .into_iter()
             .take(2)
             .try_for_each(|line| say(console, format!("  {}", line.trim_end())))?;
-        say(console, format!("[{ms:.0} ms · {}]", ran.join(", ")))?;
+        say(console, format!("[{ms:.0} ms · {}]", result.trace.summary()))?;
     }
     Ok(())
 }

@@ -192,7 +192,7 @@ fn a_real_model_answers_with_and_without_an_adapter() {
     }
     let bare = json(&run(&["chat", "What is the capital of France?", "-n", "24", "--json"]));
     assert!(bare["text"].as_str().expect("text").contains("Paris"), "{bare}");
-    assert_eq!(bare["stats"]["components"][0]["component"], "backbone");
+    assert_eq!(bare["stats"]["trace"]["steps"][0]["component"], "backbone");
     let news = adapters().join("news");
     let adapted =
         json(&run(&["chat", "The striker scored twice in the final.", "-n", "8", "--adapter", path(&news), "--json"]));

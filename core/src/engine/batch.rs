@@ -5,16 +5,16 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::adapter::Adapter;
-use crate::engine::event::{AdapterUse, ComponentUse, Event, FinishReason, GenerateStats, Sink};
+use crate::adapter::{Adapter, DataPath};
+use crate::engine::event::{AdapterUse, Event, FinishReason, GenerateStats, Sink};
 use crate::engine::language::LanguageModel;
 use crate::engine::request::Request;
 use crate::engine::sampler::Sampler;
+use crate::engine::trace::Trace;
 use crate::error::Result;
 use crate::input::{Detokenizer, StopStrings, Tokenizer};
 use crate::model::KvCache;
 use crate::model::backbone::{Entry, Row, Want, Workspace};
-use crate::quant::kernels;
 
 /// Prompt tokens per step, over all requests: bounds both the activations and how long a decoding request waits.
 pub const PREFILL_CHUNK: usize = 128;
@@ -215,10 +215,7 @@ impl Slot<'_> {
             prefill_tokens_per_second: rate(self.prompt - self.cached, prefill),
             decode_tokens_per_second: rate(generated.saturating_sub(1), decode),
             adapter: self.adapter.as_ref().map(|a| AdapterUse { alias: a.alias.clone(), generation: a.generation.0 }),
-            components: vec![ComponentUse {
-                component: model.component().to_owned(),
-                backend: format!("cpu/{}", kernels().name),
-            }],
+            trace: Trace::new(DataPath::Backbone, vec![model.part().step(self.clock.start)]),
             cache_bytes: self.cache.bytes(),
         }
     }

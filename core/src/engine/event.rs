@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 
+use super::trace::Trace;
 use crate::error::Result;
 
 /// Why a generation ended.
@@ -42,8 +43,8 @@ pub struct GenerateStats {
     /// Alias and generation of the adapter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter: Option<AdapterUse>,
-    /// Components that ran, each with its backend.
-    pub components: Vec<ComponentUse>,
+    /// Components that ran, each with its backend, time and bytes.
+    pub trace: Trace,
     /// Anonymous memory of the key-value cache, in bytes.
     pub cache_bytes: usize,
 }
@@ -55,15 +56,6 @@ pub struct AdapterUse {
     pub alias: String,
     /// Its generation.
     pub generation: u64,
-}
-
-/// A component that ran.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ComponentUse {
-    /// Its name in the foundation.
-    pub component: String,
-    /// The backend and its instruction set, such as `cpu/avx512`.
-    pub backend: String,
 }
 
 /// Progress of one request.

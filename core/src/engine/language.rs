@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::trace::Part;
 use crate::error::{Error, Result};
 use crate::input::{ChatOptions, ChatTemplate, Message, Tokenizer, encode_chat};
 use crate::model::backbone::Backbone;
@@ -10,7 +11,7 @@ use crate::weights::Checkpoint;
 /// A loaded language model. Immutable and shared.
 #[derive(Debug)]
 pub struct LanguageModel {
-    component: String,
+    part: Part,
     backbone: Backbone,
     tokenizer: Option<Tokenizer>,
     template: Option<ChatTemplate>,
@@ -22,7 +23,7 @@ impl LanguageModel {
     ///
     /// # Errors
     /// As [`Backbone::open`], [`Tokenizer::from_gguf`] and [`Tokenizer::from_dir`].
-    pub fn open(component: &str, path: &Path) -> Result<Self> {
+    pub fn open(part: Part, path: &Path) -> Result<Self> {
         let checkpoint = Checkpoint::open(path)?;
         let backbone = Backbone::from_checkpoint(path, &checkpoint)?;
         let (tokenizer, template) = match &checkpoint {
@@ -48,13 +49,13 @@ impl LanguageModel {
             let reason = format!("the tokenizer has {known} tokens, the model {rows}");
             return Err(Error::malformed(path.display(), "language model", reason));
         }
-        Ok(Self { component: component.to_owned(), backbone, tokenizer, template })
+        Ok(Self { part, backbone, tokenizer, template })
     }
 
-    /// Its component's name.
+    /// Its component, as traces name it.
     #[must_use]
-    pub fn component(&self) -> &str {
-        &self.component
+    pub fn part(&self) -> &Part {
+        &self.part
     }
 
     /// The network.

@@ -1,35 +1,49 @@
 //! The engine: one opened foundation, its loaded components and its adapters.
 
 mod batch;
+mod components;
+mod encoder;
 mod event;
 mod language;
 mod memory;
 mod request;
 mod sampler;
 mod text;
+mod trace;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
 pub use batch::{Batch, Finished, PREFILL_CHUNK};
-pub use event::{AdapterUse, ComponentUse, Event, FinishReason, GenerateStats, Sink};
+pub use components::LoadedComponent;
+pub use encoder::EncoderModel;
+pub use event::{AdapterUse, Event, FinishReason, GenerateStats, Sink};
 pub use language::LanguageModel;
 pub use memory::ProcessMemory;
 pub use request::{GenerateOptions, Request};
 pub use sampler::{Sampler, Sampling};
 pub use text::TextModel;
+pub use trace::{Part, Step, Trace};
 
 use crate::adapter::{Adapter, AdapterLimits, AdapterPackage, AdapterRegistry, Base, InstallPolicy, bind};
 use crate::error::{Error, Result};
 use crate::foundation::{ComponentKind, Foundation};
+use crate::model::Modality;
+use components::Components;
+
+/// How an engine is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EngineOptions {
+    /// Bytes of weight files that loaded components may map at a time; least recently used ones are dropped beyond it,
+    /// and come back when they are needed. `None` keeps all.
+    pub component_budget: Option<u64>,
+}
 
 /// One foundation and the adapters that run on it. Components load on first use; all calls are safe from any thread.
 #[derive(Debug)]
 pub struct Engine {
     foundation: Foundation,
-    language: OnceLock<LanguageModel>,
-    text: OnceLock<TextModel>,
-    loading: Mutex<()>,
+    components: Components,
     adapters: AdapterRegistry,
 }
 
@@ -39,11 +53,17 @@ impl Engine {
     /// # Errors
     /// As [`Foundation::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, EngineOptions::default())
+    }
+
+    /// As [`Engine::open`], with options.
+    ///
+    /// # Errors
+    /// As [`Foundation::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: EngineOptions) -> Result<Self> {
         Ok(Self {
             foundation: Foundation::open(path)?,
-            language: OnceLock::new(),
-            text: OnceLock::new(),
-            loading: Mutex::new(()),
+            components: Components::new(options.component_budget),
             adapters: AdapterRegistry::new(AdapterLimits::default()),
         })
     }
@@ -63,43 +83,38 @@ impl Engine {
     /// The language model, loaded on first use.
     ///
     /// # Errors
-    /// [`Error::MissingComponent`], or as [`LanguageModel::open`].
-    pub fn language(&self) -> Result<&LanguageModel> {
-        self.load(&self.language, ComponentKind::Backbone, LanguageModel::open)
+    /// [`Error::MissingComponent`] or [`Error::Memory`]; as [`LanguageModel::open`] otherwise.
+    pub fn language(&self) -> Result<Arc<LanguageModel>> {
+        self.components.get(self.foundation.component(ComponentKind::Backbone)?, LanguageModel::open)
     }
 
     /// The text encoder, loaded on first use.
     ///
     /// # Errors
-    /// [`Error::MissingComponent`], or as [`TextModel::open`].
-    pub fn text(&self) -> Result<&TextModel> {
-        self.load(&self.text, ComponentKind::TextEncoder, TextModel::open)
+    /// [`Error::MissingComponent`] or [`Error::Memory`]; as [`TextModel::open`] otherwise.
+    pub fn text(&self) -> Result<Arc<TextModel>> {
+        self.components.get(self.foundation.component(ComponentKind::TEXT)?, TextModel::open)
     }
 
-    fn load<'a, T>(
-        &'a self,
-        slot: &'a OnceLock<T>,
-        kind: ComponentKind,
-        open: impl FnOnce(&str, &Path) -> Result<T>,
-    ) -> Result<&'a T> {
-        if let Some(loaded) = slot.get() {
-            return Ok(loaded);
-        }
-        // One thread loads, others wait; a failed load is tried again by the next caller.
-        let _guard = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(loaded) = slot.get() {
-            return Ok(loaded);
-        }
-        let component = self.foundation.component(kind)?;
-        let loaded = open(component.name(), component.entry())?;
-        Ok(slot.get_or_init(|| loaded))
+    /// The encoder of `modality`, loaded on first use.
+    ///
+    /// # Errors
+    /// [`Error::MissingComponent`] or [`Error::Memory`]; as [`EncoderModel::open`] otherwise.
+    pub fn encoder(&self, modality: Modality) -> Result<Arc<EncoderModel>> {
+        let component = self.foundation.component(ComponentKind::Encoder(modality))?;
+        self.components.get(component, |part, path| EncoderModel::open(part, path, modality))
     }
 
-    /// Names of the components that are loaded.
+    /// Components that are loaded, by name.
     #[must_use]
-    pub fn loaded(&self) -> Vec<&str> {
-        let language = self.language.get().map(LanguageModel::component);
-        language.into_iter().chain(self.text.get().map(TextModel::component)).collect()
+    pub fn loaded(&self) -> Vec<LoadedComponent> {
+        self.components.loaded()
+    }
+
+    /// Drops a component; it comes back when it is needed. Running requests keep it until they end. Whether it was
+    /// loaded.
+    pub fn unload(&self, component: &str) -> bool {
+        self.components.unload(component)
     }
 
     /// Installs an adapter from a package file or a PEFT directory.
@@ -117,14 +132,21 @@ impl Engine {
             })?;
         // Hashing a bare model is only needed when the adapter asks for a match.
         let fingerprint = if package.task().base.contains_key(name) { Some(component.fingerprint()?) } else { None };
-        let (linears, tied) = match component.kind() {
+        let bound = match component.kind() {
             ComponentKind::Backbone => {
-                let backbone = self.language()?.backbone();
-                (backbone.linears(), backbone.config().tie_word_embeddings)
+                let model = self.language()?;
+                let tied = model.backbone().config().tie_word_embeddings;
+                bind(&package, &Base { linears: model.backbone().linears(), fingerprint, tied })?
             }
-            ComponentKind::TextEncoder => (self.text()?.encoder().linears(), false),
+            ComponentKind::Encoder(modality) if modality != Modality::TEXT => {
+                let model = self.encoder(modality)?;
+                bind(&package, &Base { linears: model.encoder().linears(), fingerprint, tied: false })?
+            }
+            ComponentKind::Encoder(_) => {
+                let model = self.text()?;
+                bind(&package, &Base { linears: model.encoder().linears(), fingerprint, tied: false })?
+            }
         };
-        let bound = bind(&package, &Base { linears, fingerprint, tied })?;
         self.adapters.install(alias, package, bound, policy)
     }
 
@@ -133,7 +155,8 @@ impl Engine {
     /// # Errors
     /// As [`Batch::add`] and [`Batch::run`].
     pub fn generate(&self, request: Request, sink: &mut dyn Sink) -> Result<Finished> {
-        let mut batch = Batch::new(self.language()?)?;
+        let model = self.language()?;
+        let mut batch = Batch::new(&model)?;
         batch.add(request, sink)?;
         let mut finished = batch.run()?;
         Ok(finished.pop().expect("invariant: one request gives one result"))

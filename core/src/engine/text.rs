@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use super::trace::Part;
 use crate::error::Result;
 use crate::input::{Affixes, Special, Tokenizer};
-use crate::model::encoder::SentenceEncoder;
+use crate::model::encoder::{TextEncoder, open_text};
 use crate::quant::Deltas;
 
 /// Texts per forward pass: bounds the activations of long lists.
@@ -13,34 +14,30 @@ const TEXTS_PER_PASS: usize = 32;
 /// A loaded text encoder. Immutable and shared.
 #[derive(Debug)]
 pub struct TextModel {
-    component: String,
-    encoder: SentenceEncoder,
+    part: Part,
+    encoder: Box<dyn TextEncoder>,
     tokenizer: Tokenizer,
 }
 
 impl TextModel {
-    /// Opens a sentence-transformers directory.
+    /// Opens a directory with a text encoder and its tokenizer.
     ///
     /// # Errors
-    /// As [`SentenceEncoder::open`] and [`Tokenizer::from_dir`].
-    pub fn open(component: &str, path: &Path) -> Result<Self> {
-        Ok(Self {
-            component: component.to_owned(),
-            encoder: SentenceEncoder::open(path)?,
-            tokenizer: Tokenizer::from_dir(path)?,
-        })
+    /// As [`open_text`] and [`Tokenizer::from_dir`].
+    pub fn open(part: Part, path: &Path) -> Result<Self> {
+        Ok(Self { part, encoder: open_text(path)?, tokenizer: Tokenizer::from_dir(path)? })
     }
 
-    /// Its component's name.
+    /// Its component, as traces name it.
     #[must_use]
-    pub fn component(&self) -> &str {
-        &self.component
+    pub fn part(&self) -> &Part {
+        &self.part
     }
 
     /// The network.
     #[must_use]
-    pub fn encoder(&self) -> &SentenceEncoder {
-        &self.encoder
+    pub fn encoder(&self) -> &dyn TextEncoder {
+        &*self.encoder
     }
 
     /// The vocabulary.

@@ -1,16 +1,17 @@
 //! Text classification: zero-shot from label names (text encoder alone), or with an adapter on the backbone.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::adapter::{Adapter, AdapterHead};
-use crate::engine::{ComponentUse, Engine, LanguageModel};
+use crate::adapter::{Adapter, AdapterHead, DataPath};
+use crate::engine::{Engine, LanguageModel, Trace};
 use crate::error::{Error, Result};
 use crate::input::{Affixes, Message, Special};
 use crate::model::KvCache;
 use crate::model::backbone::{Want, Workspace, token_rows};
-use crate::quant::{Deltas, kernels};
+use crate::quant::Deltas;
 use crate::task::embed::similarity;
 
 /// How a label becomes a sentence that the text encoder compares with.
@@ -46,8 +47,8 @@ pub struct Classification {
     pub label: String,
     /// All labels, most probable first.
     pub scores: Vec<LabelScore>,
-    /// Components that ran.
-    pub components: Vec<ComponentUse>,
+    /// What ran.
+    pub trace: Trace,
 }
 
 impl Engine {
@@ -72,23 +73,25 @@ impl Engine {
             return Err(Error::argument("template", format!("'{template}' has no '{{}}' for the label")));
         }
         let model = self.text()?;
+        let start = Instant::now();
         let mut texts = vec![text.to_owned()];
         texts.extend(options.labels.iter().map(|label| template.replace("{}", label)));
         let embeddings = model.embed(&texts, None)?;
         let (text, labels) = embeddings.split_first().expect("invariant: the text is among them");
         let logits = labels.iter().map(|label| f64::from(similarity(text, label) * ZERO_SHOT_SCALE)).collect();
-        Ok(ranked(&options.labels, logits, model.component()))
+        Ok(ranked(&options.labels, logits, Trace::new(DataPath::Encoder, vec![model.part().step(start)])))
     }
 
     fn classify_adapted(&self, text: &str, options: &ClassifyOptions, adapter: &Adapter) -> Result<Classification> {
         let labels = if options.labels.is_empty() { &adapter.package.task().labels } else { &options.labels };
         check_labels(labels)?;
         let model = self.language()?;
+        let start = Instant::now();
         let logits = match &adapter.bound.head {
-            Some(head) => head_logits(model, text, adapter, head, labels)?,
-            None => answer_likelihoods(model, text, adapter, labels)?,
+            Some(head) => head_logits(&model, text, adapter, head, labels)?,
+            None => answer_likelihoods(&model, text, adapter, labels)?,
         };
-        Ok(ranked(labels, logits, model.component()))
+        Ok(ranked(labels, logits, Trace::new(DataPath::Backbone, vec![model.part().step(start)])))
     }
 }
 
@@ -181,7 +184,7 @@ pub(crate) fn log_probability(logits: &[f32], id: u32) -> f64 {
     f64::from(logits[id as usize] - max) - sum.ln()
 }
 
-fn ranked(labels: &[String], logits: Vec<f64>, component: &str) -> Classification {
+fn ranked(labels: &[String], logits: Vec<f64>, trace: Trace) -> Classification {
     let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let weights: Vec<f64> = logits.iter().map(|v| (v - max).exp()).collect();
     let total: f64 = weights.iter().sum();
@@ -191,9 +194,5 @@ fn ranked(labels: &[String], logits: Vec<f64>, component: &str) -> Classificatio
         .map(|(label, weight)| LabelScore { label: label.clone(), probability: (weight / total) as f32 })
         .collect();
     scores.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-    Classification {
-        label: scores[0].label.clone(),
-        scores,
-        components: vec![ComponentUse { component: component.to_owned(), backend: format!("cpu/{}", kernels().name) }],
-    }
+    Classification { label: scores[0].label.clone(), scores, trace }
 }

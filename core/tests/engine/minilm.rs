@@ -44,9 +44,9 @@ fn zero_shot_classification_never_loads_the_backbone() {
         assert_eq!(result.label, wanted, "{:?}", result.scores);
         let total: f32 = result.scores.iter().map(|score| score.probability).sum();
         assert!((total - 1.0).abs() < 1e-5);
-        assert_eq!(result.components[0].component, "text");
+        assert_eq!(result.trace.steps[0].component, "text");
     }
-    assert_eq!(engine.loaded(), ["text"]);
+    assert_eq!(engine.loaded().iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["text"]);
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn requests_with_different_adapters_share_a_batch() {
         Request::new(prompt, adapter.cloned(), options.clone())
     };
     let mut texts = vec![String::new(); 4];
-    let mut batch = Batch::new(model).expect("a tokenizer");
+    let mut batch = Batch::new(&model).expect("a tokenizer");
     for ((adapter, text), sink) in requests().zip(&mut texts) {
         batch.add(request(adapter, text), sink).expect("added");
     }

@@ -1,0 +1,119 @@
+//! Loaded components: each on first use, the least recently used ones dropped when a budget is full.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use super::trace::Part;
+use crate::error::{Error, Result};
+use crate::foundation::Component;
+
+/// A component that is loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoadedComponent {
+    /// Its name in the foundation.
+    pub name: String,
+    /// Bytes of the weight files that it maps.
+    pub bytes: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    model: Arc<dyn Any + Send + Sync>,
+    bytes: u64,
+    used: u64,
+}
+
+/// The loaded components of an engine.
+#[derive(Debug)]
+pub(super) struct Components {
+    /// Bytes of weight files that may be mapped at a time.
+    budget: Option<u64>,
+    state: Mutex<State>,
+    /// Held while one is loaded, so that others stay usable meanwhile.
+    loading: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    slots: BTreeMap<String, Slot>,
+    /// Counts uses: a clock for "least recently".
+    uses: u64,
+}
+
+impl Components {
+    pub(super) fn new(budget: Option<u64>) -> Self {
+        Self { budget, state: Mutex::default(), loading: Mutex::new(()) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The model of `component`, made by `open` when it is not loaded. Whoever holds it keeps it alive, also after it was
+    /// dropped from here.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when the component alone exceeds the budget; as `open` otherwise. A failed load is tried again
+    /// by the next caller.
+    pub(super) fn get<T: Any + Send + Sync>(
+        &self,
+        component: &Component,
+        open: impl FnOnce(Part, &Path) -> Result<T>,
+    ) -> Result<Arc<T>> {
+        if let Some(model) = self.state().touch(component.name()) {
+            return Ok(model);
+        }
+        let _guard = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(model) = self.state().touch(component.name()) {
+            return Ok(model);
+        }
+        let bytes = component.weight_bytes()?;
+        if let Some(budget) = self.budget {
+            if bytes > budget {
+                return Err(Error::Memory { what: component.name().to_owned(), needed: bytes, limit: budget });
+            }
+            self.state().make_room(budget - bytes);
+        }
+        let model = Arc::new(open(Part { name: component.name().to_owned(), bytes }, component.entry())?);
+        self.state().insert(component.name(), model.clone(), bytes);
+        Ok(model)
+    }
+
+    pub(super) fn unload(&self, name: &str) -> bool {
+        self.state().slots.remove(name).is_some()
+    }
+
+    pub(super) fn loaded(&self) -> Vec<LoadedComponent> {
+        let state = self.state();
+        state.slots.iter().map(|(name, slot)| LoadedComponent { name: name.clone(), bytes: slot.bytes }).collect()
+    }
+}
+
+impl State {
+    fn touch<T: Any + Send + Sync>(&mut self, name: &str) -> Option<Arc<T>> {
+        self.uses += 1;
+        let slot = self.slots.get_mut(name)?;
+        slot.used = self.uses;
+        slot.model.clone().downcast().ok()
+    }
+
+    fn insert(&mut self, name: &str, model: Arc<dyn Any + Send + Sync>, bytes: u64) {
+        self.uses += 1;
+        self.slots.insert(name.to_owned(), Slot { model, bytes, used: self.uses });
+    }
+
+    /// Drops least recently used components until `room` bytes hold the rest.
+    fn make_room(&mut self, room: u64) {
+        while self.slots.values().map(|slot| slot.bytes).sum::<u64>() > room {
+            let Some(oldest) = self.slots.iter().min_by_key(|(_, slot)| slot.used).map(|(name, _)| name.clone()) else {
+                return;
+            };
+            log::info!("component '{oldest}' is dropped to make room");
+            self.slots.remove(&oldest);
+        }
+    }
+}

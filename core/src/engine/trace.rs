@@ -1,0 +1,67 @@
+//! What ran for a result: components, backends, time and bytes.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::adapter::DataPath;
+use crate::quant::kernels;
+
+/// Proof of what a result took: a component that is not listed was neither loaded nor run for it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Trace {
+    /// Parts of the foundation that the task runs.
+    pub path: DataPath,
+    /// Components in the order in which they ran.
+    pub steps: Vec<Step>,
+}
+
+/// One component's share of a result.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// Its name in the foundation.
+    pub component: String,
+    /// The backend and its instruction set, such as `cpu/avx512`.
+    pub backend: String,
+    /// Time that it ran, in ms.
+    pub ms: f64,
+    /// Bytes of the weight files that it maps.
+    pub bytes: u64,
+}
+
+impl Trace {
+    /// A trace of these steps.
+    #[must_use]
+    pub fn new(path: DataPath, steps: Vec<Step>) -> Self {
+        Self { path, steps }
+    }
+
+    /// Components and backends in one line, such as `text on cpu/avx512`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let steps: Vec<String> = self.steps.iter().map(|s| format!("{} on {}", s.component, s.backend)).collect();
+        steps.join(", ")
+    }
+}
+
+/// Identity of a loaded component, as traces name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its name in the foundation.
+    pub name: String,
+    /// Bytes of the weight files that it maps.
+    pub bytes: u64,
+}
+
+impl Part {
+    /// The step of a run on the CPU that began at `start` and ends now.
+    #[must_use]
+    pub fn step(&self, start: Instant) -> Step {
+        Step {
+            component: self.name.clone(),
+            backend: format!("cpu/{}", kernels().name),
+            ms: start.elapsed().as_secs_f64() * 1e3,
+            bytes: self.bytes,
+        }
+    }
+}
