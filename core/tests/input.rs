@@ -1,12 +1,18 @@
-//! Text in and out: tokenizers, chat templates, streamed text.
+//! Data in and text out: tokenizers, chat templates, streamed text, sound, motion.
 //!
 //! Expected values come from llama.cpp and transformers by `input/make_fixtures.py`; llama.cpp's own vocabularies are
-//! used where `../shared` exists.
+//! used where `../shared` exists. Those of sound come from `parity/make_audio.py`.
 
+#[path = "input/audio.rs"]
+mod audio;
+#[path = "input/audio_stream.rs"]
+mod audio_stream;
 #[path = "input/chats.rs"]
 mod chats;
 #[path = "input/hostile.rs"]
 mod hostile;
+#[path = "input/imu.rs"]
+mod imu;
 #[path = "input/injection.rs"]
 mod injection;
 #[path = "input/json.rs"]
