@@ -20,7 +20,7 @@ fn fixture(name: &str) -> std::path::PathBuf {
 pub fn expected(name: &str) -> (Vec<f32>, Vec<usize>) {
     let file = Safetensors::open(fixture("expected.safetensors")).expect("fixture");
     let tensor = file.tensor(name).expect("readable").unwrap_or_else(|| panic!("{name} is in the fixture"));
-    (tensor.to_f32(), tensor.shape().to_vec())
+    (tensor.to_f32(), tensor.shape.to_vec())
 }
 
 pub fn sound() -> Audio {

@@ -159,7 +159,7 @@ proptest! {
         let length = if from == to { 32 } else { (31.0 * from / to - 1e-6).ceil() as usize + 1 };
         let mut expected = 0;
         loop {
-            let begin = ((expected * hop) as f64 / to * from - 0.5).ceil().max(0.0) as usize;
+            let begin = ((expected * hop) as f64 / to * from - 0.4999).ceil().max(0.0) as usize;
             if begin + length > 700 {
                 break;
             }

@@ -85,8 +85,8 @@ impl FeatureExtractor {
         Ok(Self { rate: config.check()?, kind: Kind::LogMel(LogMel::new(config)?) })
     }
 
-    /// ImageBind's: three clips of two seconds that are evenly spread over the sound (its beginning, middle and end), the
-    /// mean of a clip removed, 128 filters, 204 frames, constants of AudioSet.
+    /// ImageBind's: three clips of two seconds that are evenly spread over the sound (its beginning, middle and end), 128
+    /// filters, 204 frames, constants of AudioSet.
     ///
     /// # Errors
     /// None in practice: the constants are in range.
@@ -173,16 +173,15 @@ fn hanning(rate: SampleRate, bins: usize) -> Result<Fbank> {
 }
 
 /// The clips begin at exact fractions of the room that they have. The original computes the same in floating point, where
-/// the length in seconds is rounded, and may begin a clip one sample earlier.
+/// the length in seconds is rounded, and may begin a clip one sample earlier. It also removes
+/// the mean of a clip; the filter bank removes that of each frame, which leaves nothing of the former.
 fn clips(fbank: &Fbank, samples: &[f32]) -> Result<AudioFeatures> {
     let mut values = Vec::with_capacity(IMAGEBIND_CLIPS * IMAGEBIND_BINS * IMAGEBIND_FRAMES);
     let room = samples.len().saturating_sub(IMAGEBIND_CLIP_SAMPLES);
     for clip in 0..IMAGEBIND_CLIPS {
         let start = room * clip / (IMAGEBIND_CLIPS - 1);
         let end = samples.len().min(start + IMAGEBIND_CLIP_SAMPLES);
-        let offset = mean(&samples[start..end]) as f32;
-        let centred: Vec<f32> = samples[start..end].iter().map(|s| s - offset).collect();
-        let mut mel = fbank.frames(&centred, IMAGEBIND_FRAMES)?.resized(IMAGEBIND_FRAMES)?;
+        let mut mel = fbank.frames(&samples[start..end], IMAGEBIND_FRAMES)?.resized(IMAGEBIND_FRAMES)?;
         IMAGEBIND_NORM.apply(&mut mel);
         values.extend(mel.into_values());
     }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// Kaldi's defaults: frames of 25 ms every 10 ms.
 const FRAME_MS: u32 = 25;
 const HOP_MS: u32 = 10;
-const PREEMPHASIS: f32 = 0.97;
+const PREEMPHASIS: f64 = 0.97;
 /// Lowest frequency of the filters in Hz; the highest is half the rate.
 const LOWEST: f64 = 20.0;
 /// Energies below this one become it.
@@ -107,11 +107,11 @@ impl Fbank {
         let mut frame = vec![0.0; length];
         for index in 0..count {
             let source = &audio[index * hop..][..length];
-            let offset = mean(source) as f32;
+            let offset = mean(source);
             // The sample before the first one is taken to be the same.
-            let mut last = source[0] - offset;
+            let mut last = f64::from(source[0]) - offset;
             for (to, &sample) in frame.iter_mut().zip(source) {
-                let centred = sample - offset;
+                let centred = f64::from(sample) - offset;
                 *to = centred - PREEMPHASIS * last;
                 last = centred;
             }

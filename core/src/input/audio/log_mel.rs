@@ -104,18 +104,17 @@ impl LogMel {
         };
         let mut out = Spectrogram::zeros(n_mels, count)?;
         let mut spectrum = self.spectrum.clone();
-        let mut mirrored = vec![0.0; n_fft];
+        let mut values = vec![0.0; n_fft];
         for frame in 0..count {
             let start = (first + frame) * hop;
-            let inside = start.checked_sub(before).and_then(|start| samples.get(start..start + n_fft));
-            let power = if let Some(inside) = inside {
-                spectrum.run(inside)
-            } else {
-                for (i, value) in mirrored.iter_mut().enumerate() {
-                    *value = samples[mirror(start + i, before, samples.len())];
-                }
-                spectrum.run(&mirrored)
-            };
+            match start.checked_sub(before).and_then(|start| samples.get(start..start + n_fft)) {
+                Some(inside) => values.iter_mut().zip(inside).for_each(|(to, &sample)| *to = f64::from(sample)),
+                None => values
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(i, to)| *to = f64::from(samples[mirror(start + i, before, samples.len())])),
+            }
+            let power = spectrum.run(&values);
             for (bin, energy) in self.bank.apply(power).enumerate() {
                 out.set(bin, frame, self.config.log.of(energy));
             }

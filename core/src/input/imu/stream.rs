@@ -113,8 +113,8 @@ impl ImuStream {
     /// error once, and the next call goes on after it.
     pub fn take(&mut self) -> Option<Result<Vec<f32>>> {
         let rate = self.source.rate;
-        // Half a period of tolerance: timestamps jitter.
-        let begin = self.origin + (self.taken * self.hop) as f64 / self.config.rate - 0.5 / rate;
+        // Half a period of tolerance, as timestamps jitter; a little less, so that ties do not depend on rounding.
+        let begin = self.origin + (self.taken * self.hop) as f64 / self.config.rate - 0.4999 / rate;
         let first = self.times.partition_point(|&time| time < begin);
         let length = samples_for(self.config.steps, rate, self.config.rate);
         let last = match self.clock {
