@@ -9,8 +9,12 @@ mod audio;
 mod audio_stream;
 #[path = "input/chats.rs"]
 mod chats;
+#[path = "input/clip.rs"]
+mod clip;
 #[path = "input/hostile.rs"]
 mod hostile;
+#[path = "input/images.rs"]
+mod images;
 #[path = "input/imu.rs"]
 mod imu;
 #[path = "input/injection.rs"]

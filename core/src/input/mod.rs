@@ -10,6 +10,7 @@ mod chat_guard;
 mod chat_meter;
 mod chat_program;
 mod chat_template;
+mod clip_tokenizer;
 mod detokenizer;
 mod gguf_tokenizer;
 mod image;
@@ -32,7 +33,7 @@ pub use audio::{
 pub use chat::encode_chat;
 pub use chat_template::{ChatOptions, ChatTemplate, GenerationPrompt};
 pub use detokenizer::{Detokenizer, Position};
-pub use image::{Image, ImageProcessor, PixelLayout, Pixels, Resampling};
+pub use image::{Image, ImageProcessor, MAX_PIXELS, PixelLayout, Pixels, Resampling};
 pub use imu::{
     Acceleration, AngularRate, Axes, Axis, Gravity, ImuConfig, ImuLayout, ImuSource, ImuStream, ImuWindow, LongWindow,
     Repair, ShortWindow, Sign,
