@@ -3,6 +3,10 @@
 //! Expected values come from llama.cpp and transformers by `input/make_fixtures.py`; llama.cpp's own vocabularies are
 //! used where `../shared` exists. Those of pictures come from Pillow and transformers by `parity/make_pictures.py`.
 
+#[path = "input/audio.rs"]
+mod audio;
+#[path = "input/audio_stream.rs"]
+mod audio_stream;
 #[path = "input/chats.rs"]
 mod chats;
 #[path = "input/clip.rs"]
@@ -11,6 +15,8 @@ mod clip;
 mod hostile;
 #[path = "input/images.rs"]
 mod images;
+#[path = "input/imu.rs"]
+mod imu;
 #[path = "input/injection.rs"]
 mod injection;
 #[path = "input/json.rs"]

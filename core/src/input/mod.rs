@@ -1,8 +1,9 @@
-//! Data on its way in and out of a model: tokenizers, chat templates, streamed text, pictures.
+//! Data on its way in and out of a model: tokenizers, chat templates, streamed text, pictures, sound, motion.
 //!
 //! Everything here works on raw data and token ids; no file knows of tensors, models or sessions. Vocabularies,
 //! templates and texts come from outside, so every length is bounded and a hostile one ends in an error.
 
+mod audio;
 mod chat;
 mod chat_environment;
 mod chat_guard;
@@ -13,6 +14,7 @@ mod clip_tokenizer;
 mod detokenizer;
 mod gguf_tokenizer;
 mod image;
+mod imu;
 mod json_value;
 mod media;
 mod message;
@@ -24,10 +26,18 @@ mod to_json;
 mod token_model;
 mod tokenizer;
 
+pub use audio::{
+    Audio, AudioFeatures, AudioWindows, Channels, Cut, Fbank, FbankConfig, FbankWindow, FeatureExtractor, Log, LogMel,
+    MelConfig, MelScale, Normalize, PcmFormat, Resampler, SampleRate, Spectrogram, SpectrogramEnds,
+};
 pub use chat::encode_chat;
 pub use chat_template::{ChatOptions, ChatTemplate, GenerationPrompt};
 pub use detokenizer::{Detokenizer, Position};
 pub use image::{Image, ImageLimits, ImageProcessor, MAX_PIXELS, PixelLayout, Pixels, Resampling};
+pub use imu::{
+    Acceleration, AngularRate, Axes, Axis, Gravity, ImuConfig, ImuLayout, ImuSource, ImuStream, ImuWindow, LongWindow,
+    Repair, ShortWindow, Sign,
+};
 pub use media::Input;
 pub use message::{Message, Role};
 pub use special_tokens::{SpecialTokens, TokenName, special_tokens};
