@@ -21,10 +21,10 @@ mod to_json;
 mod token_model;
 mod tokenizer;
 
-pub use chat::encode_chat;
+pub use chat::{Placeholders, encode_chat, encode_chat_with};
 pub use chat_template::{ChatOptions, ChatTemplate, GenerationPrompt};
 pub use detokenizer::{Detokenizer, Position};
-pub use message::{Message, Role};
+pub use message::{Content, ContentPart, Message, Role};
 pub use special_tokens::{SpecialTokens, TokenName, special_tokens};
 pub use stop::{Step, StopStrings};
 pub use tokenizer::{Affixes, Special, Tokenizer};

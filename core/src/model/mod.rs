@@ -6,6 +6,7 @@ pub mod encoder;
 mod layer;
 mod modality;
 mod ops;
+pub mod projector;
 mod table;
 
 pub use cache::{BLOCK_TOKENS, CacheShape, KvCache};

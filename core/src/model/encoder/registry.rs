@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::contract::Encoder;
+use super::idefics3;
 use crate::error::{Error, Result};
 use crate::model::modality::Modality;
 use crate::weights::{Checkpoint, read_bounded};
@@ -34,7 +35,10 @@ pub struct Family {
 }
 
 /// All encoders of data other than text.
-pub const FAMILIES: &[Family] = &[];
+pub const FAMILIES: &[Family] = &[
+    Family { model_type: "idefics3", modality: Modality::IMAGE, open: idefics3::open },
+    Family { model_type: "smolvlm", modality: Modality::IMAGE, open: idefics3::open },
+];
 
 /// Opens the tower for `modality` in a directory with `config.json`, weights and, where present,
 /// `preprocessor_config.json`.

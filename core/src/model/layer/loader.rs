@@ -57,7 +57,12 @@ pub(crate) struct Loader<'a> {
 impl<'a> Loader<'a> {
     /// A loader of the part of `checkpoint` below `prefix`.
     pub(crate) fn new(checkpoint: &'a Checkpoint, prefix: Prefix) -> Self {
-        Self { checkpoint, prefix, table: LinearTable::default(), used: RefCell::default() }
+        Self::after(checkpoint, prefix, &LinearTable::default())
+    }
+
+    /// As [`Loader::new`] for one part of a model, whose layers get identities that follow those in `parts`.
+    pub(crate) fn after(checkpoint: &'a Checkpoint, prefix: Prefix, parts: &LinearTable) -> Self {
+        Self { checkpoint, prefix, table: LinearTable::after(parts), used: RefCell::default() }
     }
 
     /// Whether the component has the tensor `name`.
