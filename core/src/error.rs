@@ -100,7 +100,7 @@ pub enum Error {
     },
     /// The foundation has no component of the kind that a task needs.
     #[error("the foundation has no {0} component")]
-    MissingComponent(&'static str),
+    MissingComponent(String),
     /// The tokenizer or the chat template refused its input.
     #[error("{what}: {reason}")]
     Text {

@@ -122,8 +122,13 @@ pub fn run(command: &AdapterCommand, home: &Home, console: &Console) -> anyhow::
 fn bound_report(engine: &Engine, alias: &str, path: &Path) -> anyhow::Result<Value> {
     let adapter = engine.install(alias, path, InstallPolicy::Upsert)?;
     let base = match adapter.package.task().component.as_str() {
+        "backbone" => engine.language()?.backbone().parameters(),
         "text" => engine.text()?.encoder().linears().parameters(),
-        _ => engine.language()?.backbone().parameters(),
+        other => {
+            let modality = loam::model::encoder::modality(other);
+            let modality = modality.ok_or_else(|| loam::Error::MissingComponent(other.to_owned()))?;
+            engine.encoder(modality)?.encoder().linears().parameters()
+        }
     };
     let share = adapter.bound.parameters as f64 / base as f64;
     Ok(json!({
@@ -159,7 +164,7 @@ fn import(args: &ImportArgs, home: &Home, console: &Console) -> anyhow::Result<(
         .components()
         .iter()
         .find(|component| component.name() == task.component)
-        .ok_or(loam::Error::MissingComponent("adapter's"))?;
+        .ok_or(loam::Error::MissingComponent(task.component.clone()))?;
     task.base.insert(task.component.clone(), component.fingerprint()?.to_owned());
     package.set_task(task);
     package.save(&args.output)?;

@@ -8,6 +8,8 @@ use loam::Engine;
 use loam::adapter::AdapterPackage;
 use loam::engine::{GenerateOptions, ProcessMemory, Request};
 use loam::foundation::{ComponentKind, Foundation};
+use loam::model::Modality;
+use loam::model::encoder::TextEncoder;
 use loam::weights::{Checkpoint, TensorInfo, sha256_file};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -183,7 +185,15 @@ fn config(kind: ComponentKind, entry: &Path) -> anyhow::Result<Value> {
             }
             Ok(value)
         }
-        ComponentKind::TextEncoder => {
+        ComponentKind::Encoder(modality) if modality != Modality::TEXT => {
+            let encoder = loam::model::encoder::open(entry, modality)?;
+            Ok(json!({ "dim": encoder.dim(), "state_width": encoder.state_width() }))
+        }
+        ComponentKind::Encoder(_) if !entry.join("1_Pooling").exists() => {
+            let encoder = loam::model::encoder::open_text(entry)?;
+            Ok(json!({ "dim": encoder.dim(), "max_tokens": encoder.max_tokens() }))
+        }
+        ComponentKind::Encoder(_) => {
             let encoder = loam::model::encoder::SentenceEncoder::open(entry)?;
             let mut value = serde_json::to_value(encoder.config())?;
             value["pooling"] = json!(encoder.pooling());

@@ -2,6 +2,7 @@
 
 mod batch;
 mod components;
+mod encoder;
 mod event;
 mod language;
 mod memory;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 pub use batch::{Batch, Finished, PREFILL_CHUNK};
 pub use components::LoadedComponent;
+pub use encoder::EncoderModel;
 pub use event::{AdapterUse, Event, FinishReason, GenerateStats, Sink};
 pub use language::LanguageModel;
 pub use memory::ProcessMemory;
@@ -28,6 +30,7 @@ pub use trace::{Part, Step, Trace};
 use crate::adapter::{Adapter, AdapterLimits, AdapterPackage, AdapterRegistry, Base, InstallPolicy, bind};
 use crate::error::{Error, Result};
 use crate::foundation::{ComponentKind, Foundation};
+use crate::model::Modality;
 use components::Components;
 
 /// How an engine is opened.
@@ -92,7 +95,16 @@ impl Engine {
     /// # Errors
     /// [`Error::MissingComponent`] or [`Error::Memory`]; as [`TextModel::open`] otherwise.
     pub fn text(&self) -> Result<Arc<TextModel>> {
-        self.components.get(self.foundation.component(ComponentKind::TextEncoder)?, TextModel::open)
+        self.components.get(self.foundation.component(ComponentKind::TEXT)?, TextModel::open)
+    }
+
+    /// The encoder of `modality`, loaded on first use.
+    ///
+    /// # Errors
+    /// [`Error::MissingComponent`] or [`Error::Memory`]; as [`EncoderModel::open`] otherwise.
+    pub fn encoder(&self, modality: Modality) -> Result<Arc<EncoderModel>> {
+        let component = self.foundation.component(ComponentKind::Encoder(modality))?;
+        self.components.get(component, |part, path| EncoderModel::open(part, path, modality))
     }
 
     /// Components that are loaded, by name.
@@ -128,7 +140,11 @@ impl Engine {
                 let tied = model.backbone().config().tie_word_embeddings;
                 bind(&package, &Base { linears: model.backbone().linears(), fingerprint, tied })?
             }
-            ComponentKind::TextEncoder => {
+            ComponentKind::Encoder(modality) if modality != Modality::TEXT => {
+                let model = self.encoder(modality)?;
+                bind(&package, &Base { linears: model.encoder().linears(), fingerprint, tied: false })?
+            }
+            ComponentKind::Encoder(_) => {
                 let model = self.text()?;
                 bind(&package, &Base { linears: model.encoder().linears(), fingerprint, tied: false })?
             }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::trace::Part;
 use crate::error::Result;
 use crate::input::{Affixes, Special, Tokenizer};
-use crate::model::encoder::SentenceEncoder;
+use crate::model::encoder::{TextEncoder, open_text};
 use crate::quant::Deltas;
 
 /// Texts per forward pass: bounds the activations of long lists.
@@ -15,17 +15,17 @@ const TEXTS_PER_PASS: usize = 32;
 #[derive(Debug)]
 pub struct TextModel {
     part: Part,
-    encoder: SentenceEncoder,
+    encoder: Box<dyn TextEncoder>,
     tokenizer: Tokenizer,
 }
 
 impl TextModel {
-    /// Opens a sentence-transformers directory.
+    /// Opens a directory with a text encoder and its tokenizer.
     ///
     /// # Errors
-    /// As [`SentenceEncoder::open`] and [`Tokenizer::from_dir`].
+    /// As [`open_text`] and [`Tokenizer::from_dir`].
     pub fn open(part: Part, path: &Path) -> Result<Self> {
-        Ok(Self { part, encoder: SentenceEncoder::open(path)?, tokenizer: Tokenizer::from_dir(path)? })
+        Ok(Self { part, encoder: open_text(path)?, tokenizer: Tokenizer::from_dir(path)? })
     }
 
     /// Its component, as traces name it.
@@ -36,8 +36,8 @@ impl TextModel {
 
     /// The network.
     #[must_use]
-    pub fn encoder(&self) -> &SentenceEncoder {
-        &self.encoder
+    pub fn encoder(&self) -> &dyn TextEncoder {
+        &*self.encoder
     }
 
     /// The vocabulary.

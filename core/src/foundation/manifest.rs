@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Component as PathPart, Path};
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
+use crate::model::Modality;
+use crate::model::encoder::modality;
 use crate::weights::read_bounded;
 
 /// File name of the manifest within a foundation's directory.
@@ -29,23 +32,50 @@ pub struct Manifest {
 }
 
 /// What a component does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ComponentKind {
-    /// A causal language model.
+    /// A causal language model: `backbone`.
     Backbone,
-    /// Text to a vector.
-    TextEncoder,
+    /// Data of one modality to a vector: `text-encoder`, `image-encoder`, ...
+    Encoder(Modality),
 }
 
+/// Ending of the kinds of encoders.
+const ENCODER: &str = "-encoder";
+
 impl ComponentKind {
-    /// The kind as messages spell it.
+    /// The text encoder.
+    pub const TEXT: Self = Self::Encoder(Modality::TEXT);
+
+    /// The kind of that name, `None` for one that this engine does not know.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Backbone => "backbone",
-            Self::TextEncoder => "text-encoder",
+    pub fn parse(name: &str) -> Option<Self> {
+        if name == "backbone" {
+            return Some(Self::Backbone);
         }
+        name.strip_suffix(ENCODER).and_then(modality).map(Self::Encoder)
+    }
+}
+
+impl std::fmt::Display for ComponentKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Backbone => f.write_str("backbone"),
+            Self::Encoder(modality) => write!(f, "{modality}{ENCODER}"),
+        }
+    }
+}
+
+impl Serialize for ComponentKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ComponentKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::parse(&name).ok_or_else(|| D::Error::custom(format!("no component is a '{name}'")))
     }
 }
 

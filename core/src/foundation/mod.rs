@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 pub use manifest::{ComponentKind, ComponentRecord, FileRecord, MANIFEST, Manifest};
 
 use crate::error::{Error, Result};
+use crate::model::encoder::{FAMILIES, TEXT_FAMILIES};
 use crate::weights::{Checkpoint, read_bounded, sha256_file};
 
 const MAX_CONFIG: u64 = 4 << 20;
@@ -111,6 +112,25 @@ fn file_name(path: &str) -> String {
     Path::new(path).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
+/// What the model of a `config.json` is: each of its encoders, or a backbone.
+fn kinds_of(config: &Path) -> Result<Vec<ComponentKind>> {
+    let mut kinds = Vec::new();
+    if config.is_file() {
+        let json: Value = serde_json::from_slice(&read_bounded(config, MAX_CONFIG)?)
+            .map_err(|e| Error::malformed(config.display(), "config.json", e))?;
+        let model_type = json.get("model_type").and_then(Value::as_str).unwrap_or_default();
+        if TEXT_FAMILIES.contains(&model_type) {
+            kinds.push(ComponentKind::TEXT);
+        }
+        let towers = FAMILIES.iter().filter(|family| family.model_type == model_type);
+        kinds.extend(towers.map(|family| ComponentKind::Encoder(family.modality)));
+    }
+    if kinds.is_empty() {
+        kinds.push(ComponentKind::Backbone);
+    }
+    Ok(kinds)
+}
+
 /// An opened foundation. Components are found, not yet loaded.
 #[derive(Debug)]
 pub struct Foundation {
@@ -151,25 +171,22 @@ impl Foundation {
         if !path.exists() {
             return Err(Error::io(path, std::io::ErrorKind::NotFound.into()));
         }
-        let config = path.join("config.json");
-        let is_bert = if config.is_file() {
-            let json: Value = serde_json::from_slice(&read_bounded(&config, MAX_CONFIG)?)
-                .map_err(|e| Error::malformed(config.display(), "config.json", e))?;
-            json.get("model_type").and_then(Value::as_str) == Some("bert")
-        } else {
-            false
-        };
-        let kind = if is_bert { ComponentKind::TextEncoder } else { ComponentKind::Backbone };
-        let name = if is_bert { "text" } else { "backbone" };
-        let component = Component {
-            name: name.into(),
-            kind,
-            entry: path.to_path_buf(),
-            record: None,
-            fingerprint: OnceLock::new(),
-        };
-        let id = path.file_stem().map_or_else(|| name.into(), |stem| stem.to_string_lossy().into_owned());
-        Ok(Self { root: path.to_path_buf(), id, version: None, components: vec![component] })
+        let kinds = kinds_of(&path.join("config.json"))?;
+        let components = kinds
+            .into_iter()
+            .map(|kind| Component {
+                name: match kind {
+                    ComponentKind::Backbone => "backbone".into(),
+                    ComponentKind::Encoder(modality) => modality.as_str().into(),
+                },
+                kind,
+                entry: path.to_path_buf(),
+                record: None,
+                fingerprint: OnceLock::new(),
+            })
+            .collect();
+        let id = path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy().into_owned());
+        Ok(Self { root: path.to_path_buf(), id, version: None, components })
     }
 
     /// The directory or file that was opened.
@@ -201,7 +218,7 @@ impl Foundation {
     /// # Errors
     /// [`Error::MissingComponent`] naming the kind.
     pub fn component(&self, kind: ComponentKind) -> Result<&Component> {
-        self.components.iter().find(|c| c.kind == kind).ok_or(Error::MissingComponent(kind.as_str()))
+        self.components.iter().find(|c| c.kind == kind).ok_or_else(|| Error::MissingComponent(kind.to_string()))
     }
 
     /// Hashes every file that the manifest lists, calling `progress` with the bytes of each finished file.

@@ -1,6 +1,6 @@
-//! Text on its way in and out of a model: tokenizers, chat templates, streamed text.
+//! Data on its way in and out of a model: tokenizers, chat templates, streamed text, pictures.
 //!
-//! Everything here works on strings and token ids; no file knows of tensors, models or sessions. Vocabularies,
+//! Everything here works on raw data and token ids; no file knows of tensors, models or sessions. Vocabularies,
 //! templates and texts come from outside, so every length is bounded and a hostile one ends in an error.
 
 mod chat;
@@ -11,7 +11,9 @@ mod chat_program;
 mod chat_template;
 mod detokenizer;
 mod gguf_tokenizer;
+mod image;
 mod json_value;
+mod media;
 mod message;
 mod piece;
 mod special_tokens;
@@ -24,6 +26,8 @@ mod tokenizer;
 pub use chat::{Placeholders, encode_chat, encode_chat_with};
 pub use chat_template::{ChatOptions, ChatTemplate, GenerationPrompt};
 pub use detokenizer::{Detokenizer, Position};
+pub use image::{Image, ImageProcessor, PixelLayout, Pixels, Resampling, TileProcessor, Tiles};
+pub use media::Input;
 pub use message::{Content, ContentPart, Message, Role};
 pub use special_tokens::{SpecialTokens, TokenName, special_tokens};
 pub use stop::{Step, StopStrings};

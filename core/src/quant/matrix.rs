@@ -45,6 +45,20 @@ impl Matrix {
         Self { kind: BlockType::F32, rows, cols, data: bytes.into() }
     }
 
+    /// Rows `start..start + count`, sharing the bytes: one of several matrices that a checkpoint stores on top of each
+    /// other.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when they are not within the matrix.
+    pub fn slice_rows(&self, start: usize, count: usize) -> Result<Self> {
+        let end = start.checked_add(count).filter(|&end| count > 0 && end <= self.rows);
+        let Some(end) = end else {
+            return Err(Error::argument("rows", format!("{start} and {count} more, of {}", self.rows)));
+        };
+        let row = self.kind.bytes(self.cols);
+        Ok(Self { rows: count, data: self.data.slice(start * row, end * row), ..self.clone() })
+    }
+
     /// Output features.
     #[must_use]
     pub fn rows(&self) -> usize {

@@ -102,6 +102,16 @@ impl Bytes {
             Source::Owned(_) => self.end - self.start,
         }
     }
+
+    /// Bytes `start..end` of this range, shared.
+    ///
+    /// # Panics
+    /// When they are not within it.
+    #[must_use]
+    pub fn slice(&self, start: usize, end: usize) -> Self {
+        assert!(start <= end && end <= self.len(), "invariant: callers check the range");
+        Self { source: self.source.clone(), start: self.start + start, end: self.start + end }
+    }
 }
 
 impl From<Vec<u8>> for Bytes {

@@ -1,6 +1,7 @@
 //! What every encoder of data other than text offers.
 
 use crate::error::{Error, Result};
+use crate::input::Input;
 use crate::model::modality::Modality;
 use crate::model::table::LinearTable;
 use crate::quant::Deltas;
@@ -76,6 +77,17 @@ pub trait Encoder: std::fmt::Debug + Send + Sync {
 
     /// The layers that adapters may act on.
     fn linears(&self) -> &LinearTable;
+
+    /// What cosines in the shared space are multiplied by before a softmax, where the checkpoint says.
+    fn logit_scale(&self) -> Option<f32> {
+        None
+    }
+
+    /// Prepares raw data as the checkpoint's preprocessing says.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for another kind of data; [`Error::Unsupported`] for a checkpoint without preprocessing.
+    fn prepare(&self, input: &Input) -> Result<Features>;
 
     /// Runs a batch.
     ///

@@ -2,14 +2,12 @@
 //! picture, so that pictures of any shape up to the trained one share one table of positions (Dehghani et al. 2023,
 //! arXiv 2307.06304).
 
-use super::contract::{Encoder, Encoding, Features, Item};
+use super::contract::{Features, Item};
 use super::fields::{Fields, MAX_LAYERS, MAX_WIDTH};
-use super::registry::Source;
 use crate::error::{Error, Result};
 use crate::model::layer::{
     Activation, Bias, BlockNames, BlockShape, Conv, ConvShape, Grid, LayerNorm, Loader, Mask, Pass, TransformerBlock,
 };
-use crate::model::modality::Modality;
 use crate::model::table::LinearTable;
 use crate::quant::{Deltas, Matrix};
 use crate::weights::Checkpoint;
@@ -32,12 +30,6 @@ pub struct Idefics3Vision {
     side: usize,
     blocks: Vec<TransformerBlock>,
     norm: LayerNorm,
-}
-
-/// Builds the tower as an encoder of its own.
-pub(super) fn open(source: &Source<'_>) -> Result<Box<dyn Encoder>> {
-    let config = Fields::new(source.config, "config.json");
-    Ok(Box::new(Idefics3Vision::load(source.checkpoint, &config, &LinearTable::default())?))
 }
 
 impl Idefics3Vision {
@@ -80,6 +72,18 @@ impl Idefics3Vision {
         Ok(Self { table, patches, positions, side, blocks, norm })
     }
 
+    /// The layers that adapters may act on.
+    #[must_use]
+    pub fn linears(&self) -> &LinearTable {
+        &self.table
+    }
+
+    /// Width of a state.
+    #[must_use]
+    pub fn state_width(&self) -> usize {
+        self.norm.weight.len()
+    }
+
     /// Patches along an edge of the largest picture that it reads.
     #[must_use]
     pub fn side(&self) -> usize {
@@ -119,7 +123,7 @@ impl Idefics3Vision {
             plane.iter().enumerate().for_each(|(at, value)| pixels[at * channels + channel] = *value);
         }
         let (mut rows, _) = self.patches.forward(&pixels, grid, item.deltas);
-        let mut position = vec![0.0; self.norm.weight.len()];
+        let mut position = vec![0.0; self.state_width()];
         for (at, row) in rows.chunks_exact_mut(position.len()).enumerate() {
             // The fraction of the picture at which the patch begins, rounded down to the table's grid. Whole numbers,
             // where the reference compares f32 fractions: equal for every side that checkpoints have (14, 16, 26, 27,
@@ -132,11 +136,11 @@ impl Idefics3Vision {
     }
 
     /// Runs some items in one pass.
-    fn pass(&self, items: &[Item<'_>], grids: &[[usize; 2]]) -> Vec<Encoding> {
+    fn pass(&self, items: &[Item<'_>], grids: &[[usize; 2]]) -> Vec<Vec<f32>> {
         let lengths: Vec<usize> = grids.iter().map(|[height, width]| height * width).collect();
         let adapters: Vec<Option<&Deltas>> = items.iter().map(|item| item.deltas).collect();
         let deltas = Pass::rows(&lengths, &adapters);
-        let mut x = Vec::with_capacity(deltas.len() * self.norm.weight.len());
+        let mut x = Vec::with_capacity(deltas.len() * self.state_width());
         for (item, grid) in items.iter().zip(grids) {
             self.embed(item, *grid, &mut x);
         }
@@ -146,60 +150,34 @@ impl Idefics3Vision {
         }
         self.norm.apply(&mut x);
         let mut rest = x.as_slice();
-        lengths
-            .iter()
-            .map(|&count| {
-                let (states, after) = rest.split_at(count * self.norm.weight.len());
-                rest = after;
-                Encoding { embedding: mean(states, self.norm.weight.len()), states: states.to_vec() }
-            })
-            .collect()
-    }
-}
-
-impl Encoder for Idefics3Vision {
-    fn modality(&self) -> Modality {
-        Modality::IMAGE
+        let take = |&count: &usize| {
+            let (states, after) = rest.split_at(count * self.state_width());
+            rest = after;
+            states.to_vec()
+        };
+        lengths.iter().map(take).collect()
     }
 
-    fn dim(&self) -> usize {
-        self.norm.weight.len()
-    }
-
-    fn state_width(&self) -> usize {
-        self.norm.weight.len()
-    }
-
-    fn linears(&self) -> &LinearTable {
-        &self.table
-    }
-
-    /// States of all patches, row by row of the grid; the embedding is their mean, for the tower has no head.
-    fn encode(&self, items: &[Item<'_>]) -> Result<Vec<Encoding>> {
+    /// States of all patches of each item, `[rows * columns, state_width]` row by row of its [`Idefics3Vision::grid`].
+    /// Items may have different adapters, and company never changes an item's result.
+    ///
+    /// # Errors
+    /// As [`Idefics3Vision::grid`].
+    pub fn encode(&self, items: &[Item<'_>]) -> Result<Vec<Vec<f32>>> {
         let grids = items.iter().map(|item| self.grid(item.features)).collect::<Result<Vec<_>>>()?;
-        let mut encodings = Vec::with_capacity(items.len());
-        rayon::scope(|_| {
-            let (mut first, mut rows) = (0, 0);
-            for (at, [height, width]) in grids.iter().enumerate() {
-                if rows > 0 && rows + height * width > ROWS_PER_PASS {
-                    encodings.extend(self.pass(&items[first..at], &grids[first..at]));
-                    (first, rows) = (at, 0);
-                }
-                rows += height * width;
+        let mut states = Vec::with_capacity(items.len());
+        let (mut first, mut rows) = (0, 0);
+        // One hand-over to the thread pool per pass, not one per product.
+        let mut run =
+            |from: usize, to: usize| states.extend(rayon::scope(|_| self.pass(&items[from..to], &grids[from..to])));
+        for (at, [height, width]) in grids.iter().enumerate() {
+            if rows > 0 && rows + height * width > ROWS_PER_PASS {
+                run(first, at);
+                (first, rows) = (at, 0);
             }
-            encodings.extend(self.pass(&items[first..], &grids[first..]));
-        });
-        Ok(encodings)
+            rows += height * width;
+        }
+        run(first, items.len());
+        Ok(states)
     }
-}
-
-/// Mean of rows of `width` values.
-fn mean(rows: &[f32], width: usize) -> Vec<f32> {
-    let mut sum = vec![0.0; width];
-    for row in rows.chunks_exact(width) {
-        sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-    }
-    let count = (rows.len() / width).max(1) as f32;
-    sum.iter_mut().for_each(|value| *value /= count);
-    sum
 }

@@ -1,15 +1,22 @@
 //! Encoders: one modality each into a shared embedding space.
 
 mod bert;
+mod clip_text;
 mod contract;
 mod fields;
 mod idefics3;
 mod registry;
 mod sentence;
+mod text;
+mod vit;
+mod vit_config;
 
 pub use bert::{Bert, BertConfig, Sequence};
+pub use clip_text::ClipText;
 pub use contract::{Encoder, Encoding, Features, Item};
 pub(crate) use fields::{Fields, MAX_WIDTH};
 pub use idefics3::Idefics3Vision;
-pub use registry::{FAMILIES, Family, Source, open};
+pub use registry::{FAMILIES, Family, Source, modality, open};
 pub use sentence::{Pooling, SentenceEncoder};
+pub(crate) use text::normalise;
+pub use text::{TEXT_FAMILIES, TextEncoder, open_text};

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::contract::Encoder;
-use super::idefics3;
+use super::vit;
 use crate::error::{Error, Result};
 use crate::model::modality::Modality;
 use crate::weights::{Checkpoint, read_bounded};
@@ -36,9 +36,18 @@ pub struct Family {
 
 /// All encoders of data other than text.
 pub const FAMILIES: &[Family] = &[
-    Family { model_type: "idefics3", modality: Modality::IMAGE, open: idefics3::open },
-    Family { model_type: "smolvlm", modality: Modality::IMAGE, open: idefics3::open },
+    Family { model_type: "clip", modality: Modality::IMAGE, open: vit::open },
+    Family { model_type: "clip_vision_model", modality: Modality::IMAGE, open: vit::open },
+    Family { model_type: "vit", modality: Modality::IMAGE, open: vit::open },
+    Family { model_type: "deit", modality: Modality::IMAGE, open: vit::open },
 ];
+
+/// The modality of that name: text, or one that some encoder reads.
+#[must_use]
+pub fn modality(name: &str) -> Option<Modality> {
+    let all = FAMILIES.iter().map(|family| family.modality);
+    all.chain([Modality::TEXT]).find(|modality| modality.as_str() == name)
+}
 
 /// Opens the tower for `modality` in a directory with `config.json`, weights and, where present,
 /// `preprocessor_config.json`.
@@ -60,6 +69,10 @@ pub fn open(dir: &Path, modality: Modality) -> Result<Box<dyn Encoder>> {
     (family.open)(&Source { checkpoint: &checkpoint, config: &config, preprocessor: preprocessor.as_ref() })
 }
 
-fn read_json(path: &Path) -> Result<Value> {
+/// Reads a small JSON file.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Malformed`].
+pub(super) fn read_json(path: &Path) -> Result<Value> {
     serde_json::from_slice(&read_bounded(path, MAX_CONFIG)?).map_err(|e| Error::malformed(path.display(), "JSON", e))
 }

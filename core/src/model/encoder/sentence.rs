@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::bert::{Bert, BertConfig, Sequence};
+use super::text::{TextEncoder, normalise};
 use crate::error::{Error, Result};
 use crate::model::table::LinearTable;
 use crate::quant::Deltas;
@@ -52,18 +53,6 @@ impl SentenceEncoder {
         Ok(Self { bert: Bert::load(&checkpoint, config)?, pooling, max_tokens })
     }
 
-    /// Width of an embedding.
-    #[must_use]
-    pub fn dim(&self) -> usize {
-        self.bert.config().hidden_size
-    }
-
-    /// Tokens that a text is cut to, special ones included.
-    #[must_use]
-    pub fn max_tokens(&self) -> usize {
-        self.max_tokens
-    }
-
     /// How token states are pooled.
     #[must_use]
     pub fn pooling(&self) -> Pooling {
@@ -75,18 +64,22 @@ impl SentenceEncoder {
     pub fn config(&self) -> &BertConfig {
         self.bert.config()
     }
+}
 
-    /// The layers that adapters may act on.
-    #[must_use]
-    pub fn linears(&self) -> &LinearTable {
+impl TextEncoder for SentenceEncoder {
+    fn dim(&self) -> usize {
+        self.bert.config().hidden_size
+    }
+
+    fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
+    fn linears(&self) -> &LinearTable {
         self.bert.linears()
     }
 
-    /// Unit-length embeddings, `[texts, dim]`, of token sequences with their special tokens.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] or [`Error::ContextFull`] naming the sequence.
-    pub fn embed(&self, texts: &[Vec<u32>], deltas: Option<&Deltas>) -> Result<Vec<Vec<f32>>> {
+    fn embed(&self, texts: &[Vec<u32>], deltas: Option<&Deltas>) -> Result<Vec<Vec<f32>>> {
         let sequences: Vec<Sequence<'_>> = texts.iter().map(|tokens| Sequence { tokens, deltas }).collect();
         let states = self.bert.forward(&sequences)?;
         let width = self.dim();
@@ -106,14 +99,6 @@ impl SentenceEncoder {
                 pooled
             })
             .collect())
-    }
-}
-
-/// Scales to unit length; the zero vector stays as it is.
-fn normalise(vector: &mut [f32]) {
-    let norm = vector.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
-    if norm > 0.0 {
-        vector.iter_mut().for_each(|v| *v = (f64::from(*v) / norm) as f32);
     }
 }
 

@@ -1,0 +1,59 @@
+//! What every text encoder offers.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::clip_text::ClipText;
+use super::registry::read_json;
+use super::sentence::SentenceEncoder;
+use crate::error::{Error, Result};
+use crate::model::table::LinearTable;
+use crate::quant::Deltas;
+use crate::weights::Checkpoint;
+
+/// A frozen network from texts to unit-length vectors: the anchor of a shared space.
+pub trait TextEncoder: std::fmt::Debug + Send + Sync {
+    /// Width of an embedding.
+    fn dim(&self) -> usize;
+
+    /// Tokens that a text is cut to, special ones included.
+    fn max_tokens(&self) -> usize;
+
+    /// The layers that adapters may act on.
+    fn linears(&self) -> &LinearTable;
+
+    /// Unit-length embeddings, `[texts, dim]`, of token sequences with their special tokens.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] or [`Error::ContextFull`] naming the text.
+    fn embed(&self, texts: &[Vec<u32>], deltas: Option<&Deltas>) -> Result<Vec<Vec<f32>>>;
+}
+
+/// `model_type`s whose text tower [`open_text`] runs.
+pub const TEXT_FAMILIES: [&str; 3] = ["bert", "clip", "clip_text_model"];
+
+/// Opens the text encoder of a directory: a sentence-transformers model, or CLIP's text tower.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Malformed`], [`Error::Unsupported`] naming the model type, [`Error::MissingTensor`] or
+/// [`Error::Shape`].
+pub fn open_text(dir: &Path) -> Result<Box<dyn TextEncoder>> {
+    let config = read_json(&dir.join("config.json"))?;
+    match config.get("model_type").and_then(Value::as_str).unwrap_or("missing") {
+        "bert" => Ok(Box::new(SentenceEncoder::open(dir)?)),
+        "clip" | "clip_text_model" => Ok(Box::new(ClipText::load(&Checkpoint::open(dir)?, &config)?)),
+        other => {
+            let what = format!("text encoder of model_type '{other}'");
+            Err(Error::unsupported(what, format!("these are run: {}", TEXT_FAMILIES.join(", "))))
+        }
+    }
+}
+
+/// Scales to unit length; the zero vector stays as it is.
+pub(crate) fn normalise(vector: &mut [f32]) {
+    let norm = vector.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
+    if norm > 0.0 {
+        vector.iter_mut().for_each(|v| *v = (f64::from(*v) / norm) as f32);
+    }
+}
