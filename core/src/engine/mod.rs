@@ -11,6 +11,7 @@ mod request;
 mod sampler;
 mod text;
 mod trace;
+mod vision_language;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use request::{GenerateOptions, Request};
 pub use sampler::{Sampler, Sampling};
 pub use text::TextModel;
 pub use trace::{Part, Step, Trace};
+pub use vision_language::{VisionLanguageModel, VisionPrompt};
 
 use crate::adapter::{Adapter, AdapterLimits, AdapterPackage, AdapterRegistry, Base, InstallPolicy, bind};
 use crate::error::{Error, Result};

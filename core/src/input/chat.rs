@@ -77,14 +77,18 @@ pub fn encode_chat_with(
             .collect::<Result<BTreeMap<_, _>>>()?,
         ..*options
     };
-    let text = placeholders.expand(template.render(&messages, &options)?)?;
+    let text = placeholders.expand(&template.render(&messages, &options)?)?;
     tokenizer.encode_marked(&text, Some(guard.marker()))
 }
 
 impl Placeholders<'_> {
-    fn expand(&self, text: String) -> Result<String> {
+    /// `text` with each placeholder replaced by its expansion.
+    ///
+    /// # Errors
+    /// [`Error::Text`] unless there is one placeholder for each.
+    pub fn expand(&self, text: &str) -> Result<String> {
         if self.expansions.is_empty() {
-            return Ok(text);
+            return Ok(text.to_owned());
         }
         let mut pieces = text.split(self.text);
         let mut out = pieces.next().unwrap_or_default().to_owned();

@@ -90,6 +90,23 @@ impl ProjectorConfig {
         Ok(Self { kind, inputs: fields.size("inputs", MAX_WIDTH)?, outputs: fields.size("outputs", MAX_WIDTH)? })
     }
 
+    /// Soft tokens that a grid of that many rows and columns of states becomes.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a grid that does not divide into squares.
+    pub fn tokens(&self, [rows, columns]: [usize; 2]) -> Result<usize> {
+        let count = match self.kind {
+            ProjectorKind::Linear { tokens } | ProjectorKind::Mlp { tokens, .. } => {
+                rows.checked_mul(columns).and_then(|states| states.checked_mul(tokens))
+            }
+            ProjectorKind::PixelShuffle { scale } => (rows.is_multiple_of(scale) && columns.is_multiple_of(scale))
+                .then(|| (rows / scale).checked_mul(columns / scale))
+                .flatten(),
+        };
+        let reason = || format!("a grid of {rows} x {columns} for {:?}", self.kind);
+        count.filter(|count| *count > 0).ok_or_else(|| Error::argument("states", reason()))
+    }
+
     /// The connector of an Idefics3 or `SmolVLM` model, from the model's `config.json`.
     pub(crate) fn connector(config: &Fields<'_>, inputs: usize, outputs: usize) -> Result<Self> {
         let scale = config.size_or("scale_factor", 2, MAX_SCALE)?;
@@ -182,30 +199,13 @@ impl Projector {
         &self.table
     }
 
-    /// Soft tokens that a grid of that many rows and columns of states becomes.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] for a grid that does not divide into squares.
-    pub fn tokens(&self, [rows, columns]: [usize; 2]) -> Result<usize> {
-        let count = match self.config.kind {
-            ProjectorKind::Linear { tokens } | ProjectorKind::Mlp { tokens, .. } => {
-                rows.checked_mul(columns).and_then(|states| states.checked_mul(tokens))
-            }
-            ProjectorKind::PixelShuffle { scale } => (rows.is_multiple_of(scale) && columns.is_multiple_of(scale))
-                .then(|| (rows / scale).checked_mul(columns / scale))
-                .flatten(),
-        };
-        let reason = || format!("a grid of {rows} x {columns} for {:?}", self.config.kind);
-        count.filter(|count| *count > 0).ok_or_else(|| Error::argument("states", reason()))
-    }
-
     /// Soft tokens `[tokens, outputs]` of the states of one input, under one adapter.
     ///
     /// # Errors
     /// [`Error::Argument`] when values, grid and shape do not fit together.
     pub fn project(&self, states: &States<'_>, deltas: Option<&Deltas>) -> Result<Vec<f32>> {
         let [rows, columns] = states.grid;
-        let tokens = self.tokens(states.grid)?;
+        let tokens = self.config.tokens(states.grid)?;
         let wanted = rows.checked_mul(columns).and_then(|count| count.checked_mul(self.config.inputs));
         if wanted != Some(states.values.len()) {
             let reason =

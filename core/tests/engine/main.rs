@@ -8,5 +8,7 @@ mod formats;
 mod kernels;
 mod layers;
 mod minilm;
+mod projector;
 mod regression;
 mod smollm2;
+mod smolvlm;
