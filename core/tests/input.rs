@@ -5,8 +5,12 @@
 
 #[path = "input/chats.rs"]
 mod chats;
+#[path = "input/clip.rs"]
+mod clip;
 #[path = "input/hostile.rs"]
 mod hostile;
+#[path = "input/images.rs"]
+mod images;
 #[path = "input/injection.rs"]
 mod injection;
 #[path = "input/json.rs"]

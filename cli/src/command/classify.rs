@@ -1,6 +1,9 @@
-//! `loam classify`: which label fits a text.
+//! `loam classify`: which label fits a text or a picture.
+
+use std::path::PathBuf;
 
 use clap::Args;
+use loam::input::{Image, Input};
 use loam::task::{Classification, ClassifyOptions};
 
 use super::input::message_or_stdin;
@@ -13,6 +16,7 @@ Examples:
   loam classify 'The striker scored twice.' --labels sports,politics,music
   loam classify 'I want my money back' --labels complaint,praise --template 'The customer voices {}.'
   loam classify 'Shares fell 3 % in Frankfurt.' --adapter news
+  loam classify --image cat.jpg --labels cat,dog,bird --model clip-vit-base-patch32
   echo 'Rain until Friday' | loam classify --labels weather,sports --json";
 
 /// `loam classify` as typed.
@@ -21,6 +25,9 @@ Examples:
 pub struct ClassifyArgs {
     /// Text to classify; standard input when absent or '-'
     text: Option<String>,
+    /// A PNG, JPEG or WebP picture instead of a text
+    #[arg(short, long, value_name = "FILE", conflicts_with = "text")]
+    image: Option<PathBuf>,
     /// Label names, separated by commas; the adapter's own by default
     #[arg(short, long, value_name = "A,B,C", value_delimiter = ',')]
     labels: Vec<String>,
@@ -38,11 +45,14 @@ pub struct ClassifyArgs {
 /// # Errors
 /// The engine's and the console's.
 pub fn run(args: &ClassifyArgs, home: &Home, console: &Console) -> anyhow::Result<()> {
-    let text = message_or_stdin(args.text.as_deref())?;
+    let input = match &args.image {
+        Some(path) => Image::open(path)?.into(),
+        None => Input::Text(message_or_stdin(args.text.as_deref())?),
+    };
     let engine = args.model.open(home)?;
     let adapter = args.adapter.install(&engine, home)?;
     let options = ClassifyOptions { labels: args.labels.clone(), template: args.template.clone(), adapter };
-    let result = engine.classify(&text, &options)?;
+    let result = engine.classify(input, &options)?;
     if console.format() == Format::Json {
         console.json(&result)?;
     } else {

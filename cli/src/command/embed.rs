@@ -1,7 +1,6 @@
 //! `loam embed`: texts to vectors.
 
 use clap::Args;
-use loam::model::encoder::TextEncoder;
 use loam::task::similarity;
 
 use super::input::message_or_stdin;

@@ -1,4 +1,4 @@
-//! Text classification: zero-shot from label names (text encoder alone), or with an adapter on the backbone.
+//! Classification: zero-shot from label names (encoders alone), or with an adapter on an encoder or on the backbone.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::adapter::{Adapter, AdapterHead, DataPath};
 use crate::engine::{Engine, LanguageModel, Trace};
 use crate::error::{Error, Result};
-use crate::input::{Affixes, Message, Special};
+use crate::input::{Affixes, Input, Message, Special};
 use crate::model::KvCache;
 use crate::model::backbone::{Want, Workspace, token_rows};
 use crate::quant::Deltas;
@@ -16,18 +16,21 @@ use crate::task::embed::similarity;
 
 /// How a label becomes a sentence that the text encoder compares with.
 pub const DEFAULT_TEMPLATE: &str = "This text is about {}.";
+/// As [`DEFAULT_TEMPLATE`], for pictures; CLIP's own.
+pub const IMAGE_TEMPLATE: &str = "a photo of a {}.";
 /// Sharpness of zero-shot probabilities: cosines of sentence encoders differ by a few hundredths.
 const ZERO_SHOT_SCALE: f32 = 20.0;
 const MAX_LABELS: usize = 4096;
 
-/// What to compare a text with.
+/// What to compare an input with.
 #[derive(Clone, Debug, Default)]
 pub struct ClassifyOptions {
     /// Label names; may be empty when the adapter brings its own.
     pub labels: Vec<String>,
-    /// Sentence around a label for zero-shot classification, `{}` standing for it; [`DEFAULT_TEMPLATE`] if `None`.
+    /// Sentence around a label for zero-shot classification, `{}` standing for it; the modality's own if `None`:
+    /// [`DEFAULT_TEMPLATE`] for texts, [`IMAGE_TEMPLATE`] for pictures.
     pub template: Option<String>,
-    /// An adapter of the backbone; `None` is zero-shot.
+    /// An adapter of the component that reads the input, or of the backbone; `None` is zero-shot.
     pub adapter: Option<Arc<Adapter>>,
 }
 
@@ -52,37 +55,66 @@ pub struct Classification {
 }
 
 impl Engine {
-    /// Finds the label that fits `text`.
+    /// Finds the label that fits `input`.
     ///
-    /// Without an adapter the text encoder compares the text with each label's sentence; the backbone is neither
-    /// loaded nor run. With an adapter, its head decides, or else the likelihood of each label as the answer.
+    /// Without an adapter the text encoder embeds each label's sentence, the input's own encoder embeds the input, and
+    /// cosines decide; the backbone is neither loaded nor run. An adapter of an encoder does the same on the adapted
+    /// encoder, or decides by its head; one of the backbone decides by its head, or by the likelihood of each label as
+    /// the answer.
     ///
     /// # Errors
-    /// [`Error::Argument`] for missing, too many or repeated labels or a template without `{}`.
-    pub fn classify(&self, text: &str, options: &ClassifyOptions) -> Result<Classification> {
-        match &options.adapter {
-            None => self.classify_zero_shot(text, options),
-            Some(adapter) => self.classify_adapted(text, options, adapter),
+    /// [`Error::Argument`] for missing, too many or repeated labels, a template without `{}`, or an input that the
+    /// adapter's component does not read; [`Error::Unsupported`] when the encoders do not share a space.
+    pub fn classify(&self, input: impl Into<Input>, options: &ClassifyOptions) -> Result<Classification> {
+        let input = input.into();
+        match (&input, options.adapter.as_deref()) {
+            (Input::Text(text), Some(adapter)) if adapter.package.task().path == DataPath::Backbone => {
+                self.classify_by_backbone(text, options, adapter)
+            }
+            (_, adapter) => self.classify_by_encoder(&input, options, adapter),
         }
     }
 
-    fn classify_zero_shot(&self, text: &str, options: &ClassifyOptions) -> Result<Classification> {
-        check_labels(&options.labels)?;
-        let template = options.template.as_deref().unwrap_or(DEFAULT_TEMPLATE);
-        if !template.contains("{}") {
-            return Err(Error::argument("template", format!("'{template}' has no '{{}}' for the label")));
-        }
-        let model = self.text()?;
-        let start = Instant::now();
-        let mut texts = vec![text.to_owned()];
-        texts.extend(options.labels.iter().map(|label| template.replace("{}", label)));
-        let embeddings = model.embed(&texts, None)?;
-        let (text, labels) = embeddings.split_first().expect("invariant: the text is among them");
-        let logits = labels.iter().map(|label| f64::from(similarity(text, label) * ZERO_SHOT_SCALE)).collect();
-        Ok(ranked(&options.labels, logits, Trace::new(DataPath::Encoder, vec![model.part().step(start)])))
+    /// Path 3: an encoder and a head, or an encoder and the labels' sentences.
+    fn classify_by_encoder(
+        &self,
+        input: &Input,
+        options: &ClassifyOptions,
+        adapter: Option<&Adapter>,
+    ) -> Result<Classification> {
+        let own = adapter.map(|adapter| &adapter.package.task().labels).filter(|_| options.labels.is_empty());
+        let labels = own.unwrap_or(&options.labels);
+        check_labels(labels)?;
+        let embedded = self.embed_input(input, adapter)?;
+        let mut steps = vec![embedded.step];
+        let logits = match adapter.and_then(|adapter| adapter.bound.head.as_ref().map(|head| (adapter, head))) {
+            Some((adapter, head)) => class_logits(adapter, head, &embedded.vector, labels)?,
+            None => {
+                let template = options.template.as_deref().unwrap_or(default_template(input));
+                if !template.contains("{}") {
+                    return Err(Error::argument("template", format!("'{template}' has no '{{}}' for the label")));
+                }
+                let sentences: Vec<String> = labels.iter().map(|label| template.replace("{}", label)).collect();
+                let model = self.text()?;
+                let start = Instant::now();
+                let anchors = model.embed(&sentences, None)?;
+                steps.push(model.part().step(start));
+                let scale = embedded.model.as_ref().and_then(|model| model.encoder().logit_scale());
+                let scale = scale.unwrap_or(ZERO_SHOT_SCALE);
+                check_space(&embedded.vector, &anchors)?;
+                let own = embedded.model.as_ref().and_then(|model| model.encoder().anchor());
+                let cosine = |anchor: &[f32]| match own {
+                    Some(own) => similarity(&embedded.vector, &own.apply(anchor)),
+                    None => similarity(&embedded.vector, anchor),
+                };
+                anchors.iter().map(|anchor| f64::from(cosine(anchor) * scale)).collect()
+            }
+        };
+        Ok(ranked(labels, logits, Trace::new(DataPath::Encoder, steps)))
     }
 
-    fn classify_adapted(&self, text: &str, options: &ClassifyOptions, adapter: &Adapter) -> Result<Classification> {
+    /// Path 2: the backbone.
+    fn classify_by_backbone(&self, text: &str, options: &ClassifyOptions, adapter: &Adapter) -> Result<Classification> {
         let labels = if options.labels.is_empty() { &adapter.package.task().labels } else { &options.labels };
         check_labels(labels)?;
         let model = self.language()?;
@@ -93,6 +125,42 @@ impl Engine {
         };
         Ok(ranked(labels, logits, Trace::new(DataPath::Backbone, vec![model.part().step(start)])))
     }
+}
+
+fn default_template(input: &Input) -> &'static str {
+    match input {
+        Input::Text(_) => DEFAULT_TEMPLATE,
+        Input::Image(_) => IMAGE_TEMPLATE,
+    }
+}
+
+/// Vectors of different widths come from different spaces.
+fn check_space(vector: &[f32], anchors: &[Vec<f32>]) -> Result<()> {
+    match anchors.iter().find(|anchor| anchor.len() != vector.len()) {
+        None => Ok(()),
+        Some(anchor) => Err(Error::unsupported(
+            "zero-shot classification",
+            format!("the input's encoder has {} dimensions, the text encoder {}", vector.len(), anchor.len()),
+        )),
+    }
+}
+
+/// A class head on an encoder reads its embedding.
+fn class_logits(adapter: &Adapter, head: &AdapterHead, vector: &[f32], labels: &[String]) -> Result<Vec<f64>> {
+    check_head(head, labels)?;
+    if head.weight.cols() != vector.len() {
+        let reason = format!("its head reads {} values, the encoder gives {}", head.weight.cols(), vector.len());
+        return Err(Error::adapter(&adapter.alias, reason));
+    }
+    Ok(head.logits(vector).into_iter().map(f64::from).collect())
+}
+
+fn check_head(head: &AdapterHead, labels: &[String]) -> Result<()> {
+    if head.weight.rows() == labels.len() {
+        return Ok(());
+    }
+    let reason = format!("{} given, the adapter's head has {}", labels.len(), head.weight.rows());
+    Err(Error::argument("labels", reason))
 }
 
 fn check_labels(labels: &[String]) -> Result<()> {
@@ -115,10 +183,7 @@ fn head_logits(
     head: &AdapterHead,
     labels: &[String],
 ) -> Result<Vec<f64>> {
-    if head.weight.rows() != labels.len() {
-        let reason = format!("{} given, the adapter's head has {}", labels.len(), head.weight.rows());
-        return Err(Error::argument("labels", reason));
-    }
+    check_head(head, labels)?;
     let tokens = model.tokenizer()?.encode(text, Special::Plain, Affixes::Add)?;
     let mut cache = model.backbone().new_cache();
     let hidden = feed(model, &tokens, Some(&adapter.bound.deltas), Want::Hidden, &mut cache)?;

@@ -3,9 +3,11 @@
 mod chat;
 mod classify;
 mod embed;
+mod retrieve;
 mod score;
 
 pub use chat::Chat;
-pub use classify::{Classification, ClassifyOptions, DEFAULT_TEMPLATE, LabelScore};
-pub use embed::similarity;
+pub use classify::{Classification, ClassifyOptions, DEFAULT_TEMPLATE, IMAGE_TEMPLATE, LabelScore};
+pub use embed::{Embedding, similarity};
+pub use retrieve::{Index, Match};
 pub use score::{Perplexity, SCORE_CHUNK};

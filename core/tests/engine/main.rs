@@ -2,13 +2,17 @@
 
 mod adapters;
 mod backbone;
+mod classifiers;
 mod encoder;
 mod fixture;
 mod formats;
 mod kernels;
 mod layers;
 mod minilm;
+mod pairs;
 mod projector;
 mod regression;
 mod smollm2;
 mod smolvlm;
+mod towers;
+mod vision;

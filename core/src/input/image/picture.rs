@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::error::{Error, Result};
 use crate::weights::read_bounded;
@@ -65,6 +65,9 @@ impl Image {
         let malformed = |reason: String| Error::malformed("image", "PNG, JPEG or WebP", reason);
         let mut reader =
             ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| malformed(e.to_string()))?;
+        if reader.format() == Some(ImageFormat::Jpeg) && !has_end(bytes) {
+            return Err(malformed("a JPEG that ends before its end-of-image marker".into()));
+        }
         let mut limits = Limits::no_limits();
         limits.max_image_width = Some(MAX_SIDE);
         limits.max_image_height = Some(MAX_SIDE);
@@ -139,4 +142,11 @@ impl Image {
         debug_assert_eq!(pixels.len(), width * height * 3);
         Self { width, height, pixels }
     }
+}
+
+/// Whether a JPEG's last scan is followed by the end-of-image marker: the decoder fills what is missing with grey
+/// without a word. Within a scan a byte of 0xff is always followed by 0, so the two markers cannot be data.
+fn has_end(bytes: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
+    last([0xff, 0xd9]) > last([0xff, 0xda])
 }

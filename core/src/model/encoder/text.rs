@@ -20,6 +20,12 @@ pub trait TextEncoder: std::fmt::Debug + Send + Sync {
     /// Tokens that a text is cut to, special ones included.
     fn max_tokens(&self) -> usize;
 
+    /// Tokens that every text is filled up to with the tokenizer's padding token, for a network that was trained so and
+    /// reads the padding too.
+    fn padded_length(&self) -> Option<usize> {
+        None
+    }
+
     /// The layers that adapters may act on.
     fn linears(&self) -> &LinearTable;
 
@@ -31,9 +37,9 @@ pub trait TextEncoder: std::fmt::Debug + Send + Sync {
 }
 
 /// `model_type`s whose text tower [`open_text`] runs.
-pub const TEXT_FAMILIES: [&str; 3] = ["bert", "clip", "clip_text_model"];
+pub const TEXT_FAMILIES: [&str; 5] = ["bert", "clip", "clip_text_model", "siglip", "siglip_text_model"];
 
-/// Opens the text encoder of a directory: a sentence-transformers model, or CLIP's text tower.
+/// Opens the text encoder of a directory: a sentence-transformers model, or the text tower of CLIP or SigLIP.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Malformed`], [`Error::Unsupported`] naming the model type, [`Error::MissingTensor`] or
@@ -42,7 +48,9 @@ pub fn open_text(dir: &Path) -> Result<Box<dyn TextEncoder>> {
     let config = read_json(&dir.join("config.json"))?;
     match config.get("model_type").and_then(Value::as_str).unwrap_or("missing") {
         "bert" => Ok(Box::new(SentenceEncoder::open(dir)?)),
-        "clip" | "clip_text_model" => Ok(Box::new(ClipText::load(&Checkpoint::open(dir)?, &config)?)),
+        "clip" | "clip_text_model" | "siglip" | "siglip_text_model" => {
+            Ok(Box::new(ClipText::load(&Checkpoint::open(dir)?, &config)?))
+        }
         other => {
             let what = format!("text encoder of model_type '{other}'");
             Err(Error::unsupported(what, format!("these are run: {}", TEXT_FAMILIES.join(", "))))

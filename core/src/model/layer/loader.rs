@@ -65,9 +65,19 @@ impl<'a> Loader<'a> {
         Self { checkpoint, prefix, table: LinearTable::after(parts), used: RefCell::default() }
     }
 
+    /// The same loader without its prefix, for layers beside the ones below it.
+    pub(crate) fn whole(self) -> Self {
+        Self { prefix: Prefix::default(), ..self }
+    }
+
+    /// `name` with the prefix.
+    pub(crate) fn full_name(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix.0)
+    }
+
     /// Whether the component has the tensor `name`.
     pub(crate) fn has(&self, name: &str) -> bool {
-        let full = format!("{}{name}", self.prefix.0);
+        let full = self.full_name(name);
         self.checkpoint.names().contains(&full)
     }
 
@@ -76,7 +86,7 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// [`Error::MissingTensor`] naming it.
     pub(crate) fn tensor(&self, name: &str) -> Result<TensorView> {
-        let full = format!("{}{name}", self.prefix.0);
+        let full = self.full_name(name);
         let tensor = self.checkpoint.require(&full)?;
         self.used.borrow_mut().insert(full);
         Ok(tensor)
@@ -87,7 +97,7 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// [`Error::Unsupported`] when its type cannot be read.
     pub(crate) fn optional(&self, name: &str) -> Result<Option<TensorView>> {
-        let full = format!("{}{name}", self.prefix.0);
+        let full = self.full_name(name);
         let tensor = self.checkpoint.tensor(&full)?;
         if tensor.is_some() {
             self.used.borrow_mut().insert(full);
