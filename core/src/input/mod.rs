@@ -3,6 +3,7 @@
 //! Everything here works on raw data and token ids; no file knows of tensors, models or sessions. Vocabularies,
 //! templates and texts come from outside, so every length is bounded and a hostile one ends in an error.
 
+mod characters;
 mod chat;
 mod chat_environment;
 mod chat_guard;
@@ -24,6 +25,7 @@ mod to_json;
 mod token_model;
 mod tokenizer;
 
+pub use characters::{CharacterTokenizer, Script};
 pub use chat::{Placeholders, encode_chat, encode_chat_with};
 pub use chat_template::{ChatOptions, ChatTemplate, GenerationPrompt};
 pub use detokenizer::{Detokenizer, Position};

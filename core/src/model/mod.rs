@@ -3,6 +3,7 @@
 pub mod backbone;
 mod cache;
 pub mod encoder;
+pub mod generator;
 mod layer;
 mod modality;
 mod ops;

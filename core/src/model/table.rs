@@ -85,7 +85,7 @@ impl LinearTable {
         for info in &part.infos {
             let name = rename(&info.name);
             self.by_name.insert(name.clone(), self.infos.len());
-            self.infos.push(LinearInfo { name, ..info.clone() });
+            self.infos.push(LinearInfo { name, alias: None, ..info.clone() });
         }
     }
 

@@ -16,3 +16,4 @@ mod smollm2;
 mod smolvlm;
 mod towers;
 mod vision;
+mod vits;
