@@ -4,6 +4,7 @@
 //! templates and texts come from outside, so every length is bounded and a hostile one ends in an error.
 
 mod audio;
+mod characters;
 mod chat;
 mod chat_environment;
 mod chat_guard;
@@ -30,16 +31,19 @@ pub use audio::{
     Audio, AudioFeatures, AudioWindows, Channels, Cut, Fbank, FbankConfig, FbankWindow, FeatureExtractor, Log, LogMel,
     MelConfig, MelScale, Normalize, PcmFormat, Resampler, SampleRate, Spectrogram, SpectrogramEnds,
 };
-pub use chat::encode_chat;
+pub use characters::{CharacterTokenizer, Script};
+pub use chat::{Placeholders, encode_chat, encode_chat_with};
 pub use chat_template::{ChatOptions, ChatTemplate, GenerationPrompt};
 pub use detokenizer::{Detokenizer, Position};
-pub use image::{Image, ImageLimits, ImageProcessor, MAX_PIXELS, PixelLayout, Pixels, Resampling};
+pub use image::{
+    Image, ImageLimits, ImageProcessor, MAX_PIXELS, PixelLayout, Pixels, Resampling, TileProcessor, Tiles,
+};
 pub use imu::{
     Acceleration, AngularRate, Axes, Axis, Gravity, ImuConfig, ImuLayout, ImuSource, ImuStream, ImuWindow, LongWindow,
     Repair, ShortWindow, Sign,
 };
 pub use media::Input;
-pub use message::{Message, Role};
+pub use message::{Content, ContentPart, Message, Role};
 pub use special_tokens::{SpecialTokens, TokenName, special_tokens};
 pub use stop::{Step, StopStrings};
 pub use tokenizer::{Affixes, Special, Tokenizer};

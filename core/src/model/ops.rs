@@ -53,7 +53,7 @@ pub(crate) fn tanh(x: f32) -> f32 {
 /// GELU, tanh approximation: `0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`, by `1 + tanh(z) = 2 - 2 / (e^2z + 1)`.
 #[inline]
 pub(crate) fn gelu_tanh(x: f32) -> f32 {
-    const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769_1;
+    const TWICE_SQRT_2_OVER_PI: f32 = 2.0 * 0.797_884_6;
     x - x / (exp(TWICE_SQRT_2_OVER_PI * (x + 0.044_715 * x * x * x)) + 1.0)
 }
 

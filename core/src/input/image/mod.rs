@@ -7,9 +7,11 @@ mod picture;
 mod processor;
 mod raster;
 mod resize;
+mod tiles;
 mod truncation;
 
 pub use limits::{ImageLimits, MAX_PIXELS};
 pub use picture::{Image, PixelLayout};
 pub use processor::{ImageProcessor, Pixels};
 pub use resize::Resampling;
+pub use tiles::{TileProcessor, Tiles};

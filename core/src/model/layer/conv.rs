@@ -47,6 +47,11 @@ pub(crate) struct ConvShape {
 }
 
 impl ConvShape {
+    /// A convolution over one axis.
+    pub(crate) fn series(inputs: usize, outputs: usize, kernel: usize, stride: usize, padding: usize) -> Self {
+        Self { inputs, outputs, kernel: [1, kernel], stride: [1, stride], padding: [0, padding], dilation: [1, 1] }
+    }
+
     /// A square convolution over two axes.
     pub(crate) fn square(inputs: usize, outputs: usize, kernel: usize, stride: usize, padding: usize) -> Self {
         Self { inputs, outputs, kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2], dilation: [1, 1] }
@@ -79,6 +84,11 @@ impl Conv {
     /// `linear` is the weight as `[outputs, inputs * kernel height * kernel width]`.
     pub(crate) fn new(shape: ConvShape, linear: Linear) -> Self {
         Self { shape, linear }
+    }
+
+    /// Its shape.
+    pub(crate) fn shape(&self) -> &ConvShape {
+        &self.shape
     }
 
     /// Convolves one input under one adapter; the output's extent is [`ConvShape::output`], which the caller has checked
