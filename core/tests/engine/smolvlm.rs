@@ -53,7 +53,8 @@ impl Fixture {
     fn tiles(&self, name: &str, rows: usize, columns: usize) -> Tiles {
         let values = self.floats(&format!("{name}.pixels"));
         let pixels = values.chunks_exact(3 * TILE * TILE);
-        let pixels = pixels.map(|tile| Pixels { values: tile.to_vec(), height: TILE, width: TILE }).collect();
+        let pixels =
+            pixels.map(|tile| Pixels { values: tile.to_vec(), channels: 3, height: TILE, width: TILE }).collect();
         Tiles { rows, columns, pixels }
     }
 
@@ -292,7 +293,7 @@ fn prompts_that_do_not_fit_are_refused() {
     let error = refused(model.encode_tiles(&[torn], std::slice::from_ref(&one), None), "a tile is missing");
     assert!(matches!(error, Error::Argument { name: "tiles", .. }));
     let mut small = tall();
-    small.pixels[0] = Pixels { values: vec![0.0; 3 * 16 * 16], height: 16, width: 16 };
+    small.pixels[0] = Pixels { values: vec![0.0; 3 * 16 * 16], channels: 3, height: 16, width: 16 };
     let error = refused(model.encode_tiles(&[small], std::slice::from_ref(&one), None), "a tile of another size");
     assert!(matches!(error, Error::Argument { name: "features", .. }));
     let mut spoilt = tall();

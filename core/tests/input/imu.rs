@@ -321,7 +321,7 @@ fn gaps_between_timestamps_are_refused_by_index_or_interpolated() {
 
 #[test]
 fn jitter_of_timestamps_is_no_gap_and_is_evened_out() {
-    let jitter = |i: u32| if i % 2 == 0 { 0.0 } else { 0.004 };
+    let jitter = |i: u32| if i.is_multiple_of(2) { 0.0 } else { 0.004 };
     let times: Vec<f64> = (0..200).map(|i| f64::from(i) / 50.0 + jitter(i)).collect();
     let values = times.iter().flat_map(|t| [(TAU * t).sin() as f32; 6]).collect();
     let window = ImuWindow::new(ImuSource::android(50.0, SIX), values, Some(times)).expect("window");
