@@ -182,7 +182,7 @@ fn damaged_models_are_refused_by_name() {
         ("/prior_encoder_num_flows", json!(1), "flow.flows.1"),
         ("/ffn_dim", json!(28), "feed_forward.conv_1.weight"),
         ("/window_size", json!(4), "emb_rel_k"),
-        ("/vocab_size", json!(9), "the tokenizer has"),
+        ("/vocab_size", json!(8), "the tokenizer has"),
     ] {
         let copy = copied("vits");
         edit(&copy.path().join("config.json"), pointer, value);
