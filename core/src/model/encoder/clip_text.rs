@@ -19,19 +19,22 @@ const LEGACY_END: u64 = 2;
 /// A loaded text tower.
 #[derive(Debug)]
 pub struct ClipText {
-    block: BlockShape,
-    table: LinearTable,
-    words: Matrix,
-    words_id: LinearId,
-    positions: Vec<f32>,
-    blocks: Vec<TransformerBlock>,
-    norm: LayerNorm,
-    projection: Option<Linear>,
-    end: u64,
-    max_tokens: usize,
+    pub(super) block: BlockShape,
+    pub(super) table: LinearTable,
+    pub(super) words: Matrix,
+    pub(super) words_id: LinearId,
+    pub(super) positions: Vec<f32>,
+    pub(super) blocks: Vec<TransformerBlock>,
+    pub(super) norm: LayerNorm,
+    pub(super) projection: Option<Linear>,
+    pub(super) end: u64,
+    pub(super) max_tokens: usize,
 }
 
 impl ClipText {
+    /// An `end` that stands for the largest id of a text, the first one where there are several.
+    pub(super) const LARGEST_ID: u64 = LEGACY_END;
+
     /// Loads the text tower of a CLIP model, or one alone.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ mod bert;
 mod clip_text;
 mod contract;
 mod fields;
+pub mod imagebind;
 mod registry;
 mod sentence;
 mod text;

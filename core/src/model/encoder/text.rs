@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::clip_text::ClipText;
+use super::imagebind;
 use super::registry::read_json;
 use super::sentence::SentenceEncoder;
 use crate::error::{Error, Result};
@@ -31,9 +32,9 @@ pub trait TextEncoder: std::fmt::Debug + Send + Sync {
 }
 
 /// `model_type`s whose text tower [`open_text`] runs.
-pub const TEXT_FAMILIES: [&str; 3] = ["bert", "clip", "clip_text_model"];
+pub const TEXT_FAMILIES: [&str; 4] = ["bert", "clip", "clip_text_model", "imagebind"];
 
-/// Opens the text encoder of a directory: a sentence-transformers model, or CLIP's text tower.
+/// Opens the text encoder of a directory: a sentence-transformers model, or the text tower of CLIP or ImageBind.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Malformed`], [`Error::Unsupported`] naming the model type, [`Error::MissingTensor`] or
@@ -43,6 +44,7 @@ pub fn open_text(dir: &Path) -> Result<Box<dyn TextEncoder>> {
     match config.get("model_type").and_then(Value::as_str).unwrap_or("missing") {
         "bert" => Ok(Box::new(SentenceEncoder::open(dir)?)),
         "clip" | "clip_text_model" => Ok(Box::new(ClipText::load(&Checkpoint::open(dir)?, &config)?)),
+        "imagebind" => Ok(Box::new(imagebind::text::load(&Checkpoint::open(dir)?, &config)?)),
         other => {
             let what = format!("text encoder of model_type '{other}'");
             Err(Error::unsupported(what, format!("these are run: {}", TEXT_FAMILIES.join(", "))))
