@@ -5,6 +5,8 @@
 
 #[path = "input/chats.rs"]
 mod chats;
+#[path = "input/clip.rs"]
+mod clip;
 #[path = "input/hostile.rs"]
 mod hostile;
 #[path = "input/images.rs"]

@@ -13,6 +13,8 @@ use crate::weights::TensorView;
 const PREFIX: &str = "base_model.model.";
 /// Heads that task-specific models add on top of a component.
 const HEADS: [&str; 2] = ["score", "classifier"];
+/// Modules around the towers of models that pair pictures with texts.
+const TOWERS: [&str; 2] = ["text_model", "vision_model"];
 
 /// Identity and layers of the component that an adapter is bound to.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +102,8 @@ impl BoundAdapter {
 
 #[derive(Default)]
 struct Pair {
+    /// The layer's name as the adapter has it: what its patterns are written for.
+    spelled: String,
     down: Option<TensorView>,
     up: Option<TensorView>,
 }
@@ -117,16 +121,20 @@ impl Binder<'_> {
         Error::adapter(self.package.name(), reason)
     }
 
-    /// The layer of a module path as PEFT writes it, whatever wrapper class stood around the model.
-    fn layer(&self, path: &str) -> Option<LinearInfo> {
+    /// The layer of a module path as PEFT writes it, whatever wrapper class stood around the model, and the one of its
+    /// names that the path ends in.
+    fn layer(&self, path: &str) -> Option<(LinearInfo, String)> {
         let table = self.base.linears;
         let candidates = [
             path.to_owned(),
             path.replacen("model.language_model.", "model.", 1),
             path.replacen("language_model.", "", 1),
-            path.split_once('.').map_or_else(String::new, |(_, rest)| rest.to_owned()),
+            // The towers of a pair name their layers alike: one's must not be taken for the other's.
+            path.split_once('.')
+                .filter(|(wrapper, _)| !TOWERS.contains(wrapper))
+                .map_or_else(String::new, |(_, rest)| rest.to_owned()),
         ];
-        candidates.iter().find_map(|name| table.get(name)).cloned()
+        candidates.into_iter().find_map(|name| Some((table.get(&name)?.clone(), name)))
     }
 
     fn take(&mut self, tensor: TensorView) -> Result<()> {
@@ -141,7 +149,7 @@ impl Binder<'_> {
             (".lora_embedding_B", false),
         ] {
             let Some(module) = path.strip_suffix(ending) else { continue };
-            let layer = self
+            let (layer, spelled) = self
                 .layer(module)
                 .ok_or_else(|| self.refuse(format!("tensor '{name}': the base has no module '{module}'")))?;
             let embedding = ending.contains("embedding");
@@ -149,6 +157,7 @@ impl Binder<'_> {
                 return Err(self.refuse(format!("tensor '{name}': '{module}' is a {:?}", layer.role)));
             }
             let pair = self.pairs.entry(layer.name).or_default();
+            pair.spelled = spelled;
             let slot = if is_down { &mut pair.down } else { &mut pair.up };
             if slot.replace(tensor).is_some() {
                 return Err(self.refuse(format!("tensor '{name}': a second one for its module")));
@@ -173,14 +182,14 @@ impl Binder<'_> {
             self.head.insert(part.to_owned(), tensor);
             return Ok(());
         }
-        if let Some(layer) = self.layer(module).filter(|_| part == "weight" && listed(module)) {
+        if let Some((layer, _)) = self.layer(module).filter(|_| part == "weight" && listed(module)) {
             return self.replace(&layer, tensor);
         }
         // PEFT stores the whole weight beside the deltas of the embedding table and of the LM head.
         let whole = |layer: &LinearInfo| layer.role == LinearRole::Embedding || layer.name == "lm_head";
         let table =
             module.strip_suffix(".base_layer").filter(|_| part == "weight").and_then(|module| self.layer(module));
-        if let Some(layer) = table.filter(whole) {
+        if let Some((layer, _)) = table.filter(|(layer, _)| whole(layer)) {
             if self.base.tied {
                 let reason = "replaces a weight that the base's embedding table and LM head share";
                 return Err(self.refuse(format!("tensor '{name}' {reason}")));
@@ -211,7 +220,8 @@ impl Binder<'_> {
 
     fn finish(mut self) -> Result<BoundAdapter> {
         let pairs: BTreeMap<String, Pair> = std::mem::take(&mut self.pairs).into_iter().collect();
-        let given: BTreeSet<String> = pairs.keys().cloned().collect();
+        let given: BTreeMap<String, String> =
+            pairs.iter().map(|(module, pair)| (module.clone(), pair.spelled.clone())).collect();
         for (module, pair) in pairs {
             let layer = self.base.linears.get(&module).cloned().expect("invariant: pairs are keyed by the table");
             let (down, up) = match (pair.down, pair.up) {
@@ -220,7 +230,7 @@ impl Binder<'_> {
                 (None, Some(up)) => return Err(self.refuse(format!("tensor '{}' has no matching lora_A", up.name))),
                 (None, None) => continue,
             };
-            self.low_rank(&layer, down, up)?;
+            self.low_rank(&layer, &pair.spelled, down, up)?;
         }
         // Last: a tensor of a wrong shape tells more about a wrong base than a module that is missing.
         self.check_complete(&given)?;
@@ -228,9 +238,9 @@ impl Binder<'_> {
         Ok(self.bound)
     }
 
-    fn low_rank(&mut self, layer: &LinearInfo, down: TensorView, up: TensorView) -> Result<()> {
+    fn low_rank(&mut self, layer: &LinearInfo, spelled: &str, down: TensorView, up: TensorView) -> Result<()> {
         let config = self.package.config();
-        let (rank, scale) = (config.rank_of(&layer.name), config.scale_of(&layer.name));
+        let (rank, scale) = (config.rank_of(spelled), config.scale_of(spelled));
         if down.shape.first() != Some(&rank) {
             let found = down.shape.first().copied().unwrap_or(0);
             let reason = format!("tensor '{}' has rank {found}, the configuration says {rank}", down.name);
@@ -295,27 +305,25 @@ impl Binder<'_> {
         Ok(Matrix::from_f32(&moved, rows, rank))
     }
 
-    /// Each module that the configuration says was trained must be there, whole.
-    fn check_complete(&self, given: &BTreeSet<String>) -> Result<()> {
+    /// Each module that the configuration says was trained must be there, whole. `given` has the adapter's spelling of
+    /// each layer that it changes.
+    fn check_complete(&self, given: &BTreeMap<String, String>) -> Result<()> {
         let config = self.package.config();
         if given.is_empty() && self.bound.deltas.replaced.is_empty() && self.head.is_empty() {
             return Err(self.refuse("it holds no tensor"));
         }
         let Some(targets) = config.targets.as_ref().filter(|_| !config.partial_layers) else { return Ok(()) };
-        let trained = |info: &&LinearInfo| {
-            targets
-                .iter()
-                .any(|t| info.name == *t || info.name.strip_suffix(t.as_str()).is_some_and(|p| p.ends_with('.')))
+        // One model spelled all of the adapter's modules, so targets are read in that spelling.
+        let respelled = given.iter().any(|(name, spelled)| name != spelled);
+        let name_of = |info: &'_ LinearInfo| match &info.alias {
+            Some(alias) if respelled => alias.clone(),
+            _ => info.name.clone(),
         };
-        let missing: BTreeSet<&str> = self
-            .base
-            .linears
-            .infos()
-            .iter()
-            .filter(trained)
-            .map(|info| info.name.as_str())
-            .filter(|name| !given.contains(*name))
-            .collect();
+        let trained = |name: &str| {
+            targets.iter().any(|t| name == *t || name.strip_suffix(t.as_str()).is_some_and(|p| p.ends_with('.')))
+        };
+        let absent = self.base.linears.infos().iter().filter(|info| !given.contains_key(&info.name));
+        let missing: BTreeSet<String> = absent.map(name_of).filter(|name| trained(name)).collect();
         match missing.first() {
             None => Ok(()),
             Some(name) => Err(self.refuse(format!("'target_modules' names '{name}', for which it holds no tensor"))),

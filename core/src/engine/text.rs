@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::trace::Part;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::input::{Affixes, Special, Tokenizer};
 use crate::model::encoder::{TextEncoder, open_text};
 use crate::quant::Deltas;
@@ -46,6 +46,11 @@ impl TextModel {
         &self.tokenizer
     }
 
+    fn padding(&self) -> Result<u32> {
+        let reason = "the encoder reads texts of one length, and the tokenizer's configuration names no pad_token";
+        self.tokenizer.pad().ok_or_else(|| Error::unsupported("texts without padding", reason))
+    }
+
     /// Unit-length embeddings of `texts`, each cut to the encoder's token limit.
     ///
     /// # Errors
@@ -57,7 +62,12 @@ impl TextModel {
                 .iter()
                 .map(|text| {
                     let limit = self.encoder.max_tokens();
-                    self.tokenizer.encode_within(text.as_ref(), Special::Plain, Affixes::Add, limit)
+                    let mut tokens =
+                        self.tokenizer.encode_within(text.as_ref(), Special::Plain, Affixes::Add, limit)?;
+                    if let Some(length) = self.encoder.padded_length() {
+                        tokens.resize(length, self.padding()?);
+                    }
+                    Ok(tokens)
                 })
                 .collect::<Result<Vec<_>>>()?;
             embeddings.extend(self.encoder.embed(&tokens, deltas)?);

@@ -122,7 +122,11 @@ fn kinds_of(config: &Path) -> Result<Vec<ComponentKind>> {
         if TEXT_FAMILIES.contains(&model_type) {
             kinds.push(ComponentKind::TEXT);
         }
-        let towers = FAMILIES.iter().filter(|family| family.model_type == model_type);
+        // Our own towers say which one modality they read; other models have all of their towers.
+        let only = json.get("modality").and_then(Value::as_str);
+        let towers = FAMILIES.iter().filter(|family| {
+            family.model_type == model_type && only.is_none_or(|only| only == family.modality.as_str())
+        });
         kinds.extend(towers.map(|family| ComponentKind::Encoder(family.modality)));
     }
     if kinds.is_empty() {

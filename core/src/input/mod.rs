@@ -9,6 +9,7 @@ mod chat_guard;
 mod chat_meter;
 mod chat_program;
 mod chat_template;
+mod clip_tokenizer;
 mod detokenizer;
 mod gguf_tokenizer;
 mod image;

@@ -1,4 +1,4 @@
-//! The begin and end tokens of a Hugging Face model folder.
+//! The begin, end and padding tokens of a Hugging Face model folder.
 //!
 //! They are spread over four files, by text in some and by id in others; this reads all of them. Resolving them against
 //! a vocabulary is [`Tokenizer::with_special_tokens`](super::Tokenizer::with_special_tokens).
@@ -24,19 +24,21 @@ pub enum TokenName {
     Text(String),
 }
 
-/// Begin, end and all turn-ending tokens, not yet looked up.
+/// Begin, end, padding and all turn-ending tokens, not yet looked up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpecialTokens {
     /// Begin of a sequence.
     pub bos: Option<TokenName>,
     /// End of a sequence.
     pub eos: Option<TokenName>,
+    /// What texts are filled up with.
+    pub pad: Option<TokenName>,
     /// Everything that ends a turn, `eos` included.
     pub end: Vec<TokenName>,
 }
 
 /// Reads generation_config.json, config.json, tokenizer_config.json and special_tokens_map.json in `folder`; missing
-/// files are skipped. The tokenizer's files decide about `bos` and `eos`, the lists of all files are united in `end`.
+/// files are skipped. The tokenizer's files decide about `bos`, `eos` and `pad`, the lists of all files are united in `end`.
 ///
 /// # Errors
 /// [`Error::Io`] when a file cannot be read, [`Error::Malformed`] when it is no JSON object or exceeds 32 MiB.
@@ -46,6 +48,9 @@ pub fn special_tokens(folder: impl AsRef<Path>) -> Result<SpecialTokens> {
         let Some(config) = read_json(&folder.as_ref().join(file))? else { continue };
         for key in ["bos_token", "bos_token_id"] {
             found.bos = found.bos.take().or_else(|| names(&config[key]).into_iter().next());
+        }
+        for key in ["pad_token", "pad_token_id"] {
+            found.pad = found.pad.take().or_else(|| names(&config[key]).into_iter().next());
         }
         for key in ["eos_token", "eos_token_id"] {
             let names = names(&config[key]);

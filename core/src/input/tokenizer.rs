@@ -14,6 +14,7 @@ use tokenizers::{
 };
 
 use crate::error::{Error, Result};
+use crate::input::clip_tokenizer;
 use crate::input::detokenizer::Detokenizer;
 use crate::input::gguf_tokenizer::{self, Built, Pipeline};
 use crate::input::piece::Pieces;
@@ -68,6 +69,7 @@ struct Inner {
 struct Roles {
     bos: Option<u32>,
     eos: Option<u32>,
+    pad: Option<u32>,
     end: Vec<u32>,
 }
 
@@ -92,13 +94,23 @@ impl Tokenizer {
         Self::from_json("tokenizer.json", bytes)
     }
 
-    /// Reads `tokenizer.json` in a model folder, and its special tokens from the files beside it.
+    /// Reads `tokenizer.json` in a model folder, and its special tokens from the files beside it; or CLIP's `vocab.json`
+    /// and `merges.txt`.
     ///
     /// # Errors
     /// As [`Tokenizer::from_file`] and [`special_tokens`].
     pub fn from_dir(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
-        Ok(Self::from_file(folder.join("tokenizer.json"))?.with_special_tokens(&special_tokens(folder)?))
+        let whole = folder.join("tokenizer.json");
+        let bytes = |name: &str| read_bounded(&folder.join(name), MAX_FILE_BYTES as u64);
+        if !whole.exists() {
+            if let (Some(vocab), Some(merges)) = (bytes("vocab.json")?, bytes("merges.txt")?) {
+                let Built { pipeline, prefix, suffix, bos, eos, end, size } =
+                    guarded(|| Ok(clip_tokenizer::build(&vocab, &merges)))??;
+                return Ok(Self::assemble(pipeline, prefix, suffix, size, Roles { bos, eos, pad: eos, end }));
+            }
+        }
+        Ok(Self::from_file(whole)?.with_special_tokens(&special_tokens(folder)?))
     }
 
     /// Builds the tokenizer that a GGUF file's metadata describes.
@@ -108,7 +120,7 @@ impl Tokenizer {
     /// rule here.
     pub fn from_gguf(metadata: &Metadata) -> Result<Self> {
         let Built { pipeline, prefix, suffix, bos, eos, end, size } = guarded(|| Ok(gguf_tokenizer::build(metadata)))??;
-        Ok(Self::assemble(pipeline, prefix, suffix, size, Roles { bos, eos, end }))
+        Ok(Self::assemble(pipeline, prefix, suffix, size, Roles { bos, eos, pad: None, end }))
     }
 
     fn from_json(what: &str, bytes: &[u8]) -> Result<Self> {
@@ -140,11 +152,12 @@ impl Tokenizer {
             TokenName::Id(id) => self.token(*id).map(|_| *id),
             TokenName::Text(text) => self.id(text),
         };
-        let (bos, eos) = (tokens.bos.as_ref().and_then(resolve), tokens.eos.as_ref().and_then(resolve));
+        let of = |name: &Option<TokenName>| name.as_ref().and_then(resolve);
+        let (bos, eos, pad) = (of(&tokens.bos), of(&tokens.eos), of(&tokens.pad));
         let mut end: Vec<u32> = tokens.end.iter().filter_map(resolve).chain(eos).collect();
         end.sort_unstable();
         end.dedup();
-        Self { roles: Arc::new(Roles { bos, eos, end }), ..self }
+        Self { roles: Arc::new(Roles { bos, eos, pad, end }), ..self }
     }
 
     /// Ids of `text`.
@@ -248,6 +261,12 @@ impl Tokenizer {
     #[must_use]
     pub fn eos(&self) -> Option<u32> {
         self.roles.eos
+    }
+
+    /// The token that texts are filled up with, where every text must have one length.
+    #[must_use]
+    pub fn pad(&self) -> Option<u32> {
+        self.roles.pad
     }
 
     /// All tokens that end a turn, in ascending order.

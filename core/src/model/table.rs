@@ -53,6 +53,8 @@ pub struct LinearInfo {
     pub id: LinearId,
     /// Module path as in the Hugging Face model, e.g. `model.layers.0.self_attn.q_proj`.
     pub name: String,
+    /// Another module path of the same layer: in a model around the component, or in another release of the library.
+    pub alias: Option<String>,
     /// Output features (embedding: vocabulary).
     pub outputs: usize,
     /// Input features (embedding: width).
@@ -82,11 +84,21 @@ impl LinearTable {
         let index = self.infos.len();
         let id = LinearId(u32::try_from(index).expect("invariant: configs bound the number of layers"));
         self.by_name.insert(name.clone(), index);
-        self.infos.push(LinearInfo { id, name, outputs, inputs, order, role });
+        self.infos.push(LinearInfo { id, name, alias: None, outputs, inputs, order, role });
         id
     }
 
-    /// The layer of that module path.
+    /// Gives each layer the second module path that `rule` makes of its first.
+    pub(crate) fn respell(&mut self, rule: impl Fn(&str) -> Option<String>) {
+        for (index, info) in self.infos.iter_mut().enumerate() {
+            info.alias = rule(&info.name);
+            if let Some(alias) = &info.alias {
+                self.by_name.entry(alias.clone()).or_insert(index);
+            }
+        }
+    }
+
+    /// The layer of that module path, by either of its names.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&LinearInfo> {
         self.by_name.get(name).map(|&index| &self.infos[index])

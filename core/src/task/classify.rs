@@ -99,9 +99,15 @@ impl Engine {
                 let start = Instant::now();
                 let anchors = model.embed(&sentences, None)?;
                 steps.push(model.part().step(start));
-                let scale = embedded.scale.unwrap_or(ZERO_SHOT_SCALE);
+                let scale = embedded.model.as_ref().and_then(|model| model.encoder().logit_scale());
+                let scale = scale.unwrap_or(ZERO_SHOT_SCALE);
                 check_space(&embedded.vector, &anchors)?;
-                anchors.iter().map(|anchor| f64::from(similarity(&embedded.vector, anchor) * scale)).collect()
+                let own = embedded.model.as_ref().and_then(|model| model.encoder().anchor());
+                let cosine = |anchor: &[f32]| match own {
+                    Some(own) => similarity(&embedded.vector, &own.apply(anchor)),
+                    None => similarity(&embedded.vector, anchor),
+                };
+                anchors.iter().map(|anchor| f64::from(cosine(anchor) * scale)).collect()
             }
         };
         Ok(ranked(labels, logits, Trace::new(DataPath::Encoder, steps)))

@@ -1,11 +1,12 @@
 //! Embeddings of any input, their similarity, and a small index over them.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
 
 use crate::adapter::{Adapter, DataPath};
-use crate::engine::{Engine, Step, Trace};
+use crate::engine::{EncoderModel, Engine, Step, Trace};
 use crate::error::{Error, Result};
 use crate::foundation::ComponentKind;
 use crate::input::Input;
@@ -24,8 +25,8 @@ pub struct Embedding {
 pub(super) struct Embedded {
     /// Not normalised, but for texts.
     pub(super) vector: Vec<f32>,
-    /// What cosines are multiplied by, where the checkpoint says.
-    pub(super) scale: Option<f32>,
+    /// What made it, but for texts.
+    pub(super) model: Option<Arc<EncoderModel>>,
     pub(super) step: Step,
 }
 
@@ -58,12 +59,12 @@ impl Engine {
             let model = self.text()?;
             let start = Instant::now();
             let vector = model.embed(&[text], deltas)?.pop().expect(missing);
-            return Ok(Embedded { vector, scale: None, step: model.part().step(start) });
+            return Ok(Embedded { vector, step: model.part().step(start), model: None });
         }
         let model = self.encoder(modality)?;
         let start = Instant::now();
         let vector = model.encode(std::slice::from_ref(input), deltas)?.pop().expect(missing).embedding;
-        Ok(Embedded { vector, scale: model.encoder().logit_scale(), step: model.part().step(start) })
+        Ok(Embedded { vector, step: model.part().step(start), model: Some(model) })
     }
 }
 

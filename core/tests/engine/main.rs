@@ -2,12 +2,16 @@
 
 mod adapters;
 mod backbone;
+mod classifiers;
 mod encoder;
 mod fixture;
 mod formats;
+mod imagebind;
 mod kernels;
 mod layers;
 mod minilm;
+mod pairs;
 mod regression;
 mod smollm2;
+mod towers;
 mod vision;

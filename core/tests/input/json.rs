@@ -75,6 +75,7 @@ fn a_folder_gives_roles_and_template() {
         SpecialTokens {
             bos: Some(text("[CLS]")),
             eos: Some(text("[SEP]")),
+            pad: None,
             end: vec![text("[SEP]"), TokenName::Id(2), TokenName::Id(5)],
         }
     );

@@ -1,4 +1,5 @@
-//! CLIP's text tower: a causal transformer whose state at the end-of-text token enters the shared space.
+//! Text towers of models that pair texts with pictures: CLIP's, causal, whose state at the end of the text enters the
+//! shared space, and SigLIP's, where all tokens see each other and the last of a padded text is read.
 
 use serde_json::Value;
 
@@ -13,8 +14,33 @@ use crate::quant::{Deltas, Linear, LinearId, Matrix, groups, kernels};
 use crate::weights::Checkpoint;
 
 const FORMAT: &str = "config.json";
+/// CLIP's projection into the shared space, beside the tower.
+const PROJECTION: &str = "text_projection";
 /// In old configurations `eos_token_id` is 2, which is no end of text; there it is the largest id instead.
 const LEGACY_END: u64 = 2;
+/// `eos_token_id` of a configuration without one.
+const DEFAULT_END: u64 = 49_407;
+
+/// Whose state stands for a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pooled {
+    /// The first token of this id.
+    First(u64),
+    /// The first token of the largest id in the text.
+    Largest,
+    /// The last token, which may be padding.
+    Last,
+}
+
+/// What a configuration says, with the defaults of its family.
+struct Shape {
+    block: BlockShape,
+    vocab: usize,
+    max_tokens: usize,
+    layers: usize,
+    output: usize,
+    pooled: Pooled,
+}
 
 /// A loaded text tower.
 #[derive(Debug)]
@@ -27,64 +53,90 @@ pub struct ClipText {
     pub(super) blocks: Vec<TransformerBlock>,
     pub(super) norm: LayerNorm,
     pub(super) projection: Option<Linear>,
-    pub(super) end: u64,
+    pub(super) pooled: Pooled,
     pub(super) max_tokens: usize,
 }
 
-impl ClipText {
-    /// An `end` that stands for the largest id of a text, the first one where there are several.
-    pub(super) const LARGEST_ID: u64 = LEGACY_END;
+impl Shape {
+    fn parse(json: &Value) -> Result<Self> {
+        let outer = Fields::new(json, FORMAT);
+        let siglip = match outer.text_or("model_type", "missing")? {
+            "clip" | "clip_text_model" => false,
+            "siglip" | "siglip_text_model" => true,
+            other => return Err(Error::unsupported(format!("model_type '{other}'"), "clip and siglip are read")),
+        };
+        let fields = if outer.get("text_config").is_some() { outer.object("text_config")? } else { outer };
+        // Defaults of transformers' configurations: these fields may be absent.
+        let (width, inner, heads, eps, activation) =
+            if siglip { (768, 3072, 12, 1e-6, "gelu_pytorch_tanh") } else { (512, 2048, 8, 1e-5, "quick_gelu") };
+        let (vocab, tokens) = if siglip { (32_000, 64) } else { (49_408, 77) };
+        let width = fields.size_or("hidden_size", width, MAX_WIDTH)?;
+        let block = BlockShape {
+            width,
+            inner: fields.size_or("intermediate_size", inner, MAX_WIDTH)?,
+            heads: fields.size_or("num_attention_heads", heads, MAX_WIDTH)?,
+            eps: fields.number_or("layer_norm_eps", eps)?,
+            activation: Activation::parse("hidden_act", fields.text_or("hidden_act", activation)?)?,
+        };
+        Ok(Self {
+            block,
+            vocab: fields.size_or("vocab_size", vocab, MAX_TABLE)?,
+            max_tokens: fields.size_or("max_position_embeddings", tokens, MAX_TABLE)?,
+            layers: fields.size_or("num_hidden_layers", 12, MAX_LAYERS)?,
+            output: if siglip {
+                fields.size_or("projection_size", width, MAX_WIDTH)?
+            } else if outer.get("projection_dim").is_some() {
+                outer.size("projection_dim", MAX_WIDTH)?
+            } else {
+                fields.size_or("projection_dim", 512, MAX_WIDTH)?
+            },
+            pooled: if siglip { Pooled::Last } else { end_of_text(&fields)? },
+        })
+    }
+}
 
-    /// Loads the text tower of a CLIP model, or one alone.
+fn end_of_text(fields: &Fields<'_>) -> Result<Pooled> {
+    let end = match fields.get("eos_token_id") {
+        None => DEFAULT_END,
+        Some(id) => id.as_u64().ok_or_else(|| fields.wrong("eos_token_id", "a token id"))?,
+    };
+    Ok(if end == LEGACY_END { Pooled::Largest } else { Pooled::First(end) })
+}
+
+impl ClipText {
+    /// Loads the text tower of a CLIP or SigLIP model, or one alone.
     ///
     /// # Errors
     /// [`Error::Malformed`] or [`Error::Unsupported`] naming the field; [`Error::MissingTensor`], [`Error::Shape`], or
     /// [`Error::Unsupported`] for a tensor that would go unused.
     pub fn load(checkpoint: &Checkpoint, json: &Value) -> Result<Self> {
-        let outer = Fields::new(json, FORMAT);
-        let fields = if outer.get("text_config").is_some() { outer.object("text_config")? } else { outer };
-        // Defaults of transformers' configuration: these fields may be absent.
-        let block = BlockShape {
-            width: fields.size_or("hidden_size", 512, MAX_WIDTH)?,
-            inner: fields.size_or("intermediate_size", 2048, MAX_WIDTH)?,
-            heads: fields.size_or("num_attention_heads", 8, MAX_WIDTH)?,
-            eps: fields.number_or("layer_norm_eps", 1e-5)?,
-            activation: Activation::parse("hidden_act", fields.text_or("hidden_act", "quick_gelu")?)?,
-        };
-        let vocab = fields.size_or("vocab_size", 49_408, MAX_TABLE)?;
-        let max_tokens = fields.size_or("max_position_embeddings", 77, MAX_TABLE)?;
-        let layers = fields.size_or("num_hidden_layers", 12, MAX_LAYERS)?;
-        let end = match fields.get("eos_token_id") {
-            None => LEGACY_END,
-            Some(id) => id.as_u64().ok_or_else(|| fields.wrong("eos_token_id", "a token id"))?,
-        };
-        let projection = match outer.get("projection_dim") {
-            Some(_) => outer.size("projection_dim", MAX_WIDTH)?,
-            None => fields.size_or("projection_dim", 512, MAX_WIDTH)?,
-        };
-        let mut loader = Loader::new(checkpoint, Prefix::default());
-        let path = |part: &str| format!("text_model.{part}");
-        let (words, words_id) = loader.embedding(&path("embeddings.token_embedding"), vocab, block.width)?;
-        let positions = loader.values(&path("embeddings.position_embedding.weight"), &[max_tokens, block.width])?;
+        let Shape { block, vocab, max_tokens, layers, output, pooled } = Shape::parse(json)?;
+        let width = block.width;
+        let mut loader = Loader::new(checkpoint, Prefix::find(checkpoint, &["text_model.", ""]));
+        let (words, words_id) = loader.embedding("embeddings.token_embedding", vocab, width)?;
+        let positions = loader.values("embeddings.position_embedding.weight", &[max_tokens, width])?;
         let blocks = (0..layers)
-            .map(|i| {
-                TransformerBlock::load(&mut loader, &path(&format!("encoder.layers.{i}")), &BlockNames::CLIP, &block)
-            })
+            .map(|i| TransformerBlock::load(&mut loader, &format!("encoder.layers.{i}"), &BlockNames::CLIP, &block))
             .collect::<Result<_>>()?;
-        let norm = loader.layer_norm(&path("final_layer_norm"), block.width, block.eps)?;
-        let projection = if loader.has("text_projection.weight") {
-            Some(loader.linear("text_projection", projection, block.width, Bias::Absent)?)
+        let norm = loader.layer_norm("final_layer_norm", width, block.eps)?;
+        let head =
+            if pooled == Pooled::Last { Some(loader.linear("head", output, width, Bias::Required)?) } else { None };
+        let mut loader = loader.whole();
+        let projection = if head.is_none() && loader.has(&format!("{PROJECTION}.weight")) {
+            Some(loader.linear(PROJECTION, output, width, Bias::Absent)?)
         } else {
-            None
+            head
         };
         // The image tower of the same model, and positions as a list of integers.
-        let table = loader.finish("CLIP text tower", |name| {
+        let mut table = loader.finish("text tower", |name| {
             name.starts_with("vision_model.")
                 || name.starts_with("visual_projection.")
-                || name == "logit_scale"
+                || ["logit_scale", "logit_bias"].contains(&name)
                 || name.ends_with("position_ids")
         })?;
-        Ok(Self { block, table, words, words_id, positions, blocks, norm, projection, end, max_tokens })
+        // Adapters that were trained on a model around the tower name its layers so, and PEFT also the projection.
+        table.respell(|module| Some(format!("text_model.{module}")));
+        Ok(Self { block, table, words, words_id, positions, blocks, norm, projection, pooled, max_tokens })
     }
 
     fn check(&self, texts: &[Vec<u32>]) -> Result<()> {
@@ -99,6 +151,9 @@ impl ClipText {
                 let reason = format!("text {i}: token {id}, the vocabulary has {}", self.words.rows());
                 return Err(Error::argument("texts", reason));
             }
+            if let (None, Pooled::First(end)) = (self.pooled_of(tokens), self.pooled) {
+                return Err(Error::argument("texts", format!("text {i} has no end-of-text token {end}")));
+            }
         }
         Ok(())
     }
@@ -108,7 +163,8 @@ impl ClipText {
         let lengths: Vec<usize> = texts.iter().map(Vec::len).collect();
         let deltas = Pass::rows(&lengths, &vec![adapter; texts.len()]);
         let mut x = self.embed_words(texts, &deltas);
-        let pass = Pass { lengths: &lengths, deltas: &deltas, mask: Mask::Causal };
+        let mask = if self.pooled == Pooled::Last { Mask::None } else { Mask::Causal };
+        let pass = Pass { lengths: &lengths, deltas: &deltas, mask };
         for block in &self.blocks {
             block.forward(&pass, &mut x);
         }
@@ -117,7 +173,8 @@ impl ClipText {
         texts
             .iter()
             .map(|tokens| {
-                let at = (first + self.end_of(tokens)) * width;
+                let pooled = self.pooled_of(tokens).expect("invariant: texts were checked to have such a token");
+                let at = (first + pooled) * width;
                 first += tokens.len();
                 let state = &x[at..at + width];
                 let mut out = match &self.projection {
@@ -158,10 +215,14 @@ impl ClipText {
         x
     }
 
-    /// Where a text ends: at its first end-of-text token.
-    fn end_of(&self, tokens: &[u32]) -> usize {
-        let end = if self.end == LEGACY_END { tokens.iter().copied().max().map(u64::from) } else { Some(self.end) };
-        tokens.iter().position(|&id| Some(u64::from(id)) == end).unwrap_or(0)
+    /// Position of the token whose state stands for the text.
+    fn pooled_of(&self, tokens: &[u32]) -> Option<usize> {
+        let first = |wanted: u64| tokens.iter().position(|&id| u64::from(id) == wanted);
+        match self.pooled {
+            Pooled::First(id) => first(id),
+            Pooled::Largest => tokens.iter().max().and_then(|&id| first(id.into())),
+            Pooled::Last => tokens.len().checked_sub(1),
+        }
     }
 }
 
@@ -172,6 +233,10 @@ impl TextEncoder for ClipText {
 
     fn max_tokens(&self) -> usize {
         self.max_tokens
+    }
+
+    fn padded_length(&self) -> Option<usize> {
+        (self.pooled == Pooled::Last).then_some(self.max_tokens)
     }
 
     fn linears(&self) -> &LinearTable {

@@ -1,5 +1,7 @@
 //! What every encoder of data other than text offers.
 
+use super::anchor::Anchor;
+use super::head::Head;
 use crate::error::{Error, Result};
 use crate::input::Input;
 use crate::model::modality::Modality;
@@ -78,8 +80,24 @@ pub trait Encoder: std::fmt::Debug + Send + Sync {
     /// The layers that adapters may act on.
     fn linears(&self) -> &LinearTable;
 
-    /// What cosines in the shared space are multiplied by before a softmax, where the checkpoint says.
+    /// What cosines in the shared space are multiplied by before they become probabilities, where the checkpoint says: by
+    /// a softmax over all labels, or by sigmoids where there is a [`Encoder::logit_bias`].
     fn logit_scale(&self) -> Option<f32> {
+        None
+    }
+
+    /// How label texts enter the tower's space, where they are not compared as they are.
+    fn anchor(&self) -> Option<&Anchor> {
+        None
+    }
+
+    /// What is added to scaled cosines, for a checkpoint whose probabilities are sigmoids of each label on its own.
+    fn logit_bias(&self) -> Option<f32> {
+        None
+    }
+
+    /// The checkpoint's own classifier, where it has one.
+    fn head(&self) -> Option<&Head> {
         None
     }
 

@@ -1,19 +1,26 @@
 //! Encoders: one modality each into a shared embedding space.
 
+mod anchor;
+mod attention_pool;
 mod bert;
 mod clip_text;
 mod contract;
 mod fields;
+mod head;
 pub mod imagebind;
 mod registry;
 mod sentence;
 mod text;
+mod tower;
 mod vit;
 mod vit_config;
+mod vit_load;
 
+pub use anchor::Anchor;
 pub use bert::{Bert, BertConfig, Sequence};
 pub use clip_text::ClipText;
 pub use contract::{Encoder, Encoding, Features, Item};
+pub use head::Head;
 pub use registry::{FAMILIES, Family, Source, modality, open};
 pub use sentence::{Pooling, SentenceEncoder};
 pub(crate) use text::normalise;

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::contract::Encoder;
-use super::{imagebind, vit};
+use super::{imagebind, tower, vit_load as vit};
 use crate::error::{Error, Result};
 use crate::model::modality::Modality;
 use crate::weights::{Checkpoint, read_bounded};
@@ -38,11 +38,17 @@ pub struct Family {
 pub const FAMILIES: &[Family] = &[
     Family { model_type: "clip", modality: Modality::IMAGE, open: vit::open },
     Family { model_type: "clip_vision_model", modality: Modality::IMAGE, open: vit::open },
+    Family { model_type: "siglip", modality: Modality::IMAGE, open: vit::open },
+    Family { model_type: "siglip_vision_model", modality: Modality::IMAGE, open: vit::open },
     Family { model_type: "vit", modality: Modality::IMAGE, open: vit::open },
     Family { model_type: "deit", modality: Modality::IMAGE, open: vit::open },
     Family { model_type: "imagebind", modality: Modality::IMAGE, open: imagebind::vision::open },
     Family { model_type: "imagebind", modality: Modality::SOUND, open: imagebind::audio::open },
     Family { model_type: "imagebind", modality: Modality::IMU, open: imagebind::imu::open },
+    Family { model_type: "loam-tower", modality: Modality::IMAGE, open: tower::open },
+    Family { model_type: "loam-tower", modality: Modality::SOUND, open: tower::open },
+    Family { model_type: "loam-tower", modality: Modality::SPEECH, open: tower::open },
+    Family { model_type: "loam-tower", modality: Modality::IMU, open: tower::open },
 ];
 
 /// The modality of that name: text, or one that some encoder reads.
@@ -69,7 +75,13 @@ pub fn open(dir: &Path, modality: Modality) -> Result<Box<dyn Encoder>> {
         Error::unsupported(what, format!("these are run: {}", known.join(", ")))
     })?;
     let checkpoint = Checkpoint::open(dir)?;
-    (family.open)(&Source { checkpoint: &checkpoint, config: &config, preprocessor: preprocessor.as_ref() })
+    let source = Source { checkpoint: &checkpoint, config: &config, preprocessor: preprocessor.as_ref() };
+    let encoder = (family.open)(&source)?;
+    if encoder.modality() != modality {
+        let what = format!("component for {modality}");
+        return Err(Error::unsupported(what, format!("its configuration says {}", encoder.modality())));
+    }
+    Ok(encoder)
 }
 
 /// Reads a small JSON file.

@@ -21,6 +21,12 @@ pub trait TextEncoder: std::fmt::Debug + Send + Sync {
     /// Tokens that a text is cut to, special ones included.
     fn max_tokens(&self) -> usize;
 
+    /// Tokens that every text is filled up to with the tokenizer's padding token, for a network that was trained so and
+    /// reads the padding too.
+    fn padded_length(&self) -> Option<usize> {
+        None
+    }
+
     /// The layers that adapters may act on.
     fn linears(&self) -> &LinearTable;
 
@@ -32,9 +38,9 @@ pub trait TextEncoder: std::fmt::Debug + Send + Sync {
 }
 
 /// `model_type`s whose text tower [`open_text`] runs.
-pub const TEXT_FAMILIES: [&str; 4] = ["bert", "clip", "clip_text_model", "imagebind"];
+pub const TEXT_FAMILIES: [&str; 6] = ["bert", "clip", "clip_text_model", "imagebind", "siglip", "siglip_text_model"];
 
-/// Opens the text encoder of a directory: a sentence-transformers model, or the text tower of CLIP or ImageBind.
+/// Opens the text encoder of a directory: a sentence-transformers model, or the text tower of CLIP, SigLIP or ImageBind.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Malformed`], [`Error::Unsupported`] naming the model type, [`Error::MissingTensor`] or
@@ -43,7 +49,9 @@ pub fn open_text(dir: &Path) -> Result<Box<dyn TextEncoder>> {
     let config = read_json(&dir.join("config.json"))?;
     match config.get("model_type").and_then(Value::as_str).unwrap_or("missing") {
         "bert" => Ok(Box::new(SentenceEncoder::open(dir)?)),
-        "clip" | "clip_text_model" => Ok(Box::new(ClipText::load(&Checkpoint::open(dir)?, &config)?)),
+        "clip" | "clip_text_model" | "siglip" | "siglip_text_model" => {
+            Ok(Box::new(ClipText::load(&Checkpoint::open(dir)?, &config)?))
+        }
         "imagebind" => Ok(Box::new(imagebind::text::load(&Checkpoint::open(dir)?, &config)?)),
         other => {
             let what = format!("text encoder of model_type '{other}'");

@@ -1,53 +1,58 @@
-//! Vision transformers: CLIP's image tower, ViT and DeiT.
+//! Vision transformers (Dosovitskiy et al. 2020, arXiv 2010.11929): the image towers of CLIP and SigLIP, ViT and DeiT.
 //!
 //! A picture is cut into patches; each becomes a token by one convolution. Learned positions fix the size of the picture.
 
+use super::attention_pool::AttentionPool;
 use super::contract::{Encoder, Encoding, Features, Item};
-use super::registry::Source;
-use super::vit_config::{VitConfig, VitKind};
+use super::head::Head;
+use super::vit_config::VitConfig;
 use crate::error::{Error, Result};
 use crate::input::{ImageProcessor, Input};
-use crate::model::layer::{
-    Bias, BlockNames, Conv, ConvShape, Grid, LayerNorm, Loader, Mask, Pass, Prefix, TransformerBlock,
-};
+use crate::model::layer::{Conv, Grid, LayerNorm, Mask, Pass, TransformerBlock};
 use crate::model::modality::Modality;
 use crate::model::ops::tanh;
 use crate::model::table::LinearTable;
 use crate::quant::{Deltas, Linear};
 
-/// Pictures per forward pass: bounds the activations of long lists.
-const PICTURES_PER_PASS: usize = 8;
+/// Tokens per forward pass: bounds the activations of long lists. One picture is never divided.
+const TOKENS_PER_PASS: usize = 2048;
 
-/// ViT's and DeiT's module paths within a block.
-const VIT_BLOCK: BlockNames = BlockNames {
-    attention_norm: "layernorm_before",
-    attention: [
-        "attention.attention.query",
-        "attention.attention.key",
-        "attention.attention.value",
-        "attention.output.dense",
-    ],
-    mlp_norm: "layernorm_after",
-    mlp: ["intermediate.dense", "output.dense"],
-    biases: [Bias::Required; 4],
-};
+/// How a picture's states become its embedding: transformers' `image_embeds` of CLIP, `pooler_output` of the others.
+#[derive(Debug)]
+pub(super) enum Pooling {
+    /// CLIP: the class token after a norm of its own, projected into the shared space where the file has a projection.
+    Class {
+        /// Of the class token alone.
+        norm: LayerNorm,
+        /// Into the shared space.
+        projection: Option<Linear>,
+    },
+    /// SigLIP: attention over all patches.
+    Attention(Box<AttentionPool>),
+    /// SigLIP without its head, which then has no pooled output: the average of all patches.
+    Mean,
+    /// ViT and DeiT: the class token; where the file has a pooler, through it and tanh.
+    Pooler(Option<Linear>),
+}
 
 /// A loaded image tower.
 pub(super) struct VisionTransformer {
-    config: VitConfig,
-    processor: Option<ImageProcessor>,
-    table: LinearTable,
-    patch: Conv,
+    pub(super) config: VitConfig,
+    pub(super) processor: Option<ImageProcessor>,
+    pub(super) table: LinearTable,
+    pub(super) patch: Conv,
     /// Tokens before the patches, `[count, width]`.
-    special: Vec<f32>,
+    pub(super) special: Vec<f32>,
     /// One per token, special ones first.
-    positions: Vec<f32>,
-    first_norm: Option<LayerNorm>,
-    blocks: Vec<TransformerBlock>,
-    norm: LayerNorm,
-    /// From the class token into the shared space, or ViT's pooler.
-    output: Option<Linear>,
-    logit_scale: Option<f32>,
+    pub(super) positions: Vec<f32>,
+    pub(super) first_norm: Option<LayerNorm>,
+    pub(super) blocks: Vec<TransformerBlock>,
+    /// Of all tokens. CLIP has none: its last hidden states are those before the norm of its class token.
+    pub(super) norm: Option<LayerNorm>,
+    pub(super) pooling: Pooling,
+    pub(super) head: Option<Head>,
+    pub(super) logit_scale: Option<f32>,
+    pub(super) logit_bias: Option<f32>,
 }
 
 impl std::fmt::Debug for VisionTransformer {
@@ -56,114 +61,16 @@ impl std::fmt::Debug for VisionTransformer {
     }
 }
 
-/// Opens an image tower.
-///
-/// # Errors
-/// As [`VitConfig::parse`]; [`Error::MissingTensor`], [`Error::Shape`], or [`Error::Unsupported`] for a tensor that would
-/// go unused.
-pub(super) fn open(source: &Source<'_>) -> Result<Box<dyn Encoder>> {
-    let config = VitConfig::parse(source.config)?;
-    let processor = source.preprocessor.map(ImageProcessor::parse).transpose()?;
-    let side = config.image;
-    if let Some(output) = processor.as_ref().and_then(ImageProcessor::output).filter(|output| *output != [side; 2]) {
-        let reason = format!("it makes {output:?} pixels, the network reads {:?}", [side; 2]);
-        return Err(Error::malformed("preprocessing", "preprocessor_config.json", reason));
-    }
-    let tower = match config.kind {
-        VitKind::Clip => clip(source, config, processor)?,
-        VitKind::Vit | VitKind::Deit => vit(source, config, processor)?,
-    };
-    Ok(Box::new(tower))
-}
-
-fn clip(source: &Source<'_>, config: VitConfig, processor: Option<ImageProcessor>) -> Result<VisionTransformer> {
-    let mut loader = Loader::new(source.checkpoint, Prefix::default());
-    let width = config.block.width;
-    let tokens = config.patches() + 1;
-    let path = |part: &str| format!("vision_model.{part}");
-    let shape = ConvShape::square(config.channels, width, config.patch, config.patch, 0);
-    let patch = loader.conv(&path("embeddings.patch_embedding"), shape, Bias::Absent)?;
-    let special = loader.values(&path("embeddings.class_embedding"), &[width])?;
-    let positions = loader.values(&path("embeddings.position_embedding.weight"), &[tokens, width])?;
-    // The name is spelled so in the checkpoints.
-    let first_norm = Some(loader.layer_norm(&path("pre_layrnorm"), width, config.block.eps)?);
-    let blocks = (0..config.layers)
-        .map(|i| {
-            TransformerBlock::load(&mut loader, &path(&format!("encoder.layers.{i}")), &BlockNames::CLIP, &config.block)
-        })
-        .collect::<Result<_>>()?;
-    let norm = loader.layer_norm(&path("post_layernorm"), width, config.block.eps)?;
-    let output = if loader.has("visual_projection.weight") {
-        Some(loader.linear("visual_projection", config.projection, width, Bias::Absent)?)
-    } else {
-        None
-    };
-    let logit_scale = loader.optional("logit_scale")?.and_then(|scale| scale.to_f32().first().map(|s| s.exp()));
-    // The text tower of the same model, and positions as a list of integers.
-    let table = loader.finish("CLIP image tower", |name| {
-        name.starts_with("text_model.") || name.starts_with("text_projection.") || name.ends_with("position_ids")
-    })?;
-    Ok(VisionTransformer {
-        config,
-        processor,
-        table,
-        patch,
-        special,
-        positions,
-        first_norm,
-        blocks,
-        norm,
-        output,
-        logit_scale,
-    })
-}
-
-fn vit(source: &Source<'_>, config: VitConfig, processor: Option<ImageProcessor>) -> Result<VisionTransformer> {
-    let deit = config.kind == VitKind::Deit;
-    let candidates: [&str; 2] = if deit { ["deit.", ""] } else { ["vit.", ""] };
-    let mut loader = Loader::new(source.checkpoint, Prefix::find(source.checkpoint, &candidates));
-    let width = config.block.width;
-    let shape = ConvShape::square(config.channels, width, config.patch, config.patch, 0);
-    let patch = loader.conv("embeddings.patch_embeddings.projection", shape, Bias::Required)?;
-    let mut special = loader.values("embeddings.cls_token", &[1, 1, width])?;
-    if deit {
-        special.extend(loader.values("embeddings.distillation_token", &[1, 1, width])?);
-    }
-    let tokens = config.patches() + special.len() / width;
-    let positions = loader.values("embeddings.position_embeddings", &[1, tokens, width])?;
-    let blocks = (0..config.layers)
-        .map(|i| TransformerBlock::load(&mut loader, &format!("encoder.layer.{i}"), &VIT_BLOCK, &config.block))
-        .collect::<Result<_>>()?;
-    let norm = loader.layer_norm("layernorm", width, config.block.eps)?;
-    let output = if loader.has("pooler.dense.weight") {
-        Some(loader.linear("pooler.dense", width, width, Bias::Required)?)
-    } else {
-        None
-    };
-    // The token that stands for a masked patch in pretraining.
-    let table = loader.finish("ViT image tower", |name| name == "embeddings.mask_token")?;
-    Ok(VisionTransformer {
-        config,
-        processor,
-        table,
-        patch,
-        special,
-        positions,
-        first_norm: None,
-        blocks,
-        norm,
-        output,
-        logit_scale: None,
-    })
-}
-
 impl Encoder for VisionTransformer {
     fn modality(&self) -> Modality {
         Modality::IMAGE
     }
 
     fn dim(&self) -> usize {
-        self.output.as_ref().map_or(self.config.block.width, Linear::outputs)
+        match &self.pooling {
+            Pooling::Class { projection: Some(output), .. } | Pooling::Pooler(Some(output)) => output.outputs(),
+            _ => self.config.block.width,
+        }
     }
 
     fn state_width(&self) -> usize {
@@ -176,6 +83,14 @@ impl Encoder for VisionTransformer {
 
     fn logit_scale(&self) -> Option<f32> {
         self.logit_scale
+    }
+
+    fn logit_bias(&self) -> Option<f32> {
+        self.logit_bias
+    }
+
+    fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
     }
 
     fn prepare(&self, input: &Input) -> Result<Features> {
@@ -194,8 +109,9 @@ impl Encoder for VisionTransformer {
         for item in items {
             item.features.expect_shape(&[self.config.channels, side, side])?;
         }
+        let pictures = (TOKENS_PER_PASS * self.config.block.width / self.positions.len()).max(1);
         // One hand-over to the thread pool per pass, not one per product.
-        Ok(items.chunks(PICTURES_PER_PASS).flat_map(|items| rayon::scope(|_| self.pass(items))).collect())
+        Ok(items.chunks(pictures).flat_map(|items| rayon::scope(|_| self.pass(items))).collect())
     }
 }
 
@@ -220,16 +136,12 @@ impl VisionTransformer {
         for block in &self.blocks {
             block.forward(&pass, &mut x);
         }
-        // CLIP normalises the class token only; its last hidden states are those before the norm.
-        if self.config.kind != VitKind::Clip {
-            self.norm.apply(&mut x);
+        if let Some(norm) = &self.norm {
+            norm.apply(&mut x);
         }
         x.chunks_exact(tokens * width)
             .zip(&of_items)
-            .map(|(states, deltas)| Encoding {
-                embedding: self.pool(&states[..width], *deltas),
-                states: states.to_vec(),
-            })
+            .map(|(states, deltas)| Encoding { embedding: self.pool(states, *deltas), states: states.to_vec() })
             .collect()
     }
 
@@ -244,16 +156,29 @@ impl VisionTransformer {
         self.patch.forward(&pixels, Grid { height: side, width: side }, item.deltas).0
     }
 
-    fn pool(&self, class: &[f32], deltas: Option<&Deltas>) -> Vec<f32> {
-        let clip = self.config.kind == VitKind::Clip;
-        let class = if clip { self.norm.of(class) } else { class.to_vec() };
-        let Some(output) = &self.output else { return class };
-        let mut out = vec![0.0; output.outputs()];
-        output.forward(&class, &[deltas], &mut out);
-        if !clip {
-            // ViT's pooler ends in a tanh.
-            out.iter_mut().for_each(|v| *v = tanh(*v));
+    fn pool(&self, states: &[f32], deltas: Option<&Deltas>) -> Vec<f32> {
+        let width = self.config.block.width;
+        let class = &states[..width];
+        let through = |linear: &Linear, xs: &[f32]| {
+            let mut out = vec![0.0; linear.outputs()];
+            linear.forward(xs, &[deltas], &mut out);
+            out
+        };
+        match &self.pooling {
+            Pooling::Class { norm, projection: None } => norm.of(class),
+            Pooling::Class { norm, projection: Some(projection) } => through(projection, &norm.of(class)),
+            Pooling::Attention(pool) => pool.forward(states, deltas),
+            Pooling::Mean => {
+                let mut mean = vec![0.0; width];
+                for state in states.chunks_exact(width) {
+                    mean.iter_mut().zip(state).for_each(|(m, s)| *m += s);
+                }
+                let count = (states.len() / width) as f32;
+                mean.iter_mut().for_each(|m| *m /= count);
+                mean
+            }
+            Pooling::Pooler(None) => class.to_vec(),
+            Pooling::Pooler(Some(pooler)) => through(pooler, class).into_iter().map(tanh).collect(),
         }
-        out
     }
 }

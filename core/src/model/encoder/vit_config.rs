@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::fields::{Fields, MAX_LAYERS, MAX_WIDTH};
 use crate::error::{Error, Result};
-use crate::model::layer::{Activation, BlockShape};
+use crate::model::layer::{Activation, Bias, BlockShape};
 
 const FORMAT: &str = "config.json";
 /// Patches of one picture; 4096 pixels a side in patches of 16.
@@ -15,6 +15,8 @@ const MAX_PATCHES: usize = 1 << 16;
 pub(super) enum VitKind {
     /// CLIP: class token, a norm before the blocks, a projection.
     Clip,
+    /// SigLIP: patches alone, pooled by attention.
+    Siglip,
     /// ViT: class token, biases everywhere.
     Vit,
     /// ViT with a distillation token.
@@ -32,8 +34,12 @@ pub(super) struct VitConfig {
     pub(super) image: usize,
     /// Pixels per side of a patch.
     pub(super) patch: usize,
-    /// Width of the shared space.
+    /// Width of the shared space (CLIP), or of the pooled state (ViT, DeiT).
     pub(super) projection: usize,
+    /// Biases of ViT's queries, keys and values.
+    pub(super) qkv_bias: Bias,
+    /// Whether SigLIP's patches are pooled by attention.
+    pub(super) attention_pool: bool,
 }
 
 impl VitConfig {
@@ -45,14 +51,30 @@ impl VitConfig {
         let outer = Fields::new(json, FORMAT);
         let kind = match outer.text_or("model_type", "missing")? {
             "clip" | "clip_vision_model" => VitKind::Clip,
+            "siglip" | "siglip_vision_model" => VitKind::Siglip,
             "vit" => VitKind::Vit,
             "deit" => VitKind::Deit,
-            other => return Err(Error::unsupported(format!("model_type '{other}'"), "clip, vit and deit are read")),
+            other => {
+                return Err(Error::unsupported(format!("model_type '{other}'"), "clip, siglip, vit and deit are read"));
+            }
         };
         let fields = if outer.get("vision_config").is_some() { outer.object("vision_config")? } else { outer };
         // Defaults of transformers' configurations: these fields may be absent.
-        let (activation, eps) = if kind == VitKind::Clip { ("quick_gelu", 1e-5) } else { ("gelu", 1e-12) };
+        let (activation, eps, patch) = match kind {
+            VitKind::Clip => ("quick_gelu", 1e-5, 32),
+            VitKind::Siglip => ("gelu_pytorch_tanh", 1e-6, 16),
+            VitKind::Vit | VitKind::Deit => ("gelu", 1e-12, 16),
+        };
         let width = fields.size_or("hidden_size", 768, MAX_WIDTH)?;
+        let projection = match kind {
+            VitKind::Clip if outer.get("projection_dim").is_some() => outer.size("projection_dim", MAX_WIDTH)?,
+            VitKind::Clip => fields.size_or("projection_dim", 512, MAX_WIDTH)?,
+            VitKind::Siglip => width,
+            VitKind::Vit | VitKind::Deit => {
+                fields.only("pooler_act", &"tanh".into())?;
+                fields.size_or("pooler_output_size", width, MAX_WIDTH)?
+            }
+        };
         let config = Self {
             kind,
             block: BlockShape {
@@ -65,11 +87,10 @@ impl VitConfig {
             layers: fields.size_or("num_hidden_layers", 12, MAX_LAYERS)?,
             channels: fields.size_or("num_channels", 3, 16)?,
             image: fields.size_or("image_size", 224, MAX_WIDTH)?,
-            patch: fields.size_or("patch_size", if kind == VitKind::Clip { 32 } else { 16 }, MAX_WIDTH)?,
-            projection: match outer.get("projection_dim") {
-                Some(_) => outer.size("projection_dim", MAX_WIDTH)?,
-                None => fields.size_or("projection_dim", 512, MAX_WIDTH)?,
-            },
+            patch: fields.size_or("patch_size", patch, MAX_WIDTH)?,
+            projection,
+            qkv_bias: if fields.flag_or("qkv_bias", true)? { Bias::Required } else { Bias::Absent },
+            attention_pool: fields.flag_or("vision_use_head", true)?,
         };
         config.block.heads()?;
         if config.patch > config.image || config.patches() > MAX_PATCHES {

@@ -17,8 +17,6 @@ pub(crate) enum Bias {
     Required,
     /// It must not: one in the file is refused as unused.
     Absent,
-    /// Where the file has one.
-    IfPresent,
 }
 
 /// Where the module paths of a component begin in the file: `vision_model.` for a tower of a larger model, empty for a
@@ -60,9 +58,19 @@ impl<'a> Loader<'a> {
         Self { checkpoint, prefix, table: LinearTable::default(), used: RefCell::default() }
     }
 
+    /// The same loader without its prefix, for layers beside the ones below it.
+    pub(crate) fn whole(self) -> Self {
+        Self { prefix: Prefix::default(), ..self }
+    }
+
+    /// `name` with the prefix.
+    pub(crate) fn full_name(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix.0)
+    }
+
     /// Whether the component has the tensor `name`.
     pub(crate) fn has(&self, name: &str) -> bool {
-        let full = format!("{}{name}", self.prefix.0);
+        let full = self.full_name(name);
         self.checkpoint.names().contains(&full)
     }
 
@@ -71,7 +79,7 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// [`Error::MissingTensor`] naming it.
     pub(crate) fn tensor(&self, name: &str) -> Result<TensorView> {
-        let full = format!("{}{name}", self.prefix.0);
+        let full = self.full_name(name);
         let tensor = self.checkpoint.require(&full)?;
         self.used.borrow_mut().insert(full);
         Ok(tensor)
@@ -82,7 +90,7 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// [`Error::Unsupported`] when its type cannot be read.
     pub(crate) fn optional(&self, name: &str) -> Result<Option<TensorView>> {
-        let full = format!("{}{name}", self.prefix.0);
+        let full = self.full_name(name);
         let tensor = self.checkpoint.tensor(&full)?;
         if tensor.is_some() {
             self.used.borrow_mut().insert(full);
@@ -217,7 +225,6 @@ impl<'a> Loader<'a> {
         let name = format!("{module}.bias");
         match bias {
             Bias::Required => self.tensor(&name).map(Some),
-            Bias::IfPresent => self.optional(&name),
             Bias::Absent => Ok(None),
         }
     }

@@ -57,8 +57,9 @@ fn stem(loader: &mut Loader<'_>, config: &TowerConfig<'_>, module: &str) -> Resu
     let width = config.block.width;
     let channels = config.size("num_channels", IMU.channels.len(), 64)?;
     let steps = config.size("max_length", IMU.steps, MAX_WIDTH)?;
-    let shape = ConvShape::series(channels, width, config.size("patch_size", 8, steps)?, 1, 0);
-    let shape = ConvShape { stride: shape.kernel, ..shape };
+    let patch = [1, config.size("patch_size", 8, steps)?];
+    let shape =
+        ConvShape { inputs: channels, outputs: width, kernel: patch, stride: patch, padding: [0, 0], dilation: [1, 1] };
     let linear = loader.linear(&format!("{module}.imu_stem.proj"), width, shape.patch(), Bias::Absent)?;
     Ok(Stem {
         shape: vec![channels, steps],

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::clip_text::ClipText;
+use super::super::clip_text::{ClipText, Pooled};
 use super::super::fields::{MAX_TABLE, MAX_WIDTH};
 use super::config::{Huge, TRUNK_EPS, TowerConfig};
 use super::tower::is_of_another;
@@ -43,7 +43,7 @@ pub(in super::super) fn load(checkpoint: &Checkpoint, json: &Value) -> Result<Cl
         blocks,
         norm,
         projection: Some(projection),
-        end: ClipText::LARGEST_ID,
+        pooled: Pooled::Largest,
         max_tokens,
     })
 }

@@ -1,0 +1,109 @@
+//! The classifier that a checkpoint itself brings, such as one of ImageNet's classes.
+
+use std::ops::RangeFrom;
+
+use serde_json::Value;
+
+use super::contract::Encoding;
+use super::fields::{Fields, MAX_TABLE};
+use crate::error::{Error, Result};
+use crate::model::layer::Loader;
+use crate::quant::Matrix;
+
+/// Which of an input's hidden states a linear reads.
+#[derive(Clone, Debug)]
+pub(super) enum HeadInput {
+    /// The state of one token.
+    Token(usize),
+    /// The average of all tokens from one on.
+    Mean(RangeFrom<usize>),
+}
+
+/// A classification head over the last hidden states; where a checkpoint has two, their logits are averaged.
+#[derive(Debug)]
+pub struct Head {
+    labels: Vec<String>,
+    width: usize,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug)]
+struct Part {
+    input: HeadInput,
+    /// `[labels, width]`.
+    weight: Matrix,
+    bias: Vec<f32>,
+}
+
+impl Head {
+    /// Loads the linears `parts`, each `(module, input)` and `[labels, width]` with a bias. Names of the labels come from
+    /// `id2label`; without it they are `LABEL_0`, `LABEL_1` and so on, as transformers names them.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`], [`Error::Shape`], or [`Error::Malformed`] for names that do not fit the weight.
+    pub(super) fn load(
+        loader: &Loader<'_>,
+        config: &Fields<'_>,
+        width: usize,
+        parts: &[(&str, HeadInput)],
+    ) -> Result<Self> {
+        let mut labels = labels(config)?;
+        let mut loaded = Vec::with_capacity(parts.len());
+        for (module, input) in parts {
+            let weight = loader.tensor(&format!("{module}.weight"))?;
+            let labels = labels.get_or_insert_with(|| {
+                (0..weight.shape.first().copied().unwrap_or(0)).map(|i| format!("LABEL_{i}")).collect()
+            });
+            let weight = Matrix::new(weight, labels.len(), width)?;
+            let bias = loader.values(&format!("{module}.bias"), &[labels.len()])?;
+            loaded.push(Part { input: input.clone(), weight, bias });
+        }
+        Ok(Self { labels: labels.unwrap_or_default(), width, parts: loaded })
+    }
+
+    /// Class names, in the order of the logits.
+    #[must_use]
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// Logits `[labels]` of an input that this head's encoder has encoded.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for an encoding of another encoder.
+    pub fn logits(&self, encoding: &Encoding) -> Result<Vec<f32>> {
+        let rows: Vec<&[f32]> = encoding.states.chunks_exact(self.width).collect();
+        let whole = rows.len() * self.width == encoding.states.len();
+        let mut logits = vec![0.0; self.labels.len()];
+        for part in &self.parts {
+            let read = match &part.input {
+                HeadInput::Token(at) => rows.get(*at..at + 1),
+                HeadInput::Mean(from) => rows.get(from.clone()),
+            };
+            let Some(read) = read.filter(|rows| whole && !rows.is_empty()) else {
+                let found = encoding.states.len();
+                return Err(Error::argument("encoding", format!("{found} values of states, {} wide", self.width)));
+            };
+            let mut input = vec![0.0; self.width];
+            for row in read {
+                input.iter_mut().zip(*row).for_each(|(x, v)| *x += v);
+            }
+            input.iter_mut().for_each(|x| *x /= read.len() as f32);
+            let mut out = vec![0.0; self.labels.len()];
+            part.weight.multiply(&input, 1, &mut out);
+            for ((sum, y), b) in logits.iter_mut().zip(&out).zip(&part.bias) {
+                *sum += (y + b) / self.parts.len() as f32;
+            }
+        }
+        Ok(logits)
+    }
+}
+
+/// The names in `id2label`, which is keyed by the numbers from 0 on.
+fn labels(config: &Fields<'_>) -> Result<Option<Vec<String>>> {
+    let Some(names) = config.get("id2label") else { return Ok(None) };
+    let wrong = || config.wrong("id2label", "a name for each number from 0 on");
+    let names = names.as_object().filter(|names| (1..=MAX_TABLE).contains(&names.len())).ok_or_else(wrong)?;
+    let name = |i: usize| names.get(&i.to_string()).and_then(Value::as_str).map(str::to_owned);
+    (0..names.len()).map(name).collect::<Option<Vec<_>>>().map(Some).ok_or_else(wrong)
+}

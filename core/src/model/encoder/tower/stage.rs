@@ -1,0 +1,216 @@
+//! One stage of a tower.
+
+use super::config::StageConfig;
+use crate::error::{Error, Result};
+use crate::model::encoder::fields::{MAX_LAYERS, MAX_WIDTH};
+use crate::model::layer::{
+    Activation, Affine, Bias, BlockNames, BlockShape, Conv, ConvShape, Grid, Loader, Mask, Pass, TransformerBlock,
+};
+use crate::quant::Deltas;
+
+const FORMAT: &str = "config.json";
+/// Values between two stages: 256 MB.
+const MAX_VALUES: usize = 1 << 26;
+/// Positions that attend to each other.
+const MAX_TOKENS: usize = 1 << 14;
+/// Norms of transformer blocks, PyTorch's default.
+const NORM_EPS: f64 = 1e-5;
+/// Of batch norms, PyTorch's default.
+const BATCH_NORM_EPS: f64 = 1e-5;
+
+/// Paths within a transformer block.
+const BLOCK: BlockNames = BlockNames {
+    attention_norm: "attention_norm",
+    attention: ["query", "key", "value", "output"],
+    mlp_norm: "mlp_norm",
+    mlp: ["up", "down"],
+    biases: [Bias::Required; 4],
+};
+
+/// What a stage reads or gives.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub(super) channels: usize,
+    pub(super) grid: Grid,
+}
+
+/// A window that slides over the grid.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    kernel: [usize; 2],
+    stride: [usize; 2],
+}
+
+/// A loaded stage.
+pub(super) enum Stage {
+    Conv(Conv),
+    Norm(Affine),
+    Activation(Activation),
+    MaxPool(Window),
+    Residual { body: Vec<Stage>, shortcut: Vec<Stage> },
+    Transformer { positions: Vec<f32>, blocks: Vec<TransformerBlock> },
+}
+
+fn wrong(path: &str, reason: impl std::fmt::Display) -> Error {
+    Error::malformed("configuration", FORMAT, format!("{path}: {reason}"))
+}
+
+/// One number per axis as `[height, width]`; a series has height 1, and `missing` stands for none.
+fn axes(path: &str, what: &str, values: &[usize], series: bool, missing: usize, limit: usize) -> Result<[usize; 2]> {
+    let flat = if what == "padding" { 0 } else { 1 };
+    let pair = match (series, values) {
+        (true, []) => [flat, missing],
+        (true, [width]) => [flat, *width],
+        (false, []) => [missing, missing],
+        (false, [height, width]) => [*height, *width],
+        _ => return Err(wrong(path, format!("{what} {values:?}, expected one number per axis"))),
+    };
+    if pair.iter().any(|&n| n > limit || n < flat) {
+        return Err(wrong(path, format!("{what} {values:?}, expected {flat} to {limit}")));
+    }
+    Ok(pair)
+}
+
+fn window(path: &str, kernel: &[usize], stride: &[usize], grid: Grid) -> Result<Window> {
+    let series = grid.height == 1;
+    Ok(Window {
+        kernel: axes(path, "kernel", kernel, series, 1, 1 << 10)?,
+        stride: axes(path, "stride", stride, series, 1, 1 << 10)?,
+    })
+}
+
+impl Stage {
+    /// Loads the stage at module path `path`, and says what it gives.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] naming the stage; [`Error::MissingTensor`] or [`Error::Shape`].
+    pub(super) fn load(
+        loader: &mut Loader<'_>,
+        path: &str,
+        spec: &StageConfig,
+        from: Extent,
+    ) -> Result<(Self, Extent)> {
+        let (stage, to) = match spec {
+            StageConfig::Conv { outputs, kernel, stride, padding, bias } => {
+                let window = window(path, kernel, stride, from.grid)?;
+                if *outputs == 0 || *outputs > MAX_WIDTH {
+                    return Err(wrong(path, format!("{outputs} outputs")));
+                }
+                let shape = ConvShape {
+                    inputs: from.channels,
+                    outputs: *outputs,
+                    kernel: window.kernel,
+                    stride: window.stride,
+                    padding: axes(path, "padding", padding, from.grid.height == 1, 0, 1 << 10)?,
+                    dilation: [1, 1],
+                };
+                let grid = shape.output(from.grid).ok_or_else(|| wrong(path, "its kernel exceeds its input"))?;
+                let bias = if *bias { Bias::Required } else { Bias::Absent };
+                (Self::Conv(loader.conv(path, shape, bias)?), Extent { channels: *outputs, grid })
+            }
+            StageConfig::BatchNorm => (Self::Norm(loader.batch_norm(path, from.channels, BATCH_NORM_EPS)?), from),
+            StageConfig::Activation { kind } => (Self::Activation(Activation::parse(path, kind)?), from),
+            StageConfig::MaxPool { kernel, stride } => {
+                let window = window(path, kernel, stride, from.grid)?;
+                let grid = window.output(from.grid).ok_or_else(|| wrong(path, "its window exceeds its input"))?;
+                (Self::MaxPool(window), Extent { grid, ..from })
+            }
+            StageConfig::Residual { body, shortcut } => {
+                let (body, to) = Self::list(loader, &format!("{path}.body"), body, from)?;
+                let (shortcut, other) = Self::list(loader, &format!("{path}.shortcut"), shortcut, from)?;
+                if (to.channels, to.grid) != (other.channels, other.grid) {
+                    return Err(wrong(path, format!("body gives {to:?}, shortcut {other:?}")));
+                }
+                (Self::Residual { body, shortcut }, to)
+            }
+            StageConfig::Transformer { layers, heads, inner } => {
+                let tokens = from.grid.count();
+                if tokens > MAX_TOKENS || *layers > MAX_LAYERS || *inner == 0 || *inner > MAX_WIDTH {
+                    return Err(wrong(path, format!("{layers} layers of {inner} over {tokens} positions")));
+                }
+                let shape = BlockShape {
+                    width: from.channels,
+                    inner: *inner,
+                    heads: *heads,
+                    eps: NORM_EPS,
+                    activation: Activation::Gelu,
+                };
+                let positions = loader.values(&format!("{path}.positions"), &[tokens, from.channels])?;
+                let blocks = (0..*layers)
+                    .map(|i| TransformerBlock::load(loader, &format!("{path}.blocks.{i}"), &BLOCK, &shape))
+                    .collect::<Result<_>>()?;
+                (Self::Transformer { positions, blocks }, from)
+            }
+        };
+        match to.grid.count().checked_mul(to.channels).filter(|&count| count <= MAX_VALUES) {
+            Some(_) => Ok((stage, to)),
+            None => Err(wrong(path, format!("it gives more than {MAX_VALUES} values: {to:?}"))),
+        }
+    }
+
+    fn list(loader: &mut Loader<'_>, path: &str, specs: &[StageConfig], from: Extent) -> Result<(Vec<Self>, Extent)> {
+        let mut extent = from;
+        let mut stages = Vec::new();
+        for (i, spec) in specs.iter().enumerate() {
+            let (stage, after) = Self::load(loader, &format!("{path}.{i}"), spec, extent)?;
+            stages.push(stage);
+            extent = after;
+        }
+        Ok((stages, extent))
+    }
+
+    /// Runs the stage on one input, `[positions, channels]`.
+    pub(super) fn forward(&self, mut x: Vec<f32>, grid: Grid, deltas: Option<&Deltas>) -> (Vec<f32>, Grid) {
+        match self {
+            Self::Conv(conv) => conv.forward(&x, grid, deltas),
+            Self::Norm(norm) => {
+                norm.apply(&mut x);
+                (x, grid)
+            }
+            Self::Activation(activation) => {
+                activation.apply(&mut x);
+                (x, grid)
+            }
+            Self::MaxPool(window) => window.largest(&x, grid),
+            Self::Residual { body, shortcut } => {
+                let run = |stages: &[Self], x: Vec<f32>| {
+                    stages.iter().fold((x, grid), |(x, grid), stage| stage.forward(x, grid, deltas))
+                };
+                let (mut out, grid) = run(body, x.clone());
+                let (kept, _) = run(shortcut, x);
+                out.iter_mut().zip(&kept).for_each(|(o, k)| *o += k);
+                (out, grid)
+            }
+            Self::Transformer { positions, blocks } => {
+                x.iter_mut().zip(positions).for_each(|(x, p)| *x += p);
+                let lengths = [grid.count()];
+                let rows = Pass::rows(&lengths, &[deltas]);
+                let pass = Pass { lengths: &lengths, deltas: &rows, mask: Mask::None };
+                blocks.iter().for_each(|block| block.forward(&pass, &mut x));
+                (x, grid)
+            }
+        }
+    }
+}
+
+impl Window {
+    fn output(&self, grid: Grid) -> Option<Grid> {
+        let along = |axis: usize, size: usize| Some(size.checked_sub(self.kernel[axis])? / self.stride[axis] + 1);
+        Some(Grid { height: along(0, grid.height)?, width: along(1, grid.width)? })
+    }
+
+    fn largest(&self, x: &[f32], grid: Grid) -> (Vec<f32>, Grid) {
+        let to = self.output(grid).expect("invariant: extents are checked on load");
+        let channels = x.len() / grid.count();
+        let mut out = vec![f32::NEG_INFINITY; to.count() * channels];
+        for (at, row) in out.chunks_exact_mut(channels).enumerate() {
+            let (y0, x0) = (at / to.width * self.stride[0], at % to.width * self.stride[1]);
+            for tap in 0..self.kernel[0] * self.kernel[1] {
+                let position = (y0 + tap / self.kernel[1]) * grid.width + x0 + tap % self.kernel[1];
+                let source = &x[position * channels..(position + 1) * channels];
+                row.iter_mut().zip(source).for_each(|(o, v)| *o = o.max(*v));
+            }
+        }
+        (out, to)
+    }
+}
