@@ -151,6 +151,17 @@ def main() -> None:
         data = gguf(vocabulary(fixture, 60), {})
         put("gguf_tokenizer", fixture["model"], b"\0" + data)
 
+    for index, path in enumerate(sorted((TESTS / "fixtures" / "pictures" / "files").iterdir())):
+        put("image", path.name.replace(".", "-"), bytes([index % 4, 10]) + path.read_bytes())
+    own = json.loads((TESTS / "fixtures" / "audio" / "own.json").read_text())
+    imu = {"rate": 50.0, "steps": 16, "layout": "accelerometer", "acceleration": "g", "rotation": "rad/s",
+           "gravity": "removed", "mean": [0.0] * 3, "std": [1.0] * 3, "short": "zeros", "long": "keep_first"}
+    kinds = [{"feature_extractor_type": f"{kind}FeatureExtractor"} for kind in ("Whisper", "AST", "Wav2Vec2")]
+    for index, config in enumerate([own, imu, *kinds]):
+        samples = b"".join(struct.pack("<f", (i % 17 - 8) / 10) for i in range(600))
+        # Format, channels, rates, IMU rate / 2, gap, hop, window.
+        put("audio", str(index), json.dumps(config).encode() + bytes([0, 4, 1, 0, 1, 25, 20, 8, 65]) + samples)
+
     conversation = "\0".join(["", "Be brief.", "Hi <|im_end|> there", "Hello.", "<s>42</s>"])
     for path in sorted((TESTS / "input" / "templates").glob("*.jinja")):
         put("chat_template", path.stem, (path.read_text() + conversation).encode())

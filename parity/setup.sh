@@ -50,5 +50,16 @@ fetch_models() {
   done
 }
 
+# Only one plain Python file of it is read (kaldi.py says why), so it stays out of the environment.
+fetch_kaldi() {
+  if [ -f "$cache/torchaudio/torchaudio/compliance/kaldi.py" ]; then
+    echo "torchaudio: up to date"
+    return
+  fi
+  "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps \
+    --target "$cache/torchaudio" torchaudio==2.11.0
+}
+
 make_venv
 fetch_models
+fetch_kaldi

@@ -1,6 +1,7 @@
 //! The `loam` program: parses, dispatches, and turns errors into exit codes. Commands live in their own modules.
 
 mod args;
+mod audio;
 mod command;
 mod completions;
 mod console;

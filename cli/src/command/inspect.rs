@@ -1,4 +1,4 @@
-//! `loam inspect`: what a file or directory holds: foundations, models, adapters.
+//! `loam inspect`: what a file or directory holds: foundations, models, adapters, sound files.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::model::{DEFAULT_FOUNDATION, locate_adapter, locate_model};
+use crate::audio::{AudioFile, is_named_as_sound};
 use crate::console::{Console, Format};
 use crate::home::Home;
 
@@ -23,6 +24,7 @@ Examples:
   loam inspect                       the default foundation: components, files, digests
   loam inspect model.gguf --tensors  every tensor's name, type, shape and size
   loam inspect shell                 an installed adapter
+  loam inspect speech.flac           a sound file, decoded to its end
   loam inspect --memory              load it, generate 32 tokens, show time and memory
   loam inspect --verify              hash every file of the foundation";
 
@@ -30,7 +32,8 @@ Examples:
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct InspectArgs {
-    /// Foundation, GGUF file, Hugging Face directory, adapter package, PEFT directory, or the name of an installed one
+    /// Foundation, GGUF file, Hugging Face directory, adapter package, PEFT directory, sound file, or the name of an
+    /// installed one
     #[arg(default_value = DEFAULT_FOUNDATION)]
     target: PathBuf,
     /// List every tensor
@@ -49,6 +52,9 @@ pub struct InspectArgs {
 /// # Errors
 /// The engine's and the console's.
 pub fn run(args: &InspectArgs, home: &Home, console: &Console) -> anyhow::Result<()> {
+    if is_named_as_sound(&args.target) {
+        return show(&sound(&args.target)?, console);
+    }
     let (path, is_adapter) = locate(&args.target, home)?;
     if is_adapter {
         return show(&adapter(&path)?, console);
@@ -65,6 +71,22 @@ pub fn run(args: &InspectArgs, home: &Home, console: &Console) -> anyhow::Result
         progress.done();
     }
     show(&describe(&foundation, args)?, console)
+}
+
+/// Decodes the whole file, since a header may say anything.
+fn sound(path: &Path) -> anyhow::Result<Value> {
+    let mut file = AudioFile::open(path)?;
+    let mut samples = 0;
+    while let Some(block) = file.next_block()? {
+        samples += block.samples().len();
+    }
+    let rate = file.rate().hertz();
+    Ok(json!({
+        "seconds": samples as f64 / f64::from(rate),
+        "sample_rate": rate,
+        "channels": file.channels().count(),
+        "samples": samples,
+    }))
 }
 
 /// Adapters are told from models by what they hold, so that one command serves both.

@@ -8,13 +8,14 @@ use std::time::Instant;
 use crate::adapter::{Adapter, DataPath};
 use crate::engine::event::{AdapterUse, Event, FinishReason, GenerateStats, Sink};
 use crate::engine::language::LanguageModel;
+use crate::engine::prompt::Prompt;
 use crate::engine::request::Request;
 use crate::engine::sampler::Sampler;
-use crate::engine::trace::Trace;
+use crate::engine::trace::{Step, Trace};
 use crate::error::Result;
 use crate::input::{Detokenizer, StopStrings, Tokenizer};
 use crate::model::KvCache;
-use crate::model::backbone::{Entry, Row, Want, Workspace};
+use crate::model::backbone::{Row, Want, Workspace};
 
 /// Prompt tokens per step, over all requests: bounds both the activations and how long a decoding request waits.
 pub const PREFILL_CHUNK: usize = 128;
@@ -24,16 +25,19 @@ pub const PREFILL_CHUNK: usize = 128;
 pub struct Finished {
     /// What it cost.
     pub stats: GenerateStats,
-    /// Prompt and generated tokens.
-    pub tokens: Vec<u32>,
-    /// Keys and values of `tokens`, without the last one where it was never fed back.
+    /// The prompt, followed by the generated tokens.
+    pub sequence: Prompt,
+    /// Tokens generated, the one that ended the turn included.
+    pub generated: Vec<u32>,
+    /// Keys and values of `sequence`, without the last position where it was never fed back.
     pub cache: KvCache,
 }
 
 /// One request in flight.
 struct Slot<'s> {
-    tokens: Vec<u32>,
-    prompt: usize,
+    sequence: Prompt,
+    generated: Vec<u32>,
+    steps: Vec<Step>,
     cached: usize,
     cache: KvCache,
     adapter: Option<Arc<Adapter>>,
@@ -75,24 +79,27 @@ impl<'m, 's> Batch<'m, 's> {
     /// # Errors
     /// [`crate::Error::Argument`] or [`crate::Error::ContextFull`]; the batch is unchanged then.
     pub fn add(&mut self, request: Request, sink: &'s mut dyn Sink) -> Result<()> {
-        request.check(self.model.backbone().config().max_position_embeddings)?;
+        let config = self.model.backbone().config();
+        request.check(config.max_position_embeddings, config.hidden_size)?;
         let mut cache = request.cache.unwrap_or_else(|| self.model.backbone().new_cache());
         // At least the last prompt token runs, for its logits.
         cache.truncate(request.prompt.len() - 1);
         let now = Instant::now();
+        let known: Vec<u32> = request.prompt.token_ids().collect();
         self.slots.push(Slot {
-            prompt: request.prompt.len(),
+            generated: Vec::new(),
+            steps: request.steps,
             cached: cache.len(),
             cache,
             adapter: request.adapter,
             max_tokens: request.options.max_tokens,
-            sampler: Sampler::new(request.options.sampling, &request.prompt)?,
+            sampler: Sampler::new(request.options.sampling, &known)?,
             text: Detokenizer::at(self.tokenizer, request.position),
             stop: StopStrings::new(&request.options.stop)?,
             sink,
             clock: Clock { start: now, first: None, last: now },
             reason: None,
-            tokens: request.prompt,
+            sequence: request.prompt,
         });
         Ok(())
     }
@@ -114,7 +121,7 @@ impl<'m, 's> Batch<'m, 's> {
         let mut caches = Vec::new();
         let mut wanting = Vec::new();
         for (index, slot) in self.slots.iter_mut().enumerate().filter(|(_, slot)| slot.reason.is_none()) {
-            let (from, end) = (slot.cache.len(), slot.tokens.len());
+            let (from, end) = (slot.cache.len(), slot.sequence.len());
             let pending = end - from;
             let take = if pending == 1 { 1 } else { pending.min(room) };
             if pending > 1 {
@@ -126,7 +133,7 @@ impl<'m, 's> Batch<'m, 's> {
             let sequence = caches.len();
             let deltas = slot.adapter.as_deref().map(|adapter| &adapter.bound.deltas);
             rows.extend((from..from + take).map(|position| Row {
-                entry: Entry::Token(slot.tokens[position]),
+                entry: slot.sequence.entry(position),
                 sequence,
                 position,
                 deltas,
@@ -158,7 +165,8 @@ impl Slot<'_> {
         let id = self.sampler.choose(logits);
         self.clock.last = Instant::now();
         self.clock.first.get_or_insert(self.clock.last);
-        self.tokens.push(id);
+        self.sequence.push_token(id);
+        self.generated.push(id);
         if model.tokenizer()?.end_tokens().contains(&id) {
             self.reason = Some(FinishReason::EndOfTurn);
             return Ok(());
@@ -169,9 +177,9 @@ impl Slot<'_> {
             self.reason = Some(FinishReason::Stopped);
         } else if step.stopped {
             self.reason = Some(FinishReason::StopString);
-        } else if self.tokens.len() - self.prompt >= self.max_tokens {
+        } else if self.generated.len() >= self.max_tokens {
             self.reason = Some(FinishReason::MaxTokens);
-        } else if self.tokens.len() >= model.backbone().config().max_position_embeddings {
+        } else if self.sequence.len() >= model.backbone().config().max_position_embeddings {
             self.reason = Some(FinishReason::ContextFull);
         }
         Ok(())
@@ -197,26 +205,34 @@ impl Slot<'_> {
         }
         let stats = self.stats(reason, model);
         let _ = self.sink.event(Event::Done(&stats))?;
-        Ok(Finished { stats, tokens: self.tokens, cache: self.cache })
+        Ok(Finished { stats, sequence: self.sequence, generated: self.generated, cache: self.cache })
     }
 
-    fn stats(&self, reason: FinishReason, model: &LanguageModel) -> GenerateStats {
-        let generated = self.tokens.len() - self.prompt;
+    fn stats(&mut self, reason: FinishReason, model: &LanguageModel) -> GenerateStats {
+        let generated = self.generated.len();
+        let prompt = self.sequence.len() - generated;
         let first = self.clock.first.unwrap_or(self.clock.last);
         let prefill = (first - self.clock.start).as_secs_f64();
         let decode = (self.clock.last - first).as_secs_f64();
         let rate = |count: usize, seconds: f64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
         GenerateStats {
             finish_reason: reason,
-            prompt_tokens: self.prompt,
+            prompt_tokens: prompt,
             cached_tokens: self.cached,
             generated_tokens: generated,
             time_to_first_token_ms: prefill * 1e3,
-            prefill_tokens_per_second: rate(self.prompt - self.cached, prefill),
+            prefill_tokens_per_second: rate(prompt - self.cached, prefill),
             decode_tokens_per_second: rate(generated.saturating_sub(1), decode),
             adapter: self.adapter.as_ref().map(|a| AdapterUse { alias: a.alias.clone(), generation: a.generation.0 }),
-            trace: Trace::new(DataPath::Backbone, vec![model.part().step(self.clock.start)]),
+            trace: self.trace(model),
             cache_bytes: self.cache.bytes(),
         }
+    }
+
+    fn trace(&mut self, model: &LanguageModel) -> Trace {
+        let path = if self.steps.is_empty() { DataPath::Backbone } else { DataPath::EncoderBackbone };
+        let mut steps = std::mem::take(&mut self.steps);
+        steps.push(model.part().step(self.clock.start));
+        Trace::new(path, steps)
     }
 }

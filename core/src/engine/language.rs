@@ -24,9 +24,16 @@ impl LanguageModel {
     /// # Errors
     /// As [`Backbone::open`], [`Tokenizer::from_gguf`] and [`Tokenizer::from_dir`].
     pub fn open(part: Part, path: &Path) -> Result<Self> {
-        let checkpoint = Checkpoint::open(path)?;
-        let backbone = Backbone::from_checkpoint(path, &checkpoint)?;
-        let (tokenizer, template) = match &checkpoint {
+        Self::from_checkpoint(part, path, &Checkpoint::open(path)?)
+    }
+
+    /// As [`LanguageModel::open`] on a checkpoint that is open already.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::open`].
+    pub(crate) fn from_checkpoint(part: Part, path: &Path, checkpoint: &Checkpoint) -> Result<Self> {
+        let backbone = Backbone::from_checkpoint(path, checkpoint)?;
+        let (tokenizer, template) = match checkpoint {
             Checkpoint::Gguf(file) => {
                 let tokenizer = Tokenizer::from_gguf(file.metadata())?;
                 let template = ChatTemplate::from_gguf(file.metadata(), &tokenizer)?;

@@ -6,10 +6,13 @@ mod encoder;
 mod event;
 mod language;
 mod memory;
+mod prompt;
 mod request;
 mod sampler;
+mod speech;
 mod text;
 mod trace;
+mod vision_language;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,10 +23,13 @@ pub use encoder::EncoderModel;
 pub use event::{AdapterUse, Event, FinishReason, GenerateStats, Sink};
 pub use language::LanguageModel;
 pub use memory::ProcessMemory;
+pub use prompt::Prompt;
 pub use request::{GenerateOptions, Request};
 pub use sampler::{Sampler, Sampling};
+pub use speech::{SpeakOptions, Speech, SpeechGenerator};
 pub use text::TextModel;
 pub use trace::{Part, Step, Trace};
+pub use vision_language::{VisionLanguageModel, VisionPrompt};
 
 use crate::adapter::{Adapter, AdapterLimits, AdapterPackage, AdapterRegistry, Base, InstallPolicy, bind};
 use crate::error::{Error, Result};

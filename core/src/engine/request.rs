@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::adapter::Adapter;
+use crate::engine::prompt::Prompt;
 use crate::engine::sampler::Sampling;
+use crate::engine::trace::Step;
 use crate::error::{Error, Result};
 use crate::input::Position;
 use crate::model::KvCache;
@@ -29,8 +31,8 @@ impl Default for GenerateOptions {
 /// One generation: a prompt, an adapter, options.
 #[derive(Debug)]
 pub struct Request {
-    /// Token ids of the whole prompt, at least one.
-    pub prompt: Vec<u32>,
+    /// The whole prompt, at least one position.
+    pub prompt: Prompt,
     /// The adapter's generation; held until the request is over.
     pub adapter: Option<Arc<Adapter>>,
     /// How it runs and ends.
@@ -40,22 +42,28 @@ pub struct Request {
     /// Whether the generated text continues a text or begins one, as a chat answer does: some tokenizers put a space
     /// before the first word, which only belongs into the former.
     pub position: Position,
+    /// What ran to make the prompt, such as an encoder; the result's trace begins with it.
+    pub steps: Vec<Step>,
 }
 
 impl Request {
     /// A request that starts afresh.
     #[must_use]
-    pub fn new(prompt: Vec<u32>, adapter: Option<Arc<Adapter>>, options: GenerateOptions) -> Self {
-        Self { prompt, adapter, options, cache: None, position: Position::Inside }
+    pub fn new(prompt: impl Into<Prompt>, adapter: Option<Arc<Adapter>>, options: GenerateOptions) -> Self {
+        let position = Position::Inside;
+        Self { prompt: prompt.into(), adapter, options, cache: None, position, steps: Vec::new() }
     }
 
-    /// Refuses what cannot run in a window of `limit` positions.
+    /// Refuses what cannot run in a window of `limit` positions with embeddings of `width` values.
     ///
     /// # Errors
     /// [`Error::Argument`] or [`Error::ContextFull`].
-    pub(crate) fn check(&self, limit: usize) -> Result<()> {
+    pub(crate) fn check(&self, limit: usize, width: usize) -> Result<()> {
         if self.prompt.is_empty() {
             return Err(Error::argument("prompt", "it has no token"));
+        }
+        if let Some(found) = self.prompt.soft_widths().find(|found| *found != width) {
+            return Err(Error::argument("prompt", format!("soft tokens of {found} values, embeddings have {width}")));
         }
         if self.options.max_tokens == 0 {
             return Err(Error::argument("max_tokens", "0, expected at least 1"));

@@ -14,27 +14,58 @@ use crate::input::json_value::map_strings;
 use crate::input::message::Message;
 use crate::input::tokenizer::Tokenizer;
 
+/// What stands for pictures in a rendering, and what it becomes before it is encoded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Placeholders<'a> {
+    /// The text that the template writes for a picture, such as `<image>`.
+    pub text: &'a str,
+    /// What replaces it, in the order of the pictures.
+    pub expansions: &'a [String],
+}
+
 /// Ids of `messages` as `template` lays them out. No BOS is added beyond the template's own.
 ///
 /// Runs of ordinary text, contents and template text alike, are encoded as one, so boundaries cost nothing.
 ///
 /// # Errors
 /// As [`ChatTemplate::render`] and [`Tokenizer::encode`]; [`Error::Argument`] for contents with a control token of a
-/// single character, which cannot be made harmless.
+/// single character, which cannot be made harmless, or for contents with pictures.
 pub fn encode_chat(
     tokenizer: &Tokenizer,
     template: &ChatTemplate,
     messages: &[Message],
     options: &ChatOptions,
 ) -> Result<Vec<u32>> {
+    encode_chat_with(tokenizer, template, messages, options, &Placeholders::default())
+}
+
+/// As [`encode_chat`] for messages with pictures. The placeholder's text inside of a message stays text.
+///
+/// # Errors
+/// As [`encode_chat`]; [`Error::Argument`] unless there is one expansion for each picture, and [`Error::Text`] for a
+/// template that does not write one placeholder for each.
+pub fn encode_chat_with(
+    tokenizer: &Tokenizer,
+    template: &ChatTemplate,
+    messages: &[Message],
+    options: &ChatOptions,
+    placeholders: &Placeholders<'_>,
+) -> Result<Vec<u32>> {
+    let images: usize = messages.iter().map(|message| message.content.images()).sum();
+    if images != placeholders.expansions.len() {
+        let reason = format!("they show {images} pictures, {} are given", placeholders.expansions.len());
+        return Err(Error::argument("messages", reason));
+    }
     let mut texts = vec![template.source()];
-    texts.extend(messages.iter().map(|message| message.content.as_str()));
+    texts.extend(messages.iter().flat_map(|message| message.content.texts()));
     options.tools.iter().chain(options.variables.values()).for_each(|json| strings(json, &mut texts));
-    let guard = Guard::new(tokenizer.special_texts(), texts.into_iter())?;
+    let mut specials = tokenizer.special_texts();
+    specials.push(placeholders.text.to_owned());
+    let guard = Guard::new(specials, texts.into_iter())?;
 
     let messages = messages
         .iter()
-        .map(|message| Ok(Message::new(message.role, guard.protect(&message.content)?)))
+        .map(|message| Ok(Message::new(message.role, message.content.try_map(|text| guard.protect(text))?)))
         .collect::<Result<Vec<_>>>()?;
     let protect = |json: &Json| map_strings::<Error>(json, &mut |text| guard.protect_inside(text));
     let options = ChatOptions {
@@ -46,8 +77,34 @@ pub fn encode_chat(
             .collect::<Result<BTreeMap<_, _>>>()?,
         ..*options
     };
-    let text = template.render(&messages, &options)?;
+    let text = placeholders.expand(&template.render(&messages, &options)?)?;
     tokenizer.encode_marked(&text, Some(guard.marker()))
+}
+
+impl Placeholders<'_> {
+    /// `text` with each placeholder replaced by its expansion.
+    ///
+    /// # Errors
+    /// [`Error::Text`] unless there is one placeholder for each.
+    pub fn expand(&self, text: &str) -> Result<String> {
+        if self.expansions.is_empty() {
+            return Ok(text.to_owned());
+        }
+        let mut pieces = text.split(self.text);
+        let mut out = pieces.next().unwrap_or_default().to_owned();
+        let mut expansions = self.expansions.iter();
+        let mut found = 0;
+        for piece in pieces {
+            found += 1;
+            out.extend(expansions.next().map(String::as_str));
+            out.push_str(piece);
+        }
+        if found == self.expansions.len() {
+            return Ok(out);
+        }
+        let reason = format!("it wrote '{}' {found} times for {} pictures", self.text, self.expansions.len());
+        Err(Error::Text { what: "chat template", reason })
+    }
 }
 
 /// All strings and keys of `json`.

@@ -17,7 +17,7 @@ use crate::input::chat_environment::{environment, without_generation_tags};
 use crate::input::chat_meter::{self, Meter};
 use crate::input::chat_program;
 use crate::input::json_value::{ordered_map, template_value};
-use crate::input::message::Message;
+use crate::input::message::{Content, ContentPart, Message, Role};
 use crate::input::special_tokens::{read_bounded, read_json};
 use crate::input::strftime::strftime;
 use crate::input::tokenizer::Tokenizer;
@@ -67,6 +67,14 @@ pub struct ChatTemplate {
     program: String,
     bos: Option<String>,
     eos: Option<String>,
+    contents: Contents,
+}
+
+/// How a template reads a message's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Contents {
+    strings: bool,
+    parts: bool,
 }
 
 impl ChatTemplate {
@@ -82,7 +90,23 @@ impl ChatTemplate {
         let program = without_generation_tags(source).into_owned();
         guarded(|| chat_program::check(&environment, &program))?;
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        Ok(Self { environment, source: source.to_owned(), program, bos: owned(bos), eos: owned(eos) })
+        let contents = Contents { strings: true, parts: true };
+        let mut template =
+            Self { environment, source: source.to_owned(), program, bos: owned(bos), eos: owned(eos), contents };
+        template.contents = template.probe();
+        Ok(template)
+    }
+
+    /// Renders a word as a string and as a list of parts. A template for lists drops the word of a string; one for
+    /// strings fails on a list, or prints it as such, with its keys.
+    fn probe(&self) -> Contents {
+        const WORD: &str = "loam2303";
+        let shown = |value: Value| {
+            self.run([turn(Role::User, value)].into_iter(), 0, &ChatOptions::default()).unwrap_or_default()
+        };
+        let strings = shown(WORD.into()).contains(WORD);
+        let listed = shown(parts_value(&[ContentPart::Text { text: WORD.to_owned() }]));
+        Contents { strings, parts: listed.contains(WORD) && !listed.contains("\"text\"") }
     }
 
     /// The template in a GGUF file's metadata, or `None` when it has none.
@@ -137,6 +161,31 @@ impl ChatTemplate {
         if messages.len() > MAX_MESSAGES {
             return Err(failed(format!("{} messages, the limit is {MAX_MESSAGES}", messages.len())));
         }
+        if !self.contents.parts && messages.iter().any(|message| message.content.images() > 0) {
+            return Err(failed("it has no place for pictures"));
+        }
+        let bytes = messages.iter().flat_map(|message| message.content.texts()).map(str::len).sum();
+        self.run(messages.iter().map(|message| self.message_value(message)), bytes, options)
+    }
+
+    /// A message in the form that the template reads.
+    fn message_value(&self, message: &Message) -> Value {
+        let content = match &message.content {
+            Content::Text(text) if self.contents.strings || !self.contents.parts => text.as_str().into(),
+            Content::Text(text) => parts_value(&[ContentPart::Text { text: text.clone() }]),
+            Content::Parts(parts) if self.contents.parts => parts_value(parts),
+            Content::Parts(_) => message.content.texts().collect::<String>().into(),
+        };
+        turn(message.role, content)
+    }
+
+    /// Renders `messages`, whose contents have `bytes` bytes.
+    fn run(
+        &self,
+        messages: impl ExactSizeIterator<Item = Value>,
+        bytes: usize,
+        options: &ChatOptions,
+    ) -> Result<String> {
         let mut variables: BTreeMap<&str, Value> = BTreeMap::new();
         variables.extend(self.bos.as_deref().map(|bos| ("bos_token", bos.into())));
         variables.extend(self.eos.as_deref().map(|eos| ("eos_token", eos.into())));
@@ -144,14 +193,16 @@ impl ChatTemplate {
         // Templates written for retrieval test these for none.
         variables.insert("documents", Value::from(()));
         variables.extend(options.variables.iter().map(|(name, value)| (name.as_str(), template_value(value))));
-        variables.insert("messages", messages.iter().map(message_value).collect());
+        let count = messages.len();
+        variables.insert("messages", messages.collect());
         variables.insert("add_generation_prompt", (options.generation_prompt == GenerationPrompt::Add).into());
 
         let now = options.now.unwrap_or_else(SystemTime::now);
         let mut environment = self.environment.clone();
         environment.add_function("strftime_now", move |format: String| strftime(now, &format));
-        let bytes = self.source.len() + input_bytes(messages, options);
-        let fuel = BASE_FUEL + messages.len() * FUEL_PER_MESSAGE + bytes.saturating_mul(FUEL_PER_BYTE);
+        let json = options.tools.iter().chain(options.variables.values());
+        let bytes = self.source.len() + bytes + json.map(|json| json.to_string().len()).sum::<usize>();
+        let fuel = BASE_FUEL + count * FUEL_PER_MESSAGE + bytes.saturating_mul(FUEL_PER_BYTE);
         environment.set_fuel(Some(fuel as u64));
         chat_meter::install(&mut environment, &Meter::new(bytes));
         let text = guarded(|| chat_program::run(&environment, &self.program, Value::from_pairs(variables)))?;
@@ -162,16 +213,20 @@ impl ChatTemplate {
     }
 }
 
-/// The size of everything that an app hands to a template.
-fn input_bytes(messages: &[Message], options: &ChatOptions) -> usize {
-    let contents: usize = messages.iter().map(|message| message.content.len()).sum();
-    let json = options.tools.iter().chain(options.variables.values());
-    contents + json.map(|json| json.to_string().len()).sum::<usize>()
+fn turn(role: Role, content: Value) -> Value {
+    ordered_map([("role", role.as_str().into()), ("content", content)].into_iter())
 }
 
-fn message_value(message: &Message) -> Value {
-    let entries = [("role", message.role.as_str().into()), ("content", message.content.as_str().into())];
-    ordered_map(entries.into_iter())
+fn parts_value(parts: &[ContentPart]) -> Value {
+    parts
+        .iter()
+        .map(|part| match part {
+            ContentPart::Text { text } => {
+                ordered_map([("type", "text".into()), ("text", text.as_str().into())].into_iter())
+            }
+            ContentPart::Image => ordered_map([("type", Value::from("image"))].into_iter()),
+        })
+        .collect()
 }
 
 fn failed(reason: impl ToString) -> Error {

@@ -103,12 +103,11 @@ impl Tokenizer {
         let folder = folder.as_ref();
         let whole = folder.join("tokenizer.json");
         let bytes = |name: &str| read_bounded(&folder.join(name), MAX_FILE_BYTES as u64);
-        if !whole.exists() {
-            if let (Some(vocab), Some(merges)) = (bytes("vocab.json")?, bytes("merges.txt")?) {
-                let Built { pipeline, prefix, suffix, bos, eos, end, size } =
-                    guarded(|| Ok(clip_tokenizer::build(&vocab, &merges)))??;
-                return Ok(Self::assemble(pipeline, prefix, suffix, size, Roles { bos, eos, pad: eos, end }));
-            }
+        let parts = if whole.exists() { None } else { bytes("vocab.json")?.zip(bytes("merges.txt")?) };
+        if let Some((vocab, merges)) = parts {
+            let Built { pipeline, prefix, suffix, bos, eos, end, size } =
+                guarded(|| Ok(clip_tokenizer::build(&vocab, &merges)))??;
+            return Ok(Self::assemble(pipeline, prefix, suffix, size, Roles { bos, eos, pad: eos, end }));
         }
         Ok(Self::from_file(whole)?.with_special_tokens(&special_tokens(folder)?))
     }

@@ -3,9 +3,11 @@
 pub mod backbone;
 mod cache;
 pub mod encoder;
+pub mod generator;
 mod layer;
 mod modality;
 mod ops;
+pub mod projector;
 mod table;
 
 pub use cache::{BLOCK_TOKENS, CacheShape, KvCache};

@@ -70,9 +70,29 @@ pub struct LinearInfo {
 pub struct LinearTable {
     infos: Vec<LinearInfo>,
     by_name: HashMap<String, usize>,
+    first: u32,
 }
 
 impl LinearTable {
+    /// An empty table whose identities follow those of `other`, so that one adapter can act on both parts of a model.
+    pub(crate) fn after(other: &Self) -> Self {
+        Self { first: other.next(), ..Self::default() }
+    }
+
+    /// Takes up the layers of a part that was loaded [`LinearTable::after`] this one, under the names that `rename` gives.
+    pub(crate) fn absorb(&mut self, part: &Self, rename: impl Fn(&str) -> String) {
+        debug_assert_eq!(part.first, self.next());
+        for info in &part.infos {
+            let name = rename(&info.name);
+            self.by_name.insert(name.clone(), self.infos.len());
+            self.infos.push(LinearInfo { name, alias: None, ..info.clone() });
+        }
+    }
+
+    fn next(&self) -> u32 {
+        self.first + u32::try_from(self.infos.len()).expect("invariant: configs bound the number of layers")
+    }
+
     /// Adds a layer and returns its identity.
     pub(crate) fn add(
         &mut self,
@@ -81,8 +101,7 @@ impl LinearTable {
         (outputs, inputs): (usize, usize),
         order: RowOrder,
     ) -> LinearId {
-        let index = self.infos.len();
-        let id = LinearId(u32::try_from(index).expect("invariant: configs bound the number of layers"));
+        let (index, id) = (self.infos.len(), LinearId(self.next()));
         self.by_name.insert(name.clone(), index);
         self.infos.push(LinearInfo { id, name, alias: None, outputs, inputs, order, role });
         id

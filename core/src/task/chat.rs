@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::adapter::{Adapter, Generation};
-use crate::engine::{Engine, Event, GenerateOptions, GenerateStats, Request, Sink};
+use crate::engine::{Engine, Event, GenerateOptions, GenerateStats, Prompt, Request, Sink};
 use crate::error::Result;
 use crate::input::{Message, Position, Role};
 use crate::model::KvCache;
@@ -20,7 +20,7 @@ pub struct Chat<'e> {
 /// What is in the cache, and under which adapter it was computed.
 #[derive(Debug)]
 struct Context {
-    tokens: Vec<u32>,
+    sequence: Prompt,
     cache: KvCache,
     adapter: Option<Generation>,
 }
@@ -85,7 +85,7 @@ impl<'e> Chat<'e> {
         request.position = Position::Start;
         let generation = self.adapter.as_ref().map(|adapter| adapter.generation);
         if let Some(context) = self.context.take().filter(|context| context.adapter == generation) {
-            let shared = context.tokens.iter().zip(&request.prompt).take_while(|(a, b)| a == b).count();
+            let shared = context.sequence.shared_prefix(&request.prompt);
             let mut cache = context.cache;
             cache.truncate(shared);
             request.cache = Some(cache);
@@ -97,7 +97,7 @@ impl<'e> Chat<'e> {
             sink.event(event)
         };
         let finished = self.engine.generate(request, &mut tee)?;
-        self.context = Some(Context { tokens: finished.tokens, cache: finished.cache, adapter: generation });
+        self.context = Some(Context { sequence: finished.sequence, cache: finished.cache, adapter: generation });
         Ok(finished.stats)
     }
 }

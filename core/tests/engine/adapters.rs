@@ -25,10 +25,13 @@ fn base_of(name: &str) -> String {
     std::fs::read_to_string(path("peft").join(name).join("base.txt")).expect("base.txt").trim().to_owned()
 }
 
+/// Adapters on language models, which name their base.
 fn fixtures() -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(path("peft"))
         .expect("fixtures")
-        .map(|e| e.expect("entry").file_name().to_string_lossy().into_owned())
+        .map(|e| e.expect("entry").path())
+        .filter(|folder| folder.join("base.txt").is_file())
+        .map(|folder| folder.file_name().expect("a name").to_string_lossy().into_owned())
         .collect();
     names.sort();
     names

@@ -134,3 +134,27 @@ fn a_rows_product_does_not_depend_on_the_batch() {
         }
     }
 }
+
+#[test]
+fn a_slice_of_rows_is_those_rows_of_the_same_bytes() {
+    for (kind, dtype) in [(BlockType::F32, GgmlDType::F32), (BlockType::Q8_0, GgmlDType::Q8_0)] {
+        let (rows, cols) = (9, 64);
+        let values = Tensor::from_vec(noise(rows * cols, 21), (rows, cols), &Device::Cpu).expect("tensor");
+        let data = QTensor::quantize(&values, dtype).and_then(|q| Ok(q.data()?.to_vec())).expect("quantize");
+        let view = TensorView { name: "w".into(), kind, shape: vec![rows, cols], data: data.into() };
+        let whole = Matrix::new(view, rows, cols).expect("matrix");
+        let (start, count) = (3, 4);
+        let part = whole.slice_rows(start, count).expect("a slice");
+        assert_eq!((part.rows(), part.cols(), part.kind()), (count, cols, kind));
+        assert_eq!(part.bytes().0 * rows, whole.bytes().0 * count);
+        let (mut ours, mut theirs) = (vec![0.0; cols], vec![0.0; cols]);
+        for row in 0..count {
+            part.row(row, &mut ours);
+            whole.row(start + row, &mut theirs);
+            assert_eq!(ours, theirs, "{kind} row {row}");
+        }
+        for (start, count) in [(0, rows + 1), (rows, 1), (3, 0), (usize::MAX, 2)] {
+            assert!(whole.slice_rows(start, count).is_err(), "{start} and {count} more");
+        }
+    }
+}

@@ -1,21 +1,9 @@
-//! A decoded picture.
+//! A picture in memory.
 
-use std::io::Cursor;
-use std::path::Path;
-
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
-
+use super::limits::{MAX_PIXELS, MAX_SIDE};
+use super::raster::Raster;
+use super::resize::Resampling;
 use crate::error::{Error, Result};
-use crate::weights::read_bounded;
-
-/// Largest picture that is decoded: beyond the cameras of phones, and 144 MB as RGB.
-pub const MAX_PIXELS: u64 = 48_000_000;
-/// Largest side: a picture of one row is no picture.
-const MAX_SIDE: u32 = 1 << 16;
-/// Memory that a decoder may allocate: a 16-bit picture of [`MAX_PIXELS`] with an alpha channel.
-const MAX_DECODER_BYTES: u64 = MAX_PIXELS * 8;
-/// Largest file: uncompressed pixels and some room.
-const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// Order of the bytes of a pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +19,22 @@ pub enum PixelLayout {
 }
 
 impl PixelLayout {
-    fn bytes(self) -> usize {
+    /// Bytes of one pixel.
+    #[must_use]
+    pub fn bytes(self) -> usize {
         match self {
             Self::Grey => 1,
             Self::Rgb => 3,
             Self::Rgba | Self::Bgra => 4,
+        }
+    }
+
+    fn append(self, row: &[u8], rgb: &mut Vec<u8>) {
+        match self {
+            Self::Rgb => rgb.extend_from_slice(row),
+            Self::Grey => rgb.extend(row.iter().flat_map(|&grey| [grey; 3])),
+            Self::Rgba => rgb.extend(row.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]])),
+            Self::Bgra => rgb.extend(row.chunks_exact(4).flat_map(|p| [p[2], p[1], p[0]])),
         }
     }
 }
@@ -43,110 +42,109 @@ impl PixelLayout {
 /// A picture of 8-bit RGB pixels, row by row from the top left.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Image {
-    width: usize,
-    height: usize,
-    pixels: Vec<u8>,
+    raster: Raster,
 }
 
 impl std::fmt::Debug for Image {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Image({} x {})", self.width, self.height)
+        write!(f, "Image({} x {})", self.width(), self.height())
     }
 }
 
 impl Image {
-    /// Reads a PNG, JPEG or WebP file and turns it upright as its EXIF orientation says. Alpha is dropped, as Pillow's
-    /// conversion to RGB does.
-    ///
-    /// # Errors
-    /// [`Error::Malformed`] for anything else, damaged data, or more than [`MAX_PIXELS`]; the size is checked before
-    /// pixels are decoded.
-    pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let malformed = |reason: String| Error::malformed("image", "PNG, JPEG or WebP", reason);
-        let mut reader =
-            ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| malformed(e.to_string()))?;
-        if reader.format() == Some(ImageFormat::Jpeg) && !has_end(bytes) {
-            return Err(malformed("a JPEG that ends before its end-of-image marker".into()));
-        }
-        let mut limits = Limits::no_limits();
-        limits.max_image_width = Some(MAX_SIDE);
-        limits.max_image_height = Some(MAX_SIDE);
-        limits.max_alloc = Some(MAX_DECODER_BYTES);
-        reader.limits(limits);
-        let mut decoder = reader.into_decoder().map_err(|e| malformed(e.to_string()))?;
-        let (width, height) = decoder.dimensions();
-        let count = u64::from(width) * u64::from(height);
-        if count == 0 || count > MAX_PIXELS {
-            return Err(malformed(format!("{width} x {height} pixels, expected 1 to {MAX_PIXELS}")));
-        }
-        // A damaged EXIF block does not make the pixels unreadable; as other viewers do, it is ignored.
-        let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
-        let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| malformed(e.to_string()))?;
-        picture.apply_orientation(orientation);
-        let rgb = picture.into_rgb8();
-        Ok(Self { width: rgb.width() as usize, height: rgb.height() as usize, pixels: rgb.into_raw() })
-    }
-
-    /// As [`Image::decode`], from a file.
-    ///
-    /// # Errors
-    /// [`Error::Io`], or as [`Image::decode`], naming the file.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        Self::decode(&read_bounded(path, MAX_FILE_BYTES)?).map_err(|error| match error {
-            Error::Malformed { format, reason, .. } => Error::malformed(path.display(), format, reason),
-            other => other,
-        })
-    }
-
     /// Takes pixels that are in memory, `width * height` of them without padding between rows.
     ///
     /// # Errors
-    /// [`Error::Argument`] when the length does not fit, or for no or too many pixels.
+    /// [`Error::Argument`] when the length does not fit, or for none or more than 48 million pixels.
     pub fn from_pixels(pixels: &[u8], layout: PixelLayout, width: usize, height: usize) -> Result<Self> {
-        let count = width.checked_mul(height).filter(|&count| count > 0 && count as u64 <= MAX_PIXELS);
-        let fits = count.and_then(|count| count.checked_mul(layout.bytes())) == Some(pixels.len());
-        if !fits || width > MAX_SIDE as usize || height > MAX_SIDE as usize {
-            let reason = format!("{} bytes for {width} x {height} pixels of {layout:?}", pixels.len());
-            return Err(Error::argument("pixels", reason));
-        }
-        let pixels = match layout {
-            PixelLayout::Rgb => pixels.to_vec(),
-            PixelLayout::Grey => pixels.iter().flat_map(|&grey| [grey; 3]).collect(),
-            PixelLayout::Rgba => pixels.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect(),
-            PixelLayout::Bgra => pixels.chunks_exact(4).flat_map(|p| [p[2], p[1], p[0]]).collect(),
+        Self::from_rows(pixels, layout, width, height, width.saturating_mul(layout.bytes()))
+    }
+
+    /// As [`Image::from_pixels`], from rows that begin `stride` bytes apart, as bitmaps and camera buffers have them.
+    /// The padding after the last row may be missing.
+    ///
+    /// # Errors
+    /// As [`Image::from_pixels`], and for a stride shorter than a row.
+    pub fn from_rows(pixels: &[u8], layout: PixelLayout, width: usize, height: usize, stride: usize) -> Result<Self> {
+        let wrong = |expected: String| {
+            let given =
+                format!("{} bytes for {width} x {height} pixels of {layout:?}, rows {stride} apart", pixels.len());
+            Error::argument("pixels", format!("{given}; {expected}"))
         };
-        Ok(Self { width, height, pixels })
+        let count = width.checked_mul(height).filter(|&count| count > 0 && count as u64 <= MAX_PIXELS);
+        let Some(count) = count.filter(|_| width.max(height) <= MAX_SIDE as usize) else {
+            return Err(wrong(format!("1 to {MAX_PIXELS} pixels and sides to {MAX_SIDE} are accepted")));
+        };
+        let row = width * layout.bytes();
+        let whole = stride.checked_mul(height).filter(|_| stride >= row);
+        let Some(whole) = whole else { return Err(wrong(format!("a row is {row} bytes"))) };
+        if !(whole - (stride - row)..=whole).contains(&pixels.len()) {
+            return Err(wrong(format!("{whole} bytes are expected")));
+        }
+        let mut rgb = Vec::with_capacity(count * 3);
+        pixels.chunks(stride).for_each(|line| layout.append(&line[..row], &mut rgb));
+        Ok(Self::from_rgb(rgb, width, height))
     }
 
     /// Pixels per row.
     #[must_use]
     pub fn width(&self) -> usize {
-        self.width
+        self.raster.width()
     }
 
     /// Rows.
     #[must_use]
     pub fn height(&self) -> usize {
-        self.height
+        self.raster.height()
     }
 
     /// `[height, width, 3]`.
     #[must_use]
     pub fn pixels(&self) -> &[u8] {
-        &self.pixels
+        self.raster.bytes()
     }
 
-    /// Pixels that were computed from another picture.
+    /// The picture at another size; its sides are scaled independently.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a side of 0 or above 16384, or more than 48 million pixels, those of the picture at its new
+    /// width and old height included.
+    pub fn resize(&self, width: usize, height: usize, resampling: Resampling) -> Result<Self> {
+        Ok(Self { raster: self.raster.resize(width, height, resampling)? })
+    }
+
+    /// The `width` by `height` pixels whose top left one is at `x`, `y`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for an empty rectangle, or one that is not inside of the picture.
+    pub fn crop(&self, x: usize, y: usize, width: usize, height: usize) -> Result<Self> {
+        Ok(Self { raster: self.raster.crop(x, y, width, height)? })
+    }
+
+    /// The middle `width` by `height` pixels; black where the picture is smaller, as transformers' `center_crop` pads.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a side of 0 or above 16384, or more than 48 million pixels.
+    pub fn center_crop(&self, width: usize, height: usize) -> Result<Self> {
+        Ok(Self { raster: self.raster.center_crop(width, height)? })
+    }
+
+    /// One byte of grey per pixel by the weights of ITU-R BT.601, in Pillow's 16-bit fixed point: a grey picture keeps
+    /// its values exactly.
+    pub(super) fn luma(&self) -> Raster {
+        let grey = self.pixels().chunks_exact(3).map(|p| {
+            let [red, green, blue] = [p[0], p[1], p[2]].map(u32::from);
+            ((red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16) as u8
+        });
+        Raster::new(grey.collect(), 1, self.width(), self.height())
+    }
+
+    pub(super) fn raster(&self) -> &Raster {
+        &self.raster
+    }
+
+    /// Pixels that are known to fit.
     pub(super) fn from_rgb(pixels: Vec<u8>, width: usize, height: usize) -> Self {
-        debug_assert_eq!(pixels.len(), width * height * 3);
-        Self { width, height, pixels }
+        Self { raster: Raster::new(pixels, 3, width, height) }
     }
-}
-
-/// Whether a JPEG's last scan is followed by the end-of-image marker: the decoder fills what is missing with grey
-/// without a word. Within a scan a byte of 0xff is always followed by 0, so the two markers cannot be data.
-fn has_end(bytes: &[u8]) -> bool {
-    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
-    last([0xff, 0xd9]) > last([0xff, 0xda])
 }

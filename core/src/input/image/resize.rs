@@ -1,13 +1,15 @@
 //! Resizing by Pillow's arithmetic: what a network sees must be what it was trained on. General libraries differ from it by
 //! up to eight levels where a small picture grows.
+//!
+//! Rows come before columns, as in Pillow up to version 12: checkpoints were trained so. Version 13 begins with the columns
+//! where a picture becomes much flatter, which moves pixels at hard edges by up to 13 levels, since both orders round to 8
+//! bits in between.
 
 use rayon::prelude::*;
 
-use super::picture::Image;
-use crate::error::{Error, Result};
+use super::raster::{Raster, check_pixels, check_size};
+use crate::error::Result;
 
-/// Largest side of a resized picture.
-const MAX_SIDE: usize = 1 << 14;
 /// Bits after the point of a weight: Pillow's `32 - 8 - 2`.
 const PRECISION: u32 = 22;
 
@@ -24,6 +26,9 @@ pub enum Resampling {
     Bicubic,
 }
 
+/// The value of a filter at a distance.
+type Weight = fn(f64) -> f64;
+
 impl Resampling {
     /// Pillow's number of a filter, as preprocessor configurations hold it.
     #[must_use]
@@ -38,7 +43,7 @@ impl Resampling {
     }
 
     /// Reach of the filter in source pixels, and its value at a distance; `None` for `Nearest`.
-    fn filter(self) -> Option<(f64, fn(f64) -> f64)> {
+    fn filter(self) -> Option<(f64, Weight)> {
         match self {
             Self::Nearest => None,
             Self::Lanczos => Some((3.0, lanczos)),
@@ -103,70 +108,52 @@ fn byte(sum: i64) -> u8 {
     ((sum + (1 << (PRECISION - 1))) >> PRECISION).clamp(0, 255) as u8
 }
 
-impl Image {
-    /// The picture at another size; its sides are scaled independently.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] for a side of 0 or above 16384.
-    pub fn resize(&self, width: usize, height: usize, resampling: Resampling) -> Result<Self> {
-        if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
-            return Err(Error::argument("size", format!("{width} x {height}, expected sides of 1 to {MAX_SIDE}")));
-        }
-        if (width, height) == (self.width(), self.height()) {
-            return Ok(self.clone());
-        }
-        let wide = if width == self.width() { self.pixels().to_vec() } else { self.widen(width, resampling) };
-        if height == self.height() {
-            return Ok(Self::from_rgb(wide, width, height));
-        }
-        let stride = width * 3;
-        let mut out = vec![0; height * stride];
-        let taps = taps(self.height(), height, resampling);
-        out.par_chunks_exact_mut(stride).zip(&taps).for_each(|(row, taps)| {
-            for (x, value) in row.iter_mut().enumerate() {
-                let column = wide[taps.first * stride + x..].iter().step_by(stride);
-                *value = byte(taps.weights.iter().zip(column).map(|(w, p)| i64::from(*w) * i64::from(*p)).sum());
-            }
-        });
-        Ok(Self::from_rgb(out, width, height))
+/// Bytes weighted from the first of `source` on, `step` apart.
+fn weigh(taps: &Taps, source: &[u8], step: usize) -> u8 {
+    let values = source.iter().step_by(step);
+    byte(taps.weights.iter().zip(values).map(|(weight, value)| i64::from(*weight) * i64::from(*value)).sum())
+}
+
+impl Raster {
+    /// See [`Image::resize`](super::Image::resize).
+    pub(super) fn resize(&self, width: usize, height: usize, resampling: Resampling) -> Result<Self> {
+        check_size(width, height)?;
+        // Rows at the new width, as many as there were, come in between.
+        check_pixels(width, self.height())?;
+        Ok(match (width == self.width(), height == self.height()) {
+            (true, true) => self.clone(),
+            (false, true) => self.widen(width, resampling),
+            (true, false) => self.heighten(height, resampling),
+            (false, false) => self.widen(width, resampling).heighten(height, resampling),
+        })
     }
 
     /// Every row at another width.
-    fn widen(&self, width: usize, resampling: Resampling) -> Vec<u8> {
-        let mut out = vec![0; self.height() * width * 3];
+    fn widen(&self, width: usize, resampling: Resampling) -> Self {
+        let pixel = self.channels();
         let taps = taps(self.width(), width, resampling);
-        out.par_chunks_exact_mut(width * 3).zip(self.pixels().par_chunks_exact(self.width() * 3)).for_each(
-            |(row, source)| {
-                for (pixel, taps) in row.chunks_exact_mut(3).zip(&taps) {
-                    for (channel, value) in pixel.iter_mut().enumerate() {
-                        let line = source[taps.first * 3 + channel..].iter().step_by(3);
-                        *value = byte(taps.weights.iter().zip(line).map(|(w, p)| i64::from(*w) * i64::from(*p)).sum());
-                    }
-                }
-            },
-        );
-        out
-    }
-
-    /// The middle `width` by `height` pixels; black where the picture is smaller, as transformers' `center_crop` pads.
-    #[must_use]
-    pub fn center_crop(&self, width: usize, height: usize) -> Self {
-        let offset = |from: usize, to: usize| (from as i64 - to as i64).div_euclid(2);
-        let (left, top) = (offset(self.width(), width), offset(self.height(), height));
-        let mut pixels = vec![0; width * height * 3];
-        for (y, row) in pixels.chunks_exact_mut(width * 3).enumerate() {
-            let Some(y) = inside(y as i64 + top, self.height()) else { continue };
-            for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
-                if let Some(x) = inside(x as i64 + left, self.width()) {
-                    let at = (y * self.width() + x) * 3;
-                    pixel.copy_from_slice(&self.pixels()[at..at + 3]);
+        let mut bytes = vec![0; self.height() * width * pixel];
+        let rows = self.bytes().par_chunks_exact(self.width() * pixel);
+        bytes.par_chunks_exact_mut(width * pixel).zip(rows).for_each(|(row, source)| {
+            for (target, taps) in row.chunks_exact_mut(pixel).zip(&taps) {
+                for (channel, value) in target.iter_mut().enumerate() {
+                    *value = weigh(taps, &source[taps.first * pixel + channel..], pixel);
                 }
             }
-        }
-        Self::from_rgb(pixels, width, height)
+        });
+        self.of_size(bytes, width, self.height())
     }
-}
 
-fn inside(at: i64, size: usize) -> Option<usize> {
-    usize::try_from(at).ok().filter(|&at| at < size)
+    /// Every column at another height.
+    fn heighten(&self, height: usize, resampling: Resampling) -> Self {
+        let stride = self.width() * self.channels();
+        let taps = taps(self.height(), height, resampling);
+        let mut bytes = vec![0; height * stride];
+        bytes.par_chunks_exact_mut(stride).zip(&taps).for_each(|(row, taps)| {
+            for (at, value) in row.iter_mut().enumerate() {
+                *value = weigh(taps, &self.bytes()[taps.first * stride + at..], stride);
+            }
+        });
+        self.of_size(bytes, self.width(), height)
+    }
 }

@@ -60,10 +60,7 @@ pub fn from_config(config: &Value) -> Result<BackboneConfig> {
         rms_norm_eps: text.float("rms_norm_eps").unwrap_or(1e-6),
         windows,
         activation: activation(&text, gemma)?,
-        tie_word_embeddings: text
-            .bool("tie_word_embeddings")
-            .or_else(|| outer.bool("tie_word_embeddings"))
-            .unwrap_or(gemma),
+        tie_word_embeddings: tied(&outer, &text).unwrap_or(gemma),
         qk_norm: matches!(family, Family::Qwen3 | Family::Gemma3),
         post_norms: gemma,
         norm_offset: gemma,
@@ -73,6 +70,15 @@ pub fn from_config(config: &Value) -> Result<BackboneConfig> {
         final_logit_softcapping: text.float("final_logit_softcapping").map(|c| c as f32),
     }
     .checked()
+}
+
+/// Whether the LM head is the embedding table. Where the head belongs to a model around the text model, that one says.
+fn tied(outer: &Fields<'_>, text: &Fields<'_>) -> Option<bool> {
+    let flag = |fields: &Fields<'_>| fields.bool("tie_word_embeddings");
+    match outer.str("model_type") {
+        Some("idefics3" | "smolvlm") => flag(outer),
+        _ => flag(text).or_else(|| flag(outer)),
+    }
 }
 
 fn family(model_type: &str) -> Result<Family> {

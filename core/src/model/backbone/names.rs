@@ -61,8 +61,9 @@ impl Part {
     }
 }
 
-/// Prefixes under which Hugging Face checkpoints keep the text model: plain, multimodal in two generations, bare.
-const PREFIXES: [&str; 4] = ["model.", "language_model.model.", "model.language_model.", ""];
+/// Prefixes under which Hugging Face checkpoints keep the text model: plain, multimodal in two generations, beside a
+/// vision tower (`Idefics3`, `SmolVLM`), bare.
+const PREFIXES: [&str; 5] = ["model.", "language_model.model.", "model.language_model.", "model.text_model.", ""];
 
 /// How a checkpoint spells its tensors.
 #[derive(Clone, Debug)]

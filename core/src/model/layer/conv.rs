@@ -47,6 +47,11 @@ pub(crate) struct ConvShape {
 }
 
 impl ConvShape {
+    /// A convolution over one axis.
+    pub(crate) fn series(inputs: usize, outputs: usize, kernel: usize, stride: usize, padding: usize) -> Self {
+        Self { inputs, outputs, kernel: [1, kernel], stride: [1, stride], padding: [0, padding], dilation: [1, 1] }
+    }
+
     /// A square convolution over two axes.
     pub(crate) fn square(inputs: usize, outputs: usize, kernel: usize, stride: usize, padding: usize) -> Self {
         Self { inputs, outputs, kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2], dilation: [1, 1] }

@@ -17,6 +17,8 @@ pub(crate) enum Bias {
     Required,
     /// It must not: one in the file is refused as unused.
     Absent,
+    /// Where the file has one.
+    IfPresent,
 }
 
 /// Where the module paths of a component begin in the file: `vision_model.` for a tower of a larger model, empty for a
@@ -55,7 +57,12 @@ pub(crate) struct Loader<'a> {
 impl<'a> Loader<'a> {
     /// A loader of the part of `checkpoint` below `prefix`.
     pub(crate) fn new(checkpoint: &'a Checkpoint, prefix: Prefix) -> Self {
-        Self { checkpoint, prefix, table: LinearTable::default(), used: RefCell::default() }
+        Self::after(checkpoint, prefix, &LinearTable::default())
+    }
+
+    /// As [`Loader::new`] for one part of a model, whose layers get identities that follow those in `parts`.
+    pub(crate) fn after(checkpoint: &'a Checkpoint, prefix: Prefix, parts: &LinearTable) -> Self {
+        Self { checkpoint, prefix, table: LinearTable::after(parts), used: RefCell::default() }
     }
 
     /// The same loader without its prefix, for layers beside the ones below it.
@@ -225,6 +232,7 @@ impl<'a> Loader<'a> {
         let name = format!("{module}.bias");
         match bias {
             Bias::Required => self.tensor(&name).map(Some),
+            Bias::IfPresent => self.optional(&name),
             Bias::Absent => Ok(None),
         }
     }

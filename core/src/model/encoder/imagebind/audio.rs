@@ -1,4 +1,7 @@
 //! ImageBind's audio tower: background sound as log-mel spectrograms.
+//!
+//! Clips of 2 s at 16 kHz, 128 filters, 204 frames, `(x + 4.268) / 9.138`, three clips of a sound:
+//! [`crate::input::FeatureExtractor::imagebind`] computes them.
 
 use super::super::contract::{Encoder, Features};
 use super::super::fields::MAX_WIDTH;
@@ -11,27 +14,6 @@ use crate::error::{Error, Result};
 use crate::input::Input;
 use crate::model::layer::{Bias, ConvShape, Grid, Loader};
 use crate::model::modality::Modality;
-
-/// How ImageBind cuts and scales sound, from its public loader.
-///
-/// Each clip loses its mean and becomes a Kaldi filter bank with a Hann window of 25 ms every 10 ms, without dither and
-/// energy, padded with zeros or cut to 204 frames, then `(x - mean) / std`. Clips lie evenly over the recording.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SoundInput {
-    /// Samples per second.
-    pub sample_rate: usize,
-    /// Length of a clip in seconds.
-    pub clip_seconds: usize,
-    /// Clips of a recording.
-    pub clips: usize,
-    /// Subtracted from log-mel values.
-    pub mean: f32,
-    /// What they are divided by.
-    pub std: f32,
-}
-
-/// ImageBind's constants.
-pub const SOUND: SoundInput = SoundInput { sample_rate: 16_000, clip_seconds: 2, clips: 3, mean: -4.268, std: 9.138 };
 
 static PLAN: Plan = Plan {
     modality: Modality::SOUND,
@@ -71,6 +53,6 @@ fn stem(loader: &mut Loader<'_>, config: &TowerConfig<'_>, module: &str) -> Resu
 }
 
 fn prepare(tower: &Tower, input: &Input) -> Result<Features> {
-    let reason = format!("give {} normalised spectrograms of shape {:?}", SOUND.clips, tower.stem.shape);
+    let reason = format!("give normalised spectrograms of shape {:?}", tower.stem.shape);
     Err(Error::unsupported(format!("{} for the sound encoder", input.kind()), reason))
 }

@@ -8,28 +8,36 @@ use super::stem::{STEM_EPS, Stem};
 use super::tower::{Plan, Tower};
 use super::trunk::Keys;
 use crate::error::{Error, Result};
-use crate::input::Input;
+use crate::input::{Acceleration, AngularRate, Gravity, ImuConfig, ImuLayout, Input, LongWindow, ShortWindow};
 use crate::model::layer::{Bias, Conv, ConvShape, Grid, Loader};
 use crate::model::modality::Modality;
 
-/// What ImageBind's IMU tower reads. The public code has no loader for it; the order of channels and the rate are those of
-/// Ego4D, on which it was trained.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ImuInput {
-    /// Rows of a window.
-    pub channels: [&'static str; 6],
-    /// Samples per second.
-    pub sample_rate: usize,
-    /// Samples of a window.
-    pub steps: usize,
-}
+/// Sensors' rows: accelerometer x, y, z, then gyroscope x, y, z, as Ego4D orders them.
+const CHANNELS: usize = 6;
+const STEPS: usize = 2000;
+/// In Hz; 2000 steps are ten seconds then.
+const RATE: f64 = 200.0;
 
-/// ImageBind's constants: ten seconds.
-pub const IMU: ImuInput = ImuInput {
-    channels: ["accelerometer x", "accelerometer y", "accelerometer z", "gyroscope x", "gyroscope y", "gyroscope z"],
-    sample_rate: 200,
-    steps: 2000,
-};
+/// How motion becomes a window of `imagebind_huge`: six channels in m/s^2 and rad/s with gravity, 200 Hz, 2000 steps, without
+/// standardisation.
+///
+/// The public code fixes channels and steps only and has no loader; units, order and rate are those of Ego4D, on which the
+/// tower was trained.
+#[must_use]
+pub fn input() -> ImuConfig {
+    ImuConfig {
+        rate: RATE,
+        steps: STEPS,
+        layout: ImuLayout::AccelerometerGyroscope,
+        acceleration: Acceleration::MetersPerSecondSquared,
+        rotation: AngularRate::RadiansPerSecond,
+        gravity: Gravity::Included,
+        mean: vec![0.0; CHANNELS],
+        std: vec![1.0; CHANNELS],
+        short: ShortWindow::Refuse,
+        long: LongWindow::Refuse,
+    }
+}
 
 static PLAN: Plan = Plan {
     modality: Modality::IMU,
@@ -55,8 +63,8 @@ pub(in super::super) fn open(source: &Source<'_>) -> Result<Box<dyn Encoder>> {
 /// A linear over the samples of all channels within a patch, channel by channel: a convolution along time.
 fn stem(loader: &mut Loader<'_>, config: &TowerConfig<'_>, module: &str) -> Result<Stem> {
     let width = config.block.width;
-    let channels = config.size("num_channels", IMU.channels.len(), 64)?;
-    let steps = config.size("max_length", IMU.steps, MAX_WIDTH)?;
+    let channels = config.size("num_channels", CHANNELS, 64)?;
+    let steps = config.size("max_length", STEPS, MAX_WIDTH)?;
     let patch = [1, config.size("patch_size", 8, steps)?];
     let shape =
         ConvShape { inputs: channels, outputs: width, kernel: patch, stride: patch, padding: [0, 0], dilation: [1, 1] };
@@ -71,6 +79,6 @@ fn stem(loader: &mut Loader<'_>, config: &TowerConfig<'_>, module: &str) -> Resu
 }
 
 fn prepare(tower: &Tower, input: &Input) -> Result<Features> {
-    let reason = format!("give windows of shape {:?} at {} Hz", tower.stem.shape, IMU.sample_rate);
+    let reason = format!("give windows of shape {:?} at {} Hz", tower.stem.shape, RATE);
     Err(Error::unsupported(format!("{} for the IMU encoder", input.kind()), reason))
 }

@@ -31,5 +31,4 @@ mod tower;
 mod trunk;
 pub(super) mod vision;
 
-pub use audio::{SOUND, SoundInput};
-pub use imu::{IMU, ImuInput};
+pub use imu::input as imu_input;

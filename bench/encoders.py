@@ -1,0 +1,155 @@
+"""Latency of encoders at batch 1 side by side with onnxruntime on the same network.
+
+Each case is a random network of a published shape: transformers makes it, torch.onnx exports it, and Loam reads the
+checkpoint that transformers writes. Both sides must give the same embedding, or nothing is reported. They run in turn
+(A B A B ...), so that a machine whose speed drifts treats both alike. Times on shared machines move; the ratio of medians
+is what to quote.
+
+Another encoder is one more line in CASES.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import onnxruntime
+import torch
+import transformers
+
+ROOT = Path(__file__).resolve().parent.parent
+# Two fp32 implementations of a deep network with random weights, relative to the largest value of the embedding.
+AGREEMENT = 1e-3
+
+
+@dataclass(frozen=True)
+class Case:
+    """One encoder: how transformers makes it, what Loam's features look like, and where the embedding is."""
+
+    name: str
+    modality: str
+    make: Callable[[], transformers.PreTrainedModel]
+    # Extents of Loam's features; the model's input is the same with a batch of one, unless `arrange` says otherwise.
+    shape: tuple[int, ...]
+    embedding: Callable[[Any], torch.Tensor] = lambda out: out.pooler_output
+    arrange: Callable[[torch.Tensor], torch.Tensor] = lambda features: features[None]
+
+
+def vit(width: int, heads: int, layers: int = 12) -> transformers.PreTrainedModel:
+    config = transformers.ViTConfig(
+        hidden_size=width, num_attention_heads=heads, intermediate_size=4 * width, num_hidden_layers=layers
+    )
+    return transformers.ViTModel(config)
+
+
+CASES = (
+    Case("ViT-Ti/16 224", "image", lambda: vit(192, 3), (3, 224, 224)),
+    Case("ViT-S/16 224", "image", lambda: vit(384, 6), (3, 224, 224)),
+    Case("ViT-B/16 224", "image", lambda: vit(768, 12), (3, 224, 224)),
+    Case(
+        "CLIP ViT-B/32 224",
+        "image",
+        lambda: transformers.CLIPVisionModelWithProjection(transformers.CLIPVisionConfig()),
+        (3, 224, 224),
+        embedding=lambda out: out.image_embeds,
+    ),
+    Case(
+        "SigLIP B/16 224",
+        "image",
+        lambda: transformers.SiglipVisionModel(transformers.SiglipVisionConfig()),
+        (3, 224, 224),
+    ),
+)
+
+
+class Embedding(torch.nn.Module):
+    """The embedding alone, so that the exported network computes nothing else."""
+
+    def __init__(self, case: Case, model: transformers.PreTrainedModel) -> None:
+        super().__init__()
+        self.model, self.case = model, case
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.case.embedding(self.model(features))
+
+
+def measure_onnx(path: Path, features: np.ndarray, threads: int, runs: int) -> tuple[list[float], np.ndarray]:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    feed = {session.get_inputs()[0].name: features}
+    times = []
+    for run in range(runs + 1):
+        start = time.perf_counter()
+        (embedding,) = session.run(None, feed)
+        if run:
+            times.append((time.perf_counter() - start) * 1e3)
+    return times, embedding[0]
+
+
+def measure_loam(program: Path, folder: Path, case: Case, threads: int, runs: int) -> tuple[list[float], np.ndarray]:
+    extents = ",".join(map(str, case.shape))
+    command = [program, folder, case.modality, folder / "features.f32", extents, str(runs)]
+    environment = os.environ | {"RAYON_NUM_THREADS": str(threads)}
+    out = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+    return out["ms"], np.array(out["embedding"], dtype=np.float32)
+
+
+def compare(case: Case, program: Path, threads: list[int], rounds: int, runs: int) -> None:
+    torch.manual_seed(1)
+    model = case.make().eval()
+    features = torch.randn(case.shape)
+    arranged = case.arrange(features)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model.save_pretrained(folder)
+        features.numpy().tofile(folder / "features.f32")
+        exported = folder / "model.onnx"
+        with torch.no_grad():
+            torch.onnx.export(Embedding(case, model).eval(), (arranged,), exported, dynamo=True, verbose=False)
+        for count in threads:
+            ours, theirs = [], []
+            for _ in range(rounds):
+                times, embedding = measure_loam(program, folder, case, count, runs)
+                ours += times
+                times, reference = measure_onnx(exported, arranged.numpy(), count, runs)
+                theirs += times
+            worst = np.abs(embedding - reference).max() / np.abs(reference).max()
+            if not worst <= AGREEMENT:
+                sys.exit(f"{case.name}: the embeddings differ by {worst:.1e} of the largest value")
+            loam, onnx = statistics.median(ours), statistics.median(theirs)
+            print(
+                f"| {case.name} | {count} | {loam:.1f} | {onnx:.1f} | {loam / onnx:.2f} | {worst:.0e} |",
+                flush=True,
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    target = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
+    parser.add_argument("--program", type=Path, default=target / "release/examples/encoder_latency")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=7, help="runs of each side per round")
+    parser.add_argument("--case", help="only cases whose name contains this")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    print("| encoder | threads | Loam, ms | onnxruntime, ms | ratio | largest difference |")
+    print("|---|---|---|---|---|---|")
+    for case in CASES:
+        if not args.case or args.case in case.name:
+            compare(case, args.program, args.threads, args.rounds, args.runs)
+
+
+if __name__ == "__main__":
+    main()
