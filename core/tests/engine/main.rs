@@ -6,6 +6,7 @@ mod classifiers;
 mod encoder;
 mod fixture;
 mod formats;
+mod imagebind;
 mod kernels;
 mod layers;
 mod minilm;

@@ -23,7 +23,7 @@ const DEFAULT_END: u64 = 49_407;
 
 /// Whose state stands for a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pooled {
+pub(super) enum Pooled {
     /// The first token of this id.
     First(u64),
     /// The first token of the largest id in the text.
@@ -45,16 +45,16 @@ struct Shape {
 /// A loaded text tower.
 #[derive(Debug)]
 pub struct ClipText {
-    block: BlockShape,
-    table: LinearTable,
-    words: Matrix,
-    words_id: LinearId,
-    positions: Vec<f32>,
-    blocks: Vec<TransformerBlock>,
-    norm: LayerNorm,
-    projection: Option<Linear>,
-    pooled: Pooled,
-    max_tokens: usize,
+    pub(super) block: BlockShape,
+    pub(super) table: LinearTable,
+    pub(super) words: Matrix,
+    pub(super) words_id: LinearId,
+    pub(super) positions: Vec<f32>,
+    pub(super) blocks: Vec<TransformerBlock>,
+    pub(super) norm: LayerNorm,
+    pub(super) projection: Option<Linear>,
+    pub(super) pooled: Pooled,
+    pub(super) max_tokens: usize,
 }
 
 impl Shape {

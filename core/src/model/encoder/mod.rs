@@ -8,6 +8,7 @@ mod contract;
 mod fields;
 mod head;
 mod idefics3;
+pub mod imagebind;
 mod registry;
 mod sentence;
 mod text;

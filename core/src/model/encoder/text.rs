@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::clip_text::ClipText;
+use super::imagebind;
 use super::registry::read_json;
 use super::sentence::SentenceEncoder;
 use crate::error::{Error, Result};
@@ -37,9 +38,9 @@ pub trait TextEncoder: std::fmt::Debug + Send + Sync {
 }
 
 /// `model_type`s whose text tower [`open_text`] runs.
-pub const TEXT_FAMILIES: [&str; 5] = ["bert", "clip", "clip_text_model", "siglip", "siglip_text_model"];
+pub const TEXT_FAMILIES: [&str; 6] = ["bert", "clip", "clip_text_model", "imagebind", "siglip", "siglip_text_model"];
 
-/// Opens the text encoder of a directory: a sentence-transformers model, or the text tower of CLIP or SigLIP.
+/// Opens the text encoder of a directory: a sentence-transformers model, or the text tower of CLIP, SigLIP or ImageBind.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Malformed`], [`Error::Unsupported`] naming the model type, [`Error::MissingTensor`] or
@@ -51,6 +52,7 @@ pub fn open_text(dir: &Path) -> Result<Box<dyn TextEncoder>> {
         "clip" | "clip_text_model" | "siglip" | "siglip_text_model" => {
             Ok(Box::new(ClipText::load(&Checkpoint::open(dir)?, &config)?))
         }
+        "imagebind" => Ok(Box::new(imagebind::text::load(&Checkpoint::open(dir)?, &config)?)),
         other => {
             let what = format!("text encoder of model_type '{other}'");
             Err(Error::unsupported(what, format!("these are run: {}", TEXT_FAMILIES.join(", "))))

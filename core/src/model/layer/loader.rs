@@ -158,15 +158,39 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// [`Error::MissingTensor`] or [`Error::Shape`].
     pub(crate) fn conv(&mut self, module: &str, shape: ConvShape, bias: Bias) -> Result<Conv> {
-        let mut weight = self.tensor(&format!("{module}.weight"))?;
+        let weight = self.tensor(&format!("{module}.weight"))?;
         let [height, width] = shape.kernel;
         if weight.shape != [shape.outputs, shape.inputs, width] || height != 1 {
             weight.expect_shape(&[shape.outputs, shape.inputs, height, width])?;
         }
+        let bias = self.bias(module, bias)?;
+        self.conv_of(module, shape, weight, bias)
+    }
+
+    /// A convolution without bias that spans all `frames` pictures of a clip; its weight is `[outputs, channels, frames,
+    /// height, width]`. Over the pictures stacked as `channels * frames` planes, which `shape.inputs` counts, it is one over
+    /// two axes.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`] or [`Error::Shape`].
+    pub(crate) fn clip_conv(&mut self, module: &str, shape: ConvShape, frames: usize) -> Result<Conv> {
+        let weight = self.tensor(&format!("{module}.weight"))?;
+        let [height, width] = shape.kernel;
+        weight.expect_shape(&[shape.outputs, shape.inputs / frames, frames, height, width])?;
+        self.conv_of(module, shape, weight, None)
+    }
+
+    /// A convolution of a weight of the right shape, listed as `module`.
+    fn conv_of(
+        &mut self,
+        module: &str,
+        shape: ConvShape,
+        mut weight: TensorView,
+        bias: Option<TensorView>,
+    ) -> Result<Conv> {
         let kernel = weight.shape[2..].to_vec();
         weight.shape = vec![shape.outputs, shape.patch()];
         let weight = Matrix::new(weight, shape.outputs, shape.patch())?;
-        let bias = self.bias(module, bias)?;
         let size = (weight.rows(), weight.cols());
         let id = self.table.add(module.to_owned(), LinearRole::Convolution { kernel }, size, RowOrder::Same);
         Ok(Conv::new(shape, Linear::new(id, weight, bias)?))
