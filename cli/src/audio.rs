@@ -131,7 +131,8 @@ impl AudioFile {
         match reason {
             // A file that ends in the middle of something is damaged; the disk is fine.
             SoundError::IoError(source) if source.kind() == std::io::ErrorKind::UnexpectedEof => {
-                self.malformed(format!("it ends in the middle of a packet, after {} samples", self.decoded))
+                let announced = self.announced.map_or_else(String::new, |announced| format!(" of {announced}"));
+                self.malformed(format!("it ends after {}{announced} samples, in the middle of a packet", self.decoded))
             }
             SoundError::IoError(source) => Error::Io { path: self.path.clone(), source },
             reason => self.malformed(format!("after {} samples: {reason}", self.decoded)),
