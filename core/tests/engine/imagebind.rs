@@ -107,7 +107,7 @@ fn company_changes_nothing() {
         let encoder = tower(*modality);
         let bound = bound(encoder.linears(), &path(&format!("imagebind/{name}-r3"))).expect("bound");
         let inputs: Vec<Features> = keys.iter().cycle().take(7).map(|key| features(&file, key)).collect();
-        let deltas = |i: usize| (i % 3 == 0).then_some(&bound.deltas);
+        let deltas = |i: usize| i.is_multiple_of(3).then_some(&bound.deltas);
         let items: Vec<Item<'_>> =
             inputs.iter().enumerate().map(|(i, features)| Item { features, deltas: deltas(i) }).collect();
         let together = encoder.encode(&items).expect("encoded");
@@ -213,6 +213,8 @@ fn damaged(
 }
 
 type Tensors = Vec<(String, Vec<usize>, Vec<f32>)>;
+/// What becomes of a tensor of that name, shape and values.
+type Change = dyn Fn(&str, Vec<usize>, Vec<f32>) -> Tensors;
 
 fn keep(name: &str, shape: Vec<usize>, values: Vec<f32>) -> Tensors {
     vec![(name.to_owned(), shape, values)]
@@ -220,9 +222,7 @@ fn keep(name: &str, shape: Vec<usize>, values: Vec<f32>) -> Tensors {
 
 #[test]
 fn damaged_checkpoints_are_refused_by_name() {
-    let refusal = |change: &dyn Fn(&str, Vec<usize>, Vec<f32>) -> Tensors| {
-        damaged(|_| {}, change).map(|_| ()).expect_err("refused").to_string()
-    };
+    let refusal = |change: &Change| damaged(|_| {}, change).map(|_| ()).expect_err("refused").to_string();
     let without = |gone: &'static str| {
         refusal(&move |name, shape, values| if name == gone { vec![] } else { keep(name, shape, values) })
     };
