@@ -18,6 +18,10 @@ use crate::task::embed::similarity;
 pub const DEFAULT_TEMPLATE: &str = "This text is about {}.";
 /// As [`DEFAULT_TEMPLATE`], for pictures; CLIP's own.
 pub const IMAGE_TEMPLATE: &str = "a photo of a {}.";
+/// As [`DEFAULT_TEMPLATE`], for sound.
+pub const SOUND_TEMPLATE: &str = "the sound of {}.";
+/// As [`DEFAULT_TEMPLATE`], for motion; labels are activities such as "walking".
+pub const MOTION_TEMPLATE: &str = "a person is {}.";
 /// Sharpness of zero-shot probabilities: cosines of sentence encoders differ by a few hundredths.
 const ZERO_SHOT_SCALE: f32 = 20.0;
 const MAX_LABELS: usize = 4096;
@@ -28,7 +32,7 @@ pub struct ClassifyOptions {
     /// Label names; may be empty when the adapter brings its own.
     pub labels: Vec<String>,
     /// Sentence around a label for zero-shot classification, `{}` standing for it; the modality's own if `None`:
-    /// [`DEFAULT_TEMPLATE`] for texts, [`IMAGE_TEMPLATE`] for pictures.
+    /// [`DEFAULT_TEMPLATE`] for texts, [`IMAGE_TEMPLATE`] for pictures, [`SOUND_TEMPLATE`], [`MOTION_TEMPLATE`].
     pub template: Option<String>,
     /// An adapter of the component that reads the input, or of the backbone; `None` is zero-shot.
     pub adapter: Option<Arc<Adapter>>,
@@ -131,6 +135,8 @@ fn default_template(input: &Input) -> &'static str {
     match input {
         Input::Text(_) => DEFAULT_TEMPLATE,
         Input::Image(_) => IMAGE_TEMPLATE,
+        Input::Sound(_) => SOUND_TEMPLATE,
+        Input::Motion { .. } => MOTION_TEMPLATE,
     }
 }
 

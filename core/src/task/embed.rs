@@ -46,6 +46,8 @@ impl Engine {
         let modality = match input {
             Input::Text(_) => Modality::TEXT,
             Input::Image(_) => Modality::IMAGE,
+            Input::Sound(_) => Modality::SOUND,
+            Input::Motion { .. } => Modality::IMU,
         };
         let component = self.foundation().component(ComponentKind::Encoder(modality))?.name();
         if let Some(adapter) = adapter.filter(|adapter| adapter.package.task().component != component) {

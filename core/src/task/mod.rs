@@ -7,7 +7,9 @@ mod retrieve;
 mod score;
 
 pub use chat::Chat;
-pub use classify::{Classification, ClassifyOptions, DEFAULT_TEMPLATE, IMAGE_TEMPLATE, LabelScore};
+pub use classify::{
+    Classification, ClassifyOptions, DEFAULT_TEMPLATE, IMAGE_TEMPLATE, LabelScore, MOTION_TEMPLATE, SOUND_TEMPLATE,
+};
 pub use embed::{Embedding, similarity};
 pub use retrieve::{Index, Match};
 pub use score::{Perplexity, SCORE_CHUNK};

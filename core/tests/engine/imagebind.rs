@@ -5,7 +5,9 @@ use std::path::Path;
 use loam::Error;
 use loam::adapter::{AdapterPackage, Base, BoundAdapter, bind};
 use loam::engine::Engine;
-use loam::input::{Image, Input, PixelLayout};
+use loam::input::{
+    Audio, Channels, FeatureExtractor, Image, ImuLayout, ImuSource, ImuWindow, Input, PixelLayout, Repair, SampleRate,
+};
 use loam::model::encoder::{Encoder, Encoding, Features, Item, open, open_text};
 use loam::model::{LinearTable, Modality};
 use loam::quant::Deltas;
@@ -340,4 +342,51 @@ fn a_bare_imagebind_has_a_component_per_tower_and_reads_pictures() {
     for (channel, value) in [-0.478_404, -0.401_398, -0.200_414].into_iter().enumerate() {
         assert!((features.values[channel * 144] - value).abs() < 1e-5, "{}", features.values[channel * 144]);
     }
+}
+
+/// The tower of the fixture is smaller than the released one; the clips follow its configuration.
+#[test]
+fn sound_is_prepared_as_the_tower_reads_it() {
+    let encoder = tower(Modality::SOUND);
+    let reads = features(&expected(), "audio.0").shape;
+    let (bins, frames) = (reads[reads.len() - 2], reads[reads.len() - 1]);
+    let samples: Vec<f32> = (0..48_000).map(|i| (i as f32 * 0.05).sin() * 0.3).collect();
+    let one = Channels::new(1).expect("one channel");
+    let audio = Audio::from_f32(&samples, one, SampleRate::SPEECH).expect("sound");
+    let prepared = encoder.prepare(&audio.clone().into()).expect("prepared");
+    assert_eq!(prepared.shape, [3, bins, frames]);
+    let extracted = FeatureExtractor::imagebind(bins, frames).expect("extractor").extract(&audio).expect("features");
+    assert_eq!(prepared.values, extracted.values);
+    let encoded = encoder.encode(&[Item { features: &prepared, deltas: None }]).expect("encoded");
+    assert!(encoded[0].embedding.iter().all(|v| v.is_finite()));
+    let instant = Audio::from_f32(&[0.5], one, SampleRate::SPEECH).expect("sound");
+    assert!(matches!(encoder.prepare(&instant.into()), Err(Error::Argument { .. })));
+    let refusal = encoder.prepare(&"a text".into()).expect_err("refused").to_string();
+    assert!(refusal.contains("text") && refusal.contains("sound"), "{refusal}");
+}
+
+#[test]
+fn motion_is_prepared_as_the_tower_reads_it() {
+    let encoder = tower(Modality::IMU);
+    let shape = features(&expected(), "imu.0").shape;
+    let [.., channels, steps] = shape[..] else { panic!("channels and steps, got {shape:?}") };
+    let source = ImuSource::android(200.0, ImuLayout::AccelerometerGyroscope);
+    let motion = |samples: Vec<f32>| Input::Motion {
+        window: ImuWindow::new(source, samples, None).expect("window"),
+        repair: Repair::Refuse,
+    };
+    let samples: Vec<f32> = (0..channels * steps).map(|i| (i as f32 * 0.37).sin()).collect();
+    let prepared = encoder.prepare(&motion(samples.clone())).expect("prepared");
+    assert_eq!(prepared.shape, [channels, steps]);
+    // The same rate, units and axes: a transposition and nothing else.
+    for step in 0..steps {
+        for channel in 0..channels {
+            let (ours, given) = (prepared.values[channel * steps + step], samples[step * channels + channel]);
+            assert!((ours - given).abs() < 1e-6, "step {step}, channel {channel}: {ours} of {given}");
+        }
+    }
+    let mut gap = samples;
+    gap[7] = f32::NAN;
+    assert!(matches!(encoder.prepare(&motion(gap)), Err(Error::Argument { .. })));
+    assert!(matches!(encoder.prepare(&"a text".into()), Err(Error::Argument { .. })));
 }

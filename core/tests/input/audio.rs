@@ -107,7 +107,7 @@ fn filter_banks_are_torchaudio_s() {
 
 #[test]
 fn imagebind_hears_three_clips() {
-    let found = FeatureExtractor::imagebind().expect("constants").extract(&sound()).expect("clips");
+    let found = FeatureExtractor::imagebind(128, 204).expect("constants").extract(&sound()).expect("clips");
     assert_eq!(found.shape, [3, 128, 204]);
     compare("sound.imagebind", &found, 6, Along::Columns);
 }
@@ -189,7 +189,10 @@ fn one_sample_is_enough_where_silence_may_follow_and_refused_elsewhere() {
     let whisper = extractor("WhisperFeatureExtractor").extract(&click).expect("30 s of silence follow");
     assert!(whisper.values.iter().all(|v| v.is_finite()));
     assert!(argument(extractor("ASTFeatureExtractor").extract(&click)).contains("1 samples, one frame has 400"));
-    assert!(argument(FeatureExtractor::imagebind().expect("constants").extract(&click)).contains("one frame has 400"));
+    assert!(
+        argument(FeatureExtractor::imagebind(128, 204).expect("constants").extract(&click))
+            .contains("one frame has 400")
+    );
     let own = MelConfig { samples: None, ..MelConfig::whisper(80) };
     assert!(argument(FeatureExtractor::log_mel(own).expect("config").extract(&click)).contains("needs 201"));
     // As few as the message says.
@@ -203,7 +206,7 @@ fn sound_longer_than_a_window_is_refused_and_silence_is_finite() {
     let long = Audio::from_f32(&vec![0.0; 480_001], Channels::MONO, RATE).expect("silence");
     let reason = argument(extractor("WhisperFeatureExtractor").extract(&long));
     assert!(reason.contains("480001") && reason.contains("windows"), "{reason}");
-    for extractor in [extractor("ASTFeatureExtractor"), FeatureExtractor::imagebind().expect("constants")] {
+    for extractor in [extractor("ASTFeatureExtractor"), FeatureExtractor::imagebind(128, 204).expect("constants")] {
         assert!(extractor.extract(&long).expect("silence").values.iter().all(|v| v.is_finite()));
     }
     let raw = extractor("Wav2Vec2FeatureExtractor").extract(&long).expect("silence");

@@ -14,11 +14,9 @@ const FORMAT: &str = "preprocessor_config.json";
 const RAW_VARIANCE_FLOOR: f64 = 1e-7;
 /// Most frames of a fixed length.
 const MAX_FRAMES: u64 = 1 << 16;
-/// ImageBind reads three clips of two seconds; 198 frames of each, filled up to 204.
+/// ImageBind reads three clips of two seconds.
 const IMAGEBIND_CLIPS: usize = 3;
 const IMAGEBIND_CLIP_SAMPLES: usize = 2 * 16_000;
-const IMAGEBIND_FRAMES: usize = 204;
-const IMAGEBIND_BINS: usize = 128;
 /// Of AudioSet, from ImageBind's data loader.
 const IMAGEBIND_NORM: Normalize = Normalize::Affine { mean: -4.268, std: 9.138 };
 
@@ -41,7 +39,10 @@ enum Kind {
         normalize: Normalize,
     },
     /// Clips spread over the sound.
-    Clips(Fbank),
+    Clips {
+        fbank: Fbank,
+        frames: usize,
+    },
     Raw(RawScale),
 }
 
@@ -85,14 +86,18 @@ impl FeatureExtractor {
         Ok(Self { rate: config.check()?, kind: Kind::LogMel(LogMel::new(config)?) })
     }
 
-    /// ImageBind's: three clips of two seconds that are evenly spread over the sound (its beginning, middle and end), 128
-    /// filters, 204 frames, constants of AudioSet.
+    /// ImageBind's: three clips of two seconds that are evenly spread over the sound (its beginning, middle and end), constants
+    /// of AudioSet. The released network reads 128 `bins` and 204 `frames`, of which two seconds fill 198.
     ///
     /// # Errors
-    /// None in practice: the constants are in range.
-    pub fn imagebind() -> Result<Self> {
-        let fbank = hanning(SampleRate::SPEECH, IMAGEBIND_BINS)?;
-        Ok(Self { rate: SampleRate::SPEECH, kind: Kind::Clips(fbank) })
+    /// [`Error::Argument`] for a number of bins or frames that is out of range.
+    pub fn imagebind(bins: usize, frames: usize) -> Result<Self> {
+        if !(4..=512).contains(&bins) || !(1..=MAX_FRAMES).contains(&(frames as u64)) {
+            let reason = format!("{bins} bins and {frames} frames, accepted are 4 to 512 and 1 to {MAX_FRAMES}");
+            return Err(Error::argument("clips", reason));
+        }
+        let fbank = hanning(SampleRate::SPEECH, bins)?;
+        Ok(Self { rate: SampleRate::SPEECH, kind: Kind::Clips { fbank, frames } })
     }
 
     /// The rate that the network hears.
@@ -121,7 +126,7 @@ impl FeatureExtractor {
                 normalize.apply(&mut mel);
                 Ok(AudioFeatures { values: mel.by_frame(), shape: vec![mel.frames(), mel.bins()] })
             }
-            Kind::Clips(fbank) => clips(fbank, audio.samples()),
+            Kind::Clips { fbank, frames } => clips(fbank, *frames, audio.samples()),
             Kind::Raw(scale) => Ok(scaled(*scale, audio.samples())),
         }
     }
@@ -175,17 +180,18 @@ fn hanning(rate: SampleRate, bins: usize) -> Result<Fbank> {
 /// The clips begin at exact fractions of the room that they have. The original computes the same in floating point, where
 /// the length in seconds is rounded, and may begin a clip one sample earlier. It also removes
 /// the mean of a clip; the filter bank removes that of each frame, which leaves nothing of the former.
-fn clips(fbank: &Fbank, samples: &[f32]) -> Result<AudioFeatures> {
-    let mut values = Vec::with_capacity(IMAGEBIND_CLIPS * IMAGEBIND_BINS * IMAGEBIND_FRAMES);
+fn clips(fbank: &Fbank, frames: usize, samples: &[f32]) -> Result<AudioFeatures> {
+    let (mut values, mut bins) = (Vec::new(), 0);
     let room = samples.len().saturating_sub(IMAGEBIND_CLIP_SAMPLES);
     for clip in 0..IMAGEBIND_CLIPS {
         let start = room * clip / (IMAGEBIND_CLIPS - 1);
         let end = samples.len().min(start + IMAGEBIND_CLIP_SAMPLES);
-        let mut mel = fbank.frames(&samples[start..end], IMAGEBIND_FRAMES)?.resized(IMAGEBIND_FRAMES)?;
+        let mut mel = fbank.frames(&samples[start..end], frames)?.resized(frames)?;
         IMAGEBIND_NORM.apply(&mut mel);
+        bins = mel.bins();
         values.extend(mel.into_values());
     }
-    Ok(AudioFeatures { values, shape: vec![IMAGEBIND_CLIPS, IMAGEBIND_BINS, IMAGEBIND_FRAMES] })
+    Ok(AudioFeatures { values, shape: vec![IMAGEBIND_CLIPS, bins, frames] })
 }
 
 fn scaled(scale: RawScale, samples: &[f32]) -> AudioFeatures {

@@ -11,7 +11,7 @@ use super::stem::{STEM_EPS, Stem};
 use super::tower::{Plan, Tower};
 use super::trunk::Keys;
 use crate::error::{Error, Result};
-use crate::input::Input;
+use crate::input::{FeatureExtractor, Input};
 use crate::model::layer::{Bias, ConvShape, Grid, Loader};
 use crate::model::modality::Modality;
 
@@ -53,6 +53,10 @@ fn stem(loader: &mut Loader<'_>, config: &TowerConfig<'_>, module: &str) -> Resu
 }
 
 fn prepare(tower: &Tower, input: &Input) -> Result<Features> {
-    let reason = format!("give normalised spectrograms of shape {:?}", tower.stem.shape);
-    Err(Error::unsupported(format!("{} for the sound encoder", input.kind()), reason))
+    let Input::Sound(audio) = input else {
+        return Err(Error::argument("input", format!("{}, the encoder reads sound", input.kind())));
+    };
+    let Grid { height: bins, width: frames } = tower.stem.grid;
+    let features = FeatureExtractor::imagebind(bins, frames)?.extract(audio)?;
+    Features::new(features.values, features.shape)
 }

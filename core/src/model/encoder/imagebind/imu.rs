@@ -79,6 +79,10 @@ fn stem(loader: &mut Loader<'_>, config: &TowerConfig<'_>, module: &str) -> Resu
 }
 
 fn prepare(tower: &Tower, input: &Input) -> Result<Features> {
-    let reason = format!("give windows of shape {:?} at {} Hz", tower.stem.shape, RATE);
-    Err(Error::unsupported(format!("{} for the IMU encoder", input.kind()), reason))
+    let Input::Motion { window, repair } = input else {
+        return Err(Error::argument("input", format!("{}, the encoder reads motion", input.kind())));
+    };
+    let shape = tower.stem.shape.clone();
+    let config = ImuConfig { steps: shape[1], ..self::input() };
+    Features::new(config.prepare(window, *repair)?, shape)
 }
