@@ -22,7 +22,8 @@ pub struct LoadedComponent {
 
 #[derive(Debug)]
 struct Slot {
-    model: Arc<dyn Any + Send + Sync>,
+    /// The component as different models, such as an encoder and the recogniser around it; they map the same bytes.
+    models: Vec<Arc<dyn Any + Send + Sync>>,
     bytes: u64,
     used: u64,
 }
@@ -76,7 +77,7 @@ impl Components {
             if bytes > budget {
                 return Err(Error::Memory { what: component.name().to_owned(), needed: bytes, limit: budget });
             }
-            self.state().make_room(budget - bytes);
+            self.state().make_room(budget - bytes, component.name());
         }
         let model = Arc::new(open(Part { name: component.name().to_owned(), bytes }, component.entry())?);
         self.state().insert(component.name(), model.clone(), bytes);
@@ -98,20 +99,22 @@ impl State {
         self.uses += 1;
         let slot = self.slots.get_mut(name)?;
         slot.used = self.uses;
-        slot.model.clone().downcast().ok()
+        slot.models.iter().find_map(|model| Arc::clone(model).downcast().ok())
     }
 
     fn insert(&mut self, name: &str, model: Arc<dyn Any + Send + Sync>, bytes: u64) {
         self.uses += 1;
-        self.slots.insert(name.to_owned(), Slot { model, bytes, used: self.uses });
+        let slot = self.slots.entry(name.to_owned()).or_insert(Slot { models: Vec::new(), bytes, used: 0 });
+        slot.models.push(model);
+        slot.used = self.uses;
     }
 
-    /// Drops least recently used components until `room` bytes hold the rest.
-    fn make_room(&mut self, room: u64) {
-        while self.slots.values().map(|slot| slot.bytes).sum::<u64>() > room {
-            let Some(oldest) = self.slots.iter().min_by_key(|(_, slot)| slot.used).map(|(name, _)| name.clone()) else {
-                return;
-            };
+    /// Drops least recently used components until `room` bytes hold the rest, not counting `kept`.
+    fn make_room(&mut self, room: u64, kept: &str) {
+        let others = |(name, _): &(&String, &Slot)| *name != kept;
+        while self.slots.iter().filter(others).map(|(_, slot)| slot.bytes).sum::<u64>() > room {
+            let oldest = self.slots.iter().filter(others).min_by_key(|(_, slot)| slot.used);
+            let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { return };
             log::info!("component '{oldest}' is dropped to make room");
             self.slots.remove(&oldest);
         }

@@ -25,7 +25,9 @@ pub use event::{AdapterUse, Event, FinishReason, GenerateStats, Sink};
 pub use language::LanguageModel;
 pub use memory::ProcessMemory;
 pub use prompt::Prompt;
-pub use recognizer::{ListenOptions, Listener, Recognizer, Search, Segment, SpeechTask};
+pub use recognizer::{
+    ListenOptions, Listener, Pace, RECOGNIZERS, Recognizer, RecognizerFamily, Search, Segment, SpeechTask,
+};
 pub use request::{GenerateOptions, Request};
 pub use sampler::{Sampler, Sampling};
 pub use speech::{SpeakOptions, Speech, SpeechGenerator};
@@ -38,6 +40,7 @@ use crate::error::{Error, Result};
 use crate::foundation::{ComponentKind, Foundation};
 use crate::model::Modality;
 use components::Components;
+use recognizer::SpeechModel;
 
 /// How an engine is opened.
 #[derive(Clone, Copy, Debug, Default)]
@@ -113,6 +116,16 @@ impl Engine {
         self.components.get(component, |part, path| EncoderModel::open(part, path, modality))
     }
 
+    /// The speech recogniser, loaded on first use: the component of the speech encoder with what makes text of it.
+    ///
+    /// # Errors
+    /// [`Error::MissingComponent`] or [`Error::Memory`]; [`Error::Unsupported`] for an encoder without a recogniser around
+    /// it; as its loading otherwise.
+    pub fn recognizer(&self) -> Result<Arc<dyn Recognizer>> {
+        let component = self.foundation.component(ComponentKind::Encoder(Modality::SPEECH))?;
+        Ok(Arc::clone(&self.components.get(component, SpeechModel::open)?.0))
+    }
+
     /// Components that are loaded, by name.
     #[must_use]
     pub fn loaded(&self) -> Vec<LoadedComponent> {
@@ -145,6 +158,11 @@ impl Engine {
                 let model = self.language()?;
                 let tied = model.backbone().config().tie_word_embeddings;
                 bind(&package, &Base { linears: model.backbone().linears(), fingerprint, tied })?
+            }
+            ComponentKind::Encoder(Modality::SPEECH) if recognizer::family(component.entry())?.is_some() => {
+                // The encoder is a part of it and has the same identities, so the adapter acts on either.
+                let model = self.recognizer()?;
+                bind(&package, &Base { linears: model.linears(), fingerprint, tied: false })?
             }
             ComponentKind::Encoder(modality) if modality != Modality::TEXT => {
                 let model = self.encoder(modality)?;

@@ -32,6 +32,17 @@ pub enum Search {
     Beam(usize),
 }
 
+/// What matters more: the text itself, or that it comes early.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pace {
+    /// Wide windows: the least work and the most context per second of sound.
+    #[default]
+    Thorough,
+    /// Narrow steps: text comes about two seconds after the words, for several times the work.
+    Live,
+}
+
 /// How speech is heard.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListenOptions {
@@ -41,6 +52,8 @@ pub struct ListenOptions {
     pub task: SpeechTask,
     /// How texts are searched.
     pub search: Search,
+    /// Early text or less work. A recogniser whose windows are fixed hears alike at either pace.
+    pub pace: Pace,
     /// Seed of the sampling that a temperature above 0 does when a text looks wrong.
     pub seed: u64,
 }
@@ -79,12 +92,16 @@ pub trait Recognizer: std::fmt::Debug + Send + Sync {
     /// Languages that it can be told to expect, by code; empty where there is no choice.
     fn languages(&self) -> Vec<String>;
 
-    /// Begins to listen to one stream, under `adapter` if given.
+    /// Begins to listen to one stream, under `adapter` if given. The listener keeps recogniser and adapter alive.
     ///
     /// # Errors
     /// [`crate::Error::Argument`] for an unknown language or a beam out of range; [`crate::Error::Unsupported`] for a task
     /// that the model cannot do.
-    fn listen(&self, options: &ListenOptions, adapter: Option<Arc<Adapter>>) -> Result<Box<dyn Listener + Send + '_>>;
+    fn listen(
+        self: Arc<Self>,
+        options: &ListenOptions,
+        adapter: Option<Arc<Adapter>>,
+    ) -> Result<Box<dyn Listener + Send>>;
 }
 
 /// One stream of speech. Holds a window of samples at most, however long the stream is.

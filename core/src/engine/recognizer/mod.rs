@@ -1,5 +1,8 @@
 //! Speech recognisers: networks with the search that turns what they hear into text.
 
 mod contract;
+mod registry;
 
-pub use contract::{ListenOptions, Listener, Recognizer, Search, Segment, SpeechTask};
+pub use contract::{ListenOptions, Listener, Pace, Recognizer, Search, Segment, SpeechTask};
+pub use registry::{RECOGNIZERS, RecognizerFamily};
+pub(super) use registry::{SpeechModel, family};
