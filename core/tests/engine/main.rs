@@ -1,6 +1,7 @@
 //! Integration tests of the engine against references that others computed.
 
 mod adapters;
+mod ast;
 mod backbone;
 mod classifiers;
 mod encoder;

@@ -106,6 +106,17 @@ impl FeatureExtractor {
         self.rate
     }
 
+    /// Extents of what comes out, outermost first, where they do not depend on the sound: AST's `[frames, bins]` and
+    /// ImageBind's `[clips, bins, frames]`.
+    #[must_use]
+    pub fn output(&self) -> Option<Vec<usize>> {
+        match &self.kind {
+            Kind::Frames { fbank, frames, .. } => Some(vec![*frames, fbank.config().bins]),
+            Kind::Clips { fbank, frames } => Some(vec![IMAGEBIND_CLIPS, fbank.config().bins, *frames]),
+            Kind::LogMel(_) | Kind::Raw(_) => None,
+        }
+    }
+
     /// The features: `[n_mels, frames]` of log-mel extractors such as Whisper's, `[frames, bins]` of AST's,
     /// `[clips, bins, frames]` of ImageBind's, `[samples]` of Wav2Vec2's.
     ///

@@ -1,22 +1,40 @@
 //! The classifier that a checkpoint itself brings, such as one of ImageNet's classes.
 
-use std::ops::RangeFrom;
+use std::ops::Range;
 
 use serde_json::Value;
 
 use super::contract::Encoding;
 use super::fields::{Fields, MAX_TABLE};
 use crate::error::{Error, Result};
-use crate::model::layer::Loader;
+use crate::model::layer::{LayerNorm, Loader};
 use crate::quant::Matrix;
 
-/// Which of an input's hidden states a linear reads.
+/// Which of an input's hidden states are averaged for a linear.
 #[derive(Clone, Debug)]
 pub(super) enum HeadInput {
-    /// The state of one token.
-    Token(usize),
-    /// The average of all tokens from one on.
-    Mean(RangeFrom<usize>),
+    /// Those of some tokens.
+    Tokens(Range<usize>),
+    /// Those of all tokens from one on.
+    Rest(usize),
+}
+
+/// Where a checkpoint keeps a classifier, or one of two.
+#[derive(Clone, Debug)]
+pub(super) struct HeadLayers<'a> {
+    /// A layer norm before the linear: its module and what it adds to the variance.
+    pub(super) norm: Option<(&'a str, f64)>,
+    /// The linear's module, `[labels, width]` with a bias.
+    pub(super) linear: &'a str,
+    /// What it reads.
+    pub(super) input: HeadInput,
+}
+
+impl<'a> HeadLayers<'a> {
+    /// A linear without a norm.
+    pub(super) fn linear(linear: &'a str, input: HeadInput) -> Self {
+        Self { norm: None, linear, input }
+    }
 }
 
 /// A classification head over the last hidden states; where a checkpoint has two, their logits are averaged.
@@ -30,35 +48,40 @@ pub struct Head {
 #[derive(Debug)]
 struct Part {
     input: HeadInput,
+    norm: Option<LayerNorm>,
     /// `[labels, width]`.
     weight: Matrix,
     bias: Vec<f32>,
 }
 
 impl Head {
-    /// Loads the linears `parts`, each `(module, input)` and `[labels, width]` with a bias. Names of the labels come from
+    /// Loads a head of `parts`, `None` where the checkpoint lacks the first one's weight. Names of the labels come from
     /// `id2label`; without it they are `LABEL_0`, `LABEL_1` and so on, as transformers names them.
     ///
     /// # Errors
     /// [`Error::MissingTensor`], [`Error::Shape`], or [`Error::Malformed`] for names that do not fit the weight.
-    pub(super) fn load(
+    pub(super) fn load_if_present(
         loader: &Loader<'_>,
         config: &Fields<'_>,
         width: usize,
-        parts: &[(&str, HeadInput)],
-    ) -> Result<Self> {
+        parts: &[HeadLayers<'_>],
+    ) -> Result<Option<Self>> {
+        if !parts.first().is_some_and(|part| loader.has(&format!("{}.weight", part.linear))) {
+            return Ok(None);
+        }
         let mut labels = labels(config)?;
         let mut loaded = Vec::with_capacity(parts.len());
-        for (module, input) in parts {
-            let weight = loader.tensor(&format!("{module}.weight"))?;
+        for HeadLayers { norm, linear, input } in parts {
+            let weight = loader.tensor(&format!("{linear}.weight"))?;
             let labels = labels.get_or_insert_with(|| {
                 (0..weight.shape.first().copied().unwrap_or(0)).map(|i| format!("LABEL_{i}")).collect()
             });
             let weight = Matrix::new(weight, labels.len(), width)?;
-            let bias = loader.values(&format!("{module}.bias"), &[labels.len()])?;
-            loaded.push(Part { input: input.clone(), weight, bias });
+            let bias = loader.values(&format!("{linear}.bias"), &[labels.len()])?;
+            let norm = norm.map(|(module, eps)| loader.layer_norm(module, width, eps)).transpose()?;
+            loaded.push(Part { input: input.clone(), norm, weight, bias });
         }
-        Ok(Self { labels: labels.unwrap_or_default(), width, parts: loaded })
+        Ok(Some(Self { labels: labels.unwrap_or_default(), width, parts: loaded }))
     }
 
     /// Class names, in the order of the logits.
@@ -77,8 +100,8 @@ impl Head {
         let mut logits = vec![0.0; self.labels.len()];
         for part in &self.parts {
             let read = match &part.input {
-                HeadInput::Token(at) => rows.get(*at..at + 1),
-                HeadInput::Mean(from) => rows.get(from.clone()),
+                HeadInput::Tokens(range) => rows.get(range.clone()),
+                HeadInput::Rest(from) => rows.get(*from..),
             };
             let Some(read) = read.filter(|rows| whole && !rows.is_empty()) else {
                 let found = encoding.states.len();
@@ -89,6 +112,9 @@ impl Head {
                 input.iter_mut().zip(*row).for_each(|(x, v)| *x += v);
             }
             input.iter_mut().for_each(|x| *x /= read.len() as f32);
+            if let Some(norm) = &part.norm {
+                norm.apply(&mut input);
+            }
             let mut out = vec![0.0; self.labels.len()];
             part.weight.multiply(&input, 1, &mut out);
             for ((sum, y), b) in logits.iter_mut().zip(&out).zip(&part.bias) {

@@ -1,6 +1,7 @@
 //! Encoders: one modality each into a shared embedding space.
 
 mod anchor;
+mod ast;
 mod attention_pool;
 mod bert;
 mod clip_text;
@@ -16,6 +17,7 @@ mod tower;
 mod vit;
 mod vit_config;
 mod vit_load;
+mod vit_names;
 
 pub use anchor::Anchor;
 pub use bert::{Bert, BertConfig, Sequence};

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::contract::Encoder;
-use super::{imagebind, tower, vit_load as vit};
+use super::{ast, imagebind, tower, vit_load as vit};
 use crate::error::{Error, Result};
 use crate::model::modality::Modality;
 use crate::weights::{Checkpoint, read_bounded};
@@ -42,6 +42,7 @@ pub const FAMILIES: &[Family] = &[
     Family { model_type: "siglip_vision_model", modality: Modality::IMAGE, open: vit::open },
     Family { model_type: "vit", modality: Modality::IMAGE, open: vit::open },
     Family { model_type: "deit", modality: Modality::IMAGE, open: vit::open },
+    Family { model_type: "audio-spectrogram-transformer", modality: Modality::SOUND, open: ast::open },
     Family { model_type: "imagebind", modality: Modality::IMAGE, open: imagebind::vision::open },
     Family { model_type: "imagebind", modality: Modality::SOUND, open: imagebind::audio::open },
     Family { model_type: "imagebind", modality: Modality::IMU, open: imagebind::imu::open },

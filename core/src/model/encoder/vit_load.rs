@@ -3,10 +3,11 @@
 use super::attention_pool::AttentionPool;
 use super::contract::Encoder;
 use super::fields::Fields;
-use super::head::{Head, HeadInput};
+use super::head::{Head, HeadInput, HeadLayers};
 use super::registry::Source;
 use super::vit::{Pooling, VisionTransformer};
 use super::vit_config::{VitConfig, VitKind};
+use super::vit_names;
 use crate::error::{Error, Result};
 use crate::input::ImageProcessor;
 use crate::model::layer::{Bias, BlockNames, ConvShape, Loader, Prefix, TransformerBlock};
@@ -17,17 +18,6 @@ const PROJECTION: &str = "visual_projection";
 const CLASSIFIER: &str = "classifier";
 /// DeiT's classifiers of its two special tokens.
 const DISTILLED: [&str; 2] = ["cls_classifier", "distillation_classifier"];
-
-/// ViT's and DeiT's module paths within a block, and how transformers 5 names the same layers in memory, where PEFT
-/// reads them; files keep the older names.
-const VIT_LAYERS: [(&str, &str); 6] = [
-    ("attention.attention.query", "attention.q_proj"),
-    ("attention.attention.key", "attention.k_proj"),
-    ("attention.attention.value", "attention.v_proj"),
-    ("attention.output.dense", "attention.o_proj"),
-    ("intermediate.dense", "mlp.fc1"),
-    ("output.dense", "mlp.fc2"),
-];
 
 /// Opens an image tower.
 ///
@@ -78,7 +68,7 @@ fn clip(source: &Source<'_>, config: VitConfig, processor: Option<ImageProcessor
         None
     };
     let logit_scale = exponential(&loader)?;
-    let head = head(source, &loader, width, &[(CLASSIFIER, HeadInput::Mean(1..))])?;
+    let head = head(source, &loader, width, &[HeadLayers::linear(CLASSIFIER, HeadInput::Rest(1))])?;
     let mut table = loader.finish("CLIP image tower", of_text_tower)?;
     table.respell(in_pair);
     let pooling = Pooling::Class { norm, projection };
@@ -114,7 +104,7 @@ fn siglip(source: &Source<'_>, config: VitConfig, processor: Option<ImageProcess
     let loader = loader.whole();
     let logit_scale = exponential(&loader)?;
     let logit_bias = loader.optional("logit_bias")?.and_then(|bias| bias.to_f32().first().copied());
-    let head = head(source, &loader, width, &[(CLASSIFIER, HeadInput::Mean(0..))])?;
+    let head = head(source, &loader, width, &[HeadLayers::linear(CLASSIFIER, HeadInput::Rest(0))])?;
     let mut table = loader.finish("SigLIP image tower", of_text_tower)?;
     table.respell(in_pair);
     Ok(VisionTransformer {
@@ -146,14 +136,7 @@ fn vit(source: &Source<'_>, config: VitConfig, processor: Option<ImageProcessor>
     }
     let tokens = config.patches() + special.len() / width;
     let positions = loader.values("embeddings.position_embeddings", &[1, tokens, width])?;
-    let names = BlockNames {
-        attention_norm: "layernorm_before",
-        attention: [VIT_LAYERS[0].0, VIT_LAYERS[1].0, VIT_LAYERS[2].0, VIT_LAYERS[3].0],
-        mlp_norm: "layernorm_after",
-        mlp: [VIT_LAYERS[4].0, VIT_LAYERS[5].0],
-        biases: [config.qkv_bias, config.qkv_bias, config.qkv_bias, Bias::Required],
-    };
-    let blocks = blocks(&mut loader, "encoder.layer", &names, &config)?;
+    let blocks = blocks(&mut loader, "encoder.layer", &vit_names::block(config.qkv_bias), &config)?;
     let norm = Some(loader.layer_norm("layernorm", width, config.block.eps)?);
     let pooler = if loader.has("pooler.dense.weight") {
         Some(loader.linear("pooler.dense", config.projection, width, Bias::Required)?)
@@ -163,14 +146,14 @@ fn vit(source: &Source<'_>, config: VitConfig, processor: Option<ImageProcessor>
     // The token that stands for a masked patch in pretraining.
     let mask = loader.full_name("embeddings.mask_token");
     let loader = loader.whole();
-    let parts: &[(&str, HeadInput)] = if deit && loader.has(&format!("{}.weight", DISTILLED[0])) {
-        &[(DISTILLED[0], HeadInput::Token(0)), (DISTILLED[1], HeadInput::Token(1))]
+    let parts = if deit && loader.has(&format!("{}.weight", DISTILLED[0])) {
+        (0..2).map(|token| HeadLayers::linear(DISTILLED[token], HeadInput::Tokens(token..token + 1))).collect()
     } else {
-        &[(CLASSIFIER, HeadInput::Token(0))]
+        vec![HeadLayers::linear(CLASSIFIER, HeadInput::Tokens(0..1))]
     };
-    let head = head(source, &loader, width, parts)?;
+    let head = head(source, &loader, width, &parts)?;
     let mut table = loader.finish("ViT image tower", |name| name == mask)?;
-    table.respell(in_memory);
+    table.respell(vit_names::in_memory);
     Ok(VisionTransformer {
         config,
         processor,
@@ -186,13 +169,6 @@ fn vit(source: &Source<'_>, config: VitConfig, processor: Option<ImageProcessor>
         logit_scale: None,
         logit_bias: None,
     })
-}
-
-/// How transformers 5 names a layer in memory.
-fn in_memory(module: &str) -> Option<String> {
-    let (block, part) = module.strip_prefix("encoder.layer.")?.split_once('.')?;
-    let (_, newer) = VIT_LAYERS.iter().find(|(name, _)| *name == part)?;
-    Some(format!("layers.{block}.{newer}"))
 }
 
 fn patches(config: &VitConfig) -> ConvShape {
@@ -215,8 +191,6 @@ fn exponential(loader: &Loader<'_>) -> Result<Option<f32>> {
 }
 
 /// The checkpoint's classifier, where it has the first of its `parts`.
-fn head(source: &Source<'_>, loader: &Loader<'_>, width: usize, parts: &[(&str, HeadInput)]) -> Result<Option<Head>> {
-    let present = parts.first().is_some_and(|(module, _)| loader.has(&format!("{module}.weight")));
-    let config = Fields::new(source.config, "config.json");
-    present.then(|| Head::load(loader, &config, width, parts)).transpose()
+fn head(source: &Source<'_>, loader: &Loader<'_>, width: usize, parts: &[HeadLayers<'_>]) -> Result<Option<Head>> {
+    Head::load_if_present(loader, &Fields::new(source.config, "config.json"), width, parts)
 }
