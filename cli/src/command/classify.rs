@@ -51,7 +51,8 @@ pub fn run(args: &ClassifyArgs, home: &Home, console: &Console) -> anyhow::Resul
     };
     let engine = args.model.open(home)?;
     let adapter = args.adapter.install(&engine, home)?;
-    let options = ClassifyOptions { labels: args.labels.clone(), template: args.template.clone(), adapter };
+    let options =
+        ClassifyOptions { labels: args.labels.clone(), template: args.template.clone(), adapter, ..Default::default() };
     let result = engine.classify(input, &options)?;
     if console.format() == Format::Json {
         console.json(&result)?;

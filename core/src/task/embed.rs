@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::foundation::ComponentKind;
 use crate::input::Input;
 use crate::model::Modality;
+use crate::model::encoder::Encoding;
 
 /// A vector in a shared space.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,52 +22,93 @@ pub struct Embedding {
     pub trace: Trace,
 }
 
-/// An input's vector as its encoder gives it.
-pub(super) struct Embedded {
-    /// Not normalised, but for texts.
-    pub(super) vector: Vec<f32>,
+/// How an input is embedded.
+#[derive(Clone, Debug, Default)]
+pub struct EmbedOptions {
+    /// An adapter of the component that reads the input; `None` is the bare base.
+    pub adapter: Option<Arc<Adapter>>,
+    /// What the input shows where its kind does not tell, such as a depth map in a picture or speech in a sound: the encoder
+    /// of that modality reads it. By default the adapter's component decides, else the kind of input.
+    pub modality: Option<Modality>,
+}
+
+/// An input as its encoder gives it.
+pub(super) struct Encoded {
+    /// Without states of texts. The embedding is not normalised, but for texts.
+    pub(super) encoding: Encoding,
     /// What made it, but for texts.
     pub(super) model: Option<Arc<EncoderModel>>,
     pub(super) step: Step,
 }
 
 impl Engine {
-    /// Embeds one input with its own encoder, under `adapter` if given; the backbone is neither loaded nor run.
+    /// Embeds one input with its own encoder; the backbone is neither loaded nor run.
     ///
     /// # Errors
-    /// [`Error::MissingComponent`] without an encoder for it; [`Error::Adapter`] for an adapter of another component.
-    pub fn embed(&self, input: impl Into<Input>, adapter: Option<&Adapter>) -> Result<Embedding> {
-        let embedded = self.embed_input(&input.into(), adapter)?;
-        let mut vector = embedded.vector;
+    /// [`Error::MissingComponent`] without an encoder for it; [`Error::Argument`] for a modality that is not the input's;
+    /// [`Error::Adapter`] for an adapter of another component.
+    pub fn embed(&self, input: impl Into<Input>, options: &EmbedOptions) -> Result<Embedding> {
+        let encoded = self.encode_input(&input.into(), options.modality, options.adapter.as_deref())?;
+        let mut vector = encoded.encoding.embedding;
         crate::model::encoder::normalise(&mut vector);
-        Ok(Embedding { vector, trace: Trace::new(DataPath::Encoder, vec![embedded.step]) })
+        Ok(Embedding { vector, trace: Trace::new(DataPath::Encoder, vec![encoded.step]) })
     }
 
-    pub(super) fn embed_input(&self, input: &Input, adapter: Option<&Adapter>) -> Result<Embedded> {
-        let modality = match input {
+    /// The modality that `input` is read as, and the component that reads it.
+    pub(super) fn reader(
+        &self,
+        input: &Input,
+        modality: Option<Modality>,
+        adapter: Option<&Adapter>,
+    ) -> Result<(Modality, &str)> {
+        let of_adapter = adapter.and_then(|adapter| self.modality_of(&adapter.package.task().component));
+        let modality = modality.or(of_adapter).unwrap_or(match input {
             Input::Text(_) => Modality::TEXT,
             Input::Image(_) => Modality::IMAGE,
             Input::Sound(_) => Modality::SOUND,
             Input::Motion { .. } => Modality::IMU,
-        };
+        });
+        if matches!(input, Input::Text(_)) != (modality == Modality::TEXT) {
+            return Err(Error::argument("input", format!("{}, which is not read as {modality}", input.kind())));
+        }
         let component = self.foundation().component(ComponentKind::Encoder(modality))?.name();
         if let Some(adapter) = adapter.filter(|adapter| adapter.package.task().component != component) {
             let reason =
                 format!("it acts on '{}', the input is read by '{component}'", adapter.package.task().component);
             return Err(Error::adapter(&adapter.alias, reason));
         }
+        Ok((modality, component))
+    }
+
+    /// What the encoder of that name reads.
+    fn modality_of(&self, component: &str) -> Option<Modality> {
+        let found = self.foundation().components().iter().find(|other| other.name() == component)?;
+        match found.kind() {
+            ComponentKind::Encoder(modality) => Some(modality),
+            _ => None,
+        }
+    }
+
+    pub(super) fn encode_input(
+        &self,
+        input: &Input,
+        modality: Option<Modality>,
+        adapter: Option<&Adapter>,
+    ) -> Result<Encoded> {
+        let (modality, _) = self.reader(input, modality, adapter)?;
         let deltas = adapter.map(|adapter| &adapter.bound.deltas);
         let missing = "invariant: one input gives one vector";
         if let Input::Text(text) = input {
             let model = self.text()?;
             let start = Instant::now();
-            let vector = model.embed(&[text], deltas)?.pop().expect(missing);
-            return Ok(Embedded { vector, step: model.part().step(start), model: None });
+            let embedding = model.embed(&[text], deltas)?.pop().expect(missing);
+            let encoding = Encoding { embedding, states: Vec::new() };
+            return Ok(Encoded { encoding, step: model.part().step(start), model: None });
         }
         let model = self.encoder(modality)?;
         let start = Instant::now();
-        let vector = model.encode(std::slice::from_ref(input), deltas)?.pop().expect(missing).embedding;
-        Ok(Embedded { vector, step: model.part().step(start), model: Some(model) })
+        let encoding = model.encode(std::slice::from_ref(input), deltas)?.pop().expect(missing);
+        Ok(Encoded { encoding, step: model.part().step(start), model: Some(model) })
     }
 }
 

@@ -9,7 +9,8 @@ mod score;
 pub use chat::Chat;
 pub use classify::{
     Classification, ClassifyOptions, DEFAULT_TEMPLATE, IMAGE_TEMPLATE, LabelScore, MOTION_TEMPLATE, SOUND_TEMPLATE,
+    ScoredBy, Scoring,
 };
-pub use embed::{Embedding, similarity};
+pub use embed::{EmbedOptions, Embedding, similarity};
 pub use retrieve::{Index, Match};
 pub use score::{Perplexity, SCORE_CHUNK};

@@ -6,6 +6,7 @@ use loam::input::{Audio, Channels, Input, SampleRate};
 use loam::model::Modality;
 use loam::model::encoder::{Encoder, Encoding, Features, Item, open};
 use loam::quant::Deltas;
+use loam::task::EmbedOptions;
 use loam::weights::Safetensors;
 use loam::{Error, Result};
 
@@ -103,8 +104,9 @@ fn samples_match_transformers_pipeline() {
         assert!(worst.iter().all(|w| *w <= PIPELINE), "sound {index}: {worst:?}");
     }
     let adapter = engine.install("ear", path("peft/ast-r2"), InstallPolicy::Create).expect("installed");
-    let (plain, adapted) = (engine.embed(sound(&file, 0), None), engine.embed(sound(&file, 0), Some(&*adapter)));
-    let (plain, adapted) = (plain.expect("embedded").vector, adapted.expect("embedded").vector);
+    let plain = engine.embed(sound(&file, 0), &EmbedOptions::default()).expect("embedded").vector;
+    let options = EmbedOptions { adapter: Some(adapter), ..EmbedOptions::default() };
+    let adapted = engine.embed(sound(&file, 0), &options).expect("embedded").vector;
     assert!(max_difference(&plain, &adapted) > 1e-2);
 }
 

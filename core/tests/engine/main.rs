@@ -4,6 +4,7 @@ mod adapters;
 mod ast;
 mod backbone;
 mod classifiers;
+mod classify;
 mod encoder;
 mod fixture;
 mod formats;

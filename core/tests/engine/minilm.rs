@@ -56,7 +56,7 @@ fn bad_labels_and_templates_are_refused() {
     let options = |labels: &[&str], template: Option<&str>| ClassifyOptions {
         labels: labels.iter().map(|&l| l.to_owned()).collect(),
         template: template.map(str::to_owned),
-        adapter: None,
+        ..ClassifyOptions::default()
     };
     for bad in [
         options(&[], None),

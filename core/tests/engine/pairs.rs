@@ -9,6 +9,7 @@ use loam::input::{Image, Input};
 use loam::model::encoder::{ClipText, Encoder, Encoding, Features, Item, TextEncoder, open, open_text};
 use loam::model::{LinearTable, Modality};
 use loam::quant::Deltas;
+use loam::task::EmbedOptions;
 use loam::weights::{Checkpoint, Safetensors};
 use loam::{Error, Result};
 
@@ -194,8 +195,9 @@ fn an_adapter_is_installed_on_the_tower_that_it_names() {
     engine.install("tint", path("peft/siglip-image-r2"), InstallPolicy::Create).expect("installed");
     engine.install("accent", path("peft/siglip-text-r2"), InstallPolicy::Create).expect("installed");
     let adapter = engine.adapters().get("accent").expect("an adapter");
-    let (plain, accented) = (engine.embed("a cat", None), engine.embed("a cat", Some(&*adapter)));
-    let (plain, accented) = (plain.expect("embedded").vector, accented.expect("embedded").vector);
+    let plain = engine.embed("a cat", &EmbedOptions::default()).expect("embedded").vector;
+    let options = EmbedOptions { adapter: Some(adapter), ..EmbedOptions::default() };
+    let accented = engine.embed("a cat", &options).expect("embedded").vector;
     assert!(max_difference(&plain, &accented) > 1e-2);
 }
 

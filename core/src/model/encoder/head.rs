@@ -37,10 +37,35 @@ impl<'a> HeadLayers<'a> {
     }
 }
 
+/// What a checkpoint's classifier was trained for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// One label of several: a softmax over the logits.
+    SingleLabel,
+    /// Any number of labels: a sigmoid of each logit.
+    MultiLabel,
+    /// Values: the logits themselves.
+    Regression,
+}
+
+impl Problem {
+    /// `problem_type` of `config.json`; where it is missing, one output is a value, as in transformers.
+    fn parse(config: &Fields<'_>, outputs: usize) -> Result<Self> {
+        match config.text_or("problem_type", "")? {
+            "" if outputs == 1 => Ok(Self::Regression),
+            "" | "single_label_classification" => Ok(Self::SingleLabel),
+            "multi_label_classification" => Ok(Self::MultiLabel),
+            "regression" => Ok(Self::Regression),
+            _ => Err(config.wrong("problem_type", "one of transformers' problem types")),
+        }
+    }
+}
+
 /// A classification head over the last hidden states; where a checkpoint has two, their logits are averaged.
 #[derive(Debug)]
 pub struct Head {
     labels: Vec<String>,
+    problem: Problem,
     width: usize,
     parts: Vec<Part>,
 }
@@ -81,7 +106,14 @@ impl Head {
             let norm = norm.map(|(module, eps)| loader.layer_norm(module, width, eps)).transpose()?;
             loaded.push(Part { input: input.clone(), norm, weight, bias });
         }
-        Ok(Some(Self { labels: labels.unwrap_or_default(), width, parts: loaded }))
+        let labels = labels.unwrap_or_default();
+        Ok(Some(Self { problem: Problem::parse(config, labels.len())?, labels, width, parts: loaded }))
+    }
+
+    /// What it was trained for.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        self.problem
     }
 
     /// Class names, in the order of the logits.

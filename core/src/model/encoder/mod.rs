@@ -24,7 +24,7 @@ pub use bert::{Bert, BertConfig, Sequence};
 pub use clip_text::ClipText;
 pub use contract::{Encoder, Encoding, Features, Item};
 pub(crate) use fields::{Fields, MAX_WIDTH};
-pub use head::Head;
+pub use head::{Head, Problem};
 pub use idefics3::Idefics3Vision;
 pub use registry::{FAMILIES, Family, Source, modality, open};
 pub use sentence::{Pooling, SentenceEncoder};
