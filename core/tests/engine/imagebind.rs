@@ -23,6 +23,8 @@ const TOWERS: &[Case] = &[
     ("vision", Modality::IMAGE, &["vision.still.0", "vision.video.0"]),
     ("audio", Modality::SOUND, &["audio.0", "audio.1"]),
     ("imu", Modality::IMU, &["imu.0", "imu.1"]),
+    ("depth", Modality::new("depth"), &["depth.0"]),
+    ("thermal", Modality::new("thermal"), &["thermal.0"]),
 ];
 
 fn expected() -> Safetensors {
@@ -95,8 +97,9 @@ fn texts_match_the_formulae_bare_and_adapted() {
 /// Scales of the modality and of texts, both bounded, as in ImageBind's products of embeddings.
 #[test]
 fn logit_scales_are_those_of_the_modality_and_of_texts() {
-    for (modality, scale) in [(Modality::IMAGE, 100.0), (Modality::SOUND, 2000.0), (Modality::IMU, 500.0)] {
-        let found = tower(modality).logit_scale().expect("the file has the text tower's");
+    let scales = [100.0, 2000.0, 500.0, 500.0, 1000.0];
+    for ((_, modality, _), scale) in TOWERS.iter().zip(scales) {
+        let found = tower(*modality).logit_scale().expect("the file has the text tower's");
         assert!((found / scale - 1.0).abs() < 1e-5, "{modality}: {found}");
     }
 }
@@ -325,8 +328,11 @@ fn inputs_that_do_not_fit_are_refused() {
     refused(Modality::IMAGE, &[3, 12, 13]);
     refused(Modality::IMAGE, &[2, 3, 12, 12]);
     refused(Modality::IMAGE, &[3, 3, 12, 12]);
-    for modality in [Modality::IMAGE, Modality::SOUND, Modality::IMU] {
-        assert!(tower(modality).prepare(&Input::from("a text")).is_err());
+    refused(Modality::new("depth"), &[3, 12, 12]);
+    refused(Modality::new("depth"), &[1, 12, 13]);
+    refused(Modality::new("thermal"), &[12, 12]);
+    for (_, modality, _) in TOWERS {
+        assert!(tower(*modality).prepare(&Input::from("a text")).is_err());
     }
 }
 
@@ -334,7 +340,8 @@ fn inputs_that_do_not_fit_are_refused() {
 fn a_bare_imagebind_has_a_component_per_tower_and_reads_pictures() {
     let engine = Engine::open(path("models/imagebind-tiny")).expect("engine");
     let kinds: Vec<String> = engine.foundation().components().iter().map(|c| c.kind().to_string()).collect();
-    assert_eq!(kinds[..4], ["text-encoder", "image-encoder", "sound-encoder", "imu-encoder"]);
+    let towers = ["text", "image", "sound", "imu", "depth", "thermal"].map(|name| format!("{name}-encoder"));
+    assert_eq!(kinds, towers);
     let image = Image::from_pixels(&[90; 5 * 9 * 3], PixelLayout::Rgb, 9, 5).expect("image");
     let features = tower(Modality::IMAGE).prepare(&Input::Image(image)).expect("prepared");
     assert_eq!(features.shape, [3, 12, 12]);

@@ -12,6 +12,7 @@ mod imagebind;
 mod kernels;
 mod layers;
 mod minilm;
+mod modality;
 mod pairs;
 mod projector;
 mod regression;

@@ -46,6 +46,8 @@ pub const FAMILIES: &[Family] = &[
     Family { model_type: "imagebind", modality: Modality::IMAGE, open: imagebind::vision::open },
     Family { model_type: "imagebind", modality: Modality::SOUND, open: imagebind::audio::open },
     Family { model_type: "imagebind", modality: Modality::IMU, open: imagebind::imu::open },
+    Family { model_type: "imagebind", modality: imagebind::depth::DEPTH, open: imagebind::depth::open },
+    Family { model_type: "imagebind", modality: imagebind::thermal::THERMAL, open: imagebind::thermal::open },
     Family { model_type: "loam-tower", modality: Modality::IMAGE, open: tower::open },
     Family { model_type: "loam-tower", modality: Modality::SOUND, open: tower::open },
     Family { model_type: "loam-tower", modality: Modality::SPEECH, open: tower::open },

@@ -12,7 +12,10 @@
 //!   "audio":  { "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "num_mel_bins": 128,
 //!               "max_length": 204, "patch_size": 16, "stride": 10 },
 //!   "imu":    { "hidden_size": 512, "num_hidden_layers": 6, "num_attention_heads": 8, "num_channels": 6,
-//!               "max_length": 2000, "patch_size": 8 } }
+//!               "max_length": 2000, "patch_size": 8 },
+//!   "depth":  { "hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 8, "image_size": 224, "patch_size": 16 },
+//!   "thermal": { "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "image_size": 224,
+//!                "patch_size": 16 } }
 //! ```
 //!
 //! A tower takes its own tensors and leaves those of the other towers in the file, known to this engine or not. An
@@ -24,9 +27,11 @@
 
 pub(super) mod audio;
 mod config;
+pub(super) mod depth;
 pub(super) mod imu;
 mod stem;
 pub(super) mod text;
+pub(super) mod thermal;
 mod tower;
 mod trunk;
 pub(super) mod vision;
