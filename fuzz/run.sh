@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 seconds=${1:-240}
 targets=("${@:2}")
-[ ${#targets[@]} -gt 0 ] || targets=(gguf safetensors adapter gguf_tokenizer chat_template image audio)
+[ ${#targets[@]} -gt 0 ] || targets=(gguf safetensors pytorch adapter gguf_tokenizer chat_template image audio)
 toolchain=${LOAM_FUZZ_TOOLCHAIN:-nightly}
 max_files=30
 max_bytes=2048
@@ -25,7 +25,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 max_len() {
     case $1 in
-        gguf | safetensors | adapter) echo 8192 ;;
+        gguf | safetensors | pytorch | adapter) echo 8192 ;;
         *) echo 4096 ;;
     esac
 }

@@ -1,7 +1,9 @@
 """Seeds of the fuzz targets, made from the test fixtures with the standard library only."""
 
+import io
 import json
 import struct
+import zipfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -128,6 +130,15 @@ def adapter(folder: Path) -> bytes:
     return struct.pack("<Q", len(data)) + data + raw[8 + length :]
 
 
+def tensors_pickle() -> bytes:
+    """A state dict of two views of one storage of 24 singles."""
+    storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x18tQ"
+    out = b"\x80\x02}("
+    for name, view in ((b"a", b"K\0K\x04K\x06\x86K\x06K\x01\x86"), (b"b", b"K\x02K\x05K\x04\x86K\x01K\x06\x86")):
+        out += b"X\x01\0\0\0" + name + b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + view + b"\x89}tR"
+    return out + b"u."
+
+
 def main() -> None:
     put("gguf", "llama", llama())
     put("gguf", "v2", gguf({"general.alignment": 64, "a": [1.0, 2.0], "b": [1], "c": ["x"]}, {"w": [32, 2]}, 2))
@@ -142,6 +153,15 @@ def main() -> None:
             put("safetensors", f"{name}-header", b"\1" + header)
     shard = {"a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}, "__metadata__": {"format": "pt"}}
     put("safetensors", "small", b"\0" + safetensors(shard, 16))
+
+    for path in sorted((TESTS / "fixtures" / "pytorch").glob("*.pth")):
+        raw = path.read_bytes()
+        put("pytorch", f"{path.stem}-whole", b"\0" + raw)
+        if zipfile.is_zipfile(io.BytesIO(raw)):
+            with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+                pickle = next(name for name in archive.namelist() if name.endswith("data.pkl"))
+                put("pytorch", f"{path.stem}-pickle", b"\1" + archive.read(pickle))
+    put("pytorch", "small", b"\1" + tensors_pickle())
 
     for folder in sorted((TESTS / "fixtures" / "peft").iterdir()):
         if folder.is_dir():

@@ -6,7 +6,7 @@ use super::trace::Part;
 use crate::error::{Error, Result};
 use crate::input::{ChatOptions, ChatTemplate, Message, Tokenizer, encode_chat};
 use crate::model::backbone::Backbone;
-use crate::weights::Checkpoint;
+use crate::weights::{Checkpoint, Naming};
 
 /// A loaded language model. Immutable and shared.
 #[derive(Debug)]
@@ -34,12 +34,12 @@ impl LanguageModel {
     pub(crate) fn from_checkpoint(part: Part, path: &Path, checkpoint: &Checkpoint) -> Result<Self> {
         let backbone = Backbone::from_checkpoint(path, checkpoint)?;
         let (tokenizer, template) = match checkpoint {
-            Checkpoint::Gguf(file) => {
+            Checkpoint::Gguf(file) if checkpoint.naming() == Naming::Gguf => {
                 let tokenizer = Tokenizer::from_gguf(file.metadata())?;
                 let template = ChatTemplate::from_gguf(file.metadata(), &tokenizer)?;
                 (Some(tokenizer), template)
             }
-            Checkpoint::Safetensors(_) => {
+            _ => {
                 let dir = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new(".")) };
                 if dir.join("tokenizer.json").exists() {
                     let tokenizer = Tokenizer::from_dir(dir)?;

@@ -15,7 +15,7 @@ pub use manifest::{ComponentKind, ComponentRecord, FileRecord, MANIFEST, Manifes
 
 use crate::error::{Error, Result};
 use crate::model::encoder::{FAMILIES, TEXT_FAMILIES};
-use crate::weights::{Checkpoint, read_bounded, sha256_file};
+use crate::weights::{Checkpoint, is_named_as_weights, read_bounded, sha256_file};
 
 const MAX_CONFIG: u64 = 4 << 20;
 
@@ -54,7 +54,12 @@ impl Component {
     /// [`Error::Io`]; as [`Checkpoint::open`] for a bare model.
     pub fn weight_bytes(&self) -> Result<u64> {
         match &self.record {
-            Some(record) => Ok(record.files.iter().filter(|file| is_weights(&file.path)).map(|file| file.bytes).sum()),
+            Some(record) => Ok(record
+                .files
+                .iter()
+                .filter(|file| is_named_as_weights(Path::new(&file.path)))
+                .map(|file| file.bytes)
+                .sum()),
             None => Checkpoint::open(&self.entry)?
                 .files()
                 .iter()
@@ -82,7 +87,7 @@ impl Component {
             Some(record) => record
                 .files
                 .iter()
-                .filter(|file| is_weights(&file.path))
+                .filter(|file| is_named_as_weights(Path::new(&file.path)))
                 .map(|file| (file_name(&file.path), file.sha256.clone()))
                 .collect(),
             None => Checkpoint::open(&self.entry)?
@@ -101,11 +106,6 @@ impl Component {
         };
         Ok(self.fingerprint.get_or_init(|| fingerprint))
     }
-}
-
-fn is_weights(path: &str) -> bool {
-    let extension = Path::new(path).extension().and_then(|e| e.to_str());
-    matches!(extension, Some("gguf" | "safetensors"))
 }
 
 fn file_name(path: &str) -> String {

@@ -45,25 +45,30 @@ impl BlockType {
     /// # Errors
     /// [`Error::Unsupported`] naming the tensor and the number.
     pub fn from_ggml(id: u32, tensor: &str) -> Result<Self> {
-        Ok(match id {
-            0 => Self::F32,
-            1 => Self::F16,
-            2 => Self::Q4_0,
-            3 => Self::Q4_1,
-            6 => Self::Q5_0,
-            7 => Self::Q5_1,
-            8 => Self::Q8_0,
-            10 => Self::Q2_K,
-            11 => Self::Q3_K,
-            12 => Self::Q4_K,
-            13 => Self::Q5_K,
-            14 => Self::Q6_K,
-            30 => Self::BF16,
-            other => {
-                let reason = "read are F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 and Q2_K to Q6_K";
-                return Err(Error::unsupported(format!("ggml type {other} of tensor '{tensor}'"), reason));
-            }
+        Self::ALL.into_iter().find(|kind| kind.ggml() == id).ok_or_else(|| {
+            let reason = "read are F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 and Q2_K to Q6_K";
+            Error::unsupported(format!("ggml type {id} of tensor '{tensor}'"), reason)
         })
+    }
+
+    /// ggml's number of the type.
+    #[must_use]
+    pub fn ggml(self) -> u32 {
+        match self {
+            Self::F32 => 0,
+            Self::F16 => 1,
+            Self::Q4_0 => 2,
+            Self::Q4_1 => 3,
+            Self::Q5_0 => 6,
+            Self::Q5_1 => 7,
+            Self::Q8_0 => 8,
+            Self::Q2_K => 10,
+            Self::Q3_K => 11,
+            Self::Q4_K => 12,
+            Self::Q5_K => 13,
+            Self::Q6_K => 14,
+            Self::BF16 => 30,
+        }
     }
 
     /// The name that ggml and its tools print.

@@ -23,7 +23,11 @@ const MAX_METADATA: usize = 1 << 16;
 const MAX_TENSORS: usize = 1 << 16;
 /// `general.alignment` must be a power of two up to this many bytes.
 const MAX_ALIGNMENT: u64 = 1 << 20;
-const DEFAULT_ALIGNMENT: u64 = 32;
+pub(super) const DEFAULT_ALIGNMENT: u64 = 32;
+/// Names what the file is of.
+pub(super) const ARCHITECTURE_KEY: &str = "general.architecture";
+/// The architecture of a file that only holds tensors, under the names of a Hugging Face checkpoint.
+pub(super) const HUGGING_FACE: &str = "hugging-face";
 
 /// A metadata value. Integers keep their sign but not their width.
 #[derive(Clone, Debug, PartialEq)]
@@ -198,6 +202,12 @@ impl Gguf {
         self.file.path()
     }
 
+    /// Whether its tensors have the names of a Hugging Face checkpoint, whose configuration lies beside the file.
+    #[must_use]
+    pub fn has_hugging_face_names(&self) -> bool {
+        self.metadata.str(ARCHITECTURE_KEY) == Some(HUGGING_FACE)
+    }
+
     /// The key-value section.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
@@ -267,7 +277,8 @@ impl Header {
         for _ in 0..count {
             let name = reader.string()?;
             let dims = reader.u32()? as usize;
-            if dims == 0 || dims > MAX_DIMS {
+            // No dimension at all: one value, such as a scale of logits.
+            if dims > MAX_DIMS {
                 return Err(reader.malformed(format!("tensor '{name}' has {dims} dimensions")));
             }
             let mut shape = Vec::with_capacity(dims);
@@ -284,7 +295,7 @@ impl Header {
         raw.into_iter()
             .map(|(name, shape, kind, offset)| {
                 let elements = checked_elements(&name, &shape)?;
-                let row = shape.last().copied().unwrap_or(0);
+                let row = shape.last().copied().unwrap_or(1);
                 let len = kind.bytes_for(&name, row, elements)?;
                 let start = data_start.checked_add(offset);
                 let end = start.and_then(|s| s.checked_add(len as u64)).filter(|&end| end <= total);

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, Metadata, SafeTensors};
-use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::weights::dtype::BlockType;
 use crate::weights::mmap::MappedFile;
+use crate::weights::shards::ShardIndex;
 use crate::weights::tensor::{MAX_DIMS, TensorView, checked_elements};
 
 const FORMAT: &str = "safetensors";
@@ -19,10 +19,6 @@ const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 /// Headers are JSON of about 100 bytes per tensor; the crate's own limit is 100 MB.
 const MAX_HEADER: u64 = 32 << 20;
-/// An index holds one line per tensor.
-const MAX_INDEX: u64 = 32 << 20;
-/// The largest published checkpoints have a few hundred shards.
-const MAX_SHARDS: usize = 1024;
 
 #[derive(Clone, Debug)]
 struct Entry {
@@ -39,11 +35,6 @@ pub struct Safetensors {
     shards: Vec<MappedFile>,
     tensors: HashMap<String, Entry>,
     metadata: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-struct Index {
-    weight_map: BTreeMap<String, String>,
 }
 
 impl Safetensors {
@@ -64,37 +55,15 @@ impl Safetensors {
     }
 
     fn sharded(dir: &Path) -> Result<Self> {
-        let index_path = dir.join(INDEX);
-        if !index_path.exists() {
-            let reason = format!("expected {SINGLE}, {INDEX} or foundation.json in it");
-            return Err(Error::unsupported(format!("directory '{}'", dir.display()), reason));
-        }
-        let text = read_bounded(&index_path, MAX_INDEX)?;
-        let index: Index =
-            serde_json::from_slice(&text).map_err(|e| Error::malformed(index_path.display(), "shard index", e))?;
-        let mut files: Vec<&String> = index.weight_map.values().collect();
-        files.sort();
-        files.dedup();
-        if files.is_empty() || files.len() > MAX_SHARDS {
-            let reason = format!("{} shards, expected 1 to {MAX_SHARDS}", files.len());
-            return Err(Error::malformed(index_path.display(), "shard index", reason));
-        }
-        for file in &files {
-            let plain = Path::new(file).components().count() == 1 && !file.starts_with('.');
-            if !plain {
-                let reason = format!("shard '{file}' is not a plain file name");
-                return Err(Error::malformed(index_path.display(), "shard index", reason));
-            }
-        }
-        let opened = Self::from_files(files.iter().map(|file| dir.join(file)).collect())?;
-        for (tensor, file) in &index.weight_map {
-            let entry = opened.tensors.get(tensor).ok_or_else(|| Error::MissingTensor(tensor.clone()))?;
-            if files[entry.shard] != file {
-                let reason = format!("tensor '{tensor}' is not in its shard '{file}'");
-                return Err(Error::malformed(index_path.display(), "shard index", reason));
-            }
-        }
+        let index = ShardIndex::read(&dir.join(INDEX))?;
+        let opened = Self::from_files(index.paths(dir))?;
+        index.check(|tensor| opened.tensors.get(tensor).map(|entry| entry.shard))?;
         Ok(opened)
+    }
+
+    /// Whether a directory holds a checkpoint of this format.
+    pub(super) fn is_in(dir: &Path) -> bool {
+        dir.join(SINGLE).is_file() || dir.join(INDEX).is_file()
     }
 
     fn from_files(paths: Vec<PathBuf>) -> Result<Self> {

@@ -15,6 +15,8 @@ mod minilm;
 mod modality;
 mod pairs;
 mod projector;
+mod pytorch;
+mod quantized;
 mod regression;
 mod smollm2;
 mod smolvlm;

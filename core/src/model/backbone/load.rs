@@ -13,7 +13,7 @@ use super::{Backbone, gguf, hugging_face};
 use crate::error::{Error, Result};
 use crate::model::table::{LinearRole, LinearTable, RowOrder};
 use crate::quant::{Linear, Matrix};
-use crate::weights::{Checkpoint, TensorView, read_bounded};
+use crate::weights::{Checkpoint, Naming, TensorView, read_bounded};
 
 /// Configurations are a few KB of JSON.
 const MAX_CONFIG: u64 = 4 << 20;
@@ -24,8 +24,8 @@ const MAX_CONFIG: u64 = 4 << 20;
 /// As [`hugging_face::from_config`] and [`gguf::from_gguf`].
 pub(super) fn config(path: &Path, checkpoint: &Checkpoint) -> Result<BackboneConfig> {
     match checkpoint {
-        Checkpoint::Gguf(file) => gguf::from_gguf(file),
-        Checkpoint::Safetensors(_) => {
+        Checkpoint::Gguf(file) if checkpoint.naming() == Naming::Gguf => gguf::from_gguf(file),
+        _ => {
             let dir = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new(".")) };
             let file = dir.join("config.json");
             let text = read_bounded(&file, MAX_CONFIG)?;
@@ -41,10 +41,10 @@ pub(super) fn config(path: &Path, checkpoint: &Checkpoint) -> Result<BackboneCon
 /// # Errors
 /// [`Error::MissingTensor`], [`Error::Shape`], or [`Error::Unsupported`] for a tensor that would go unused.
 pub(super) fn backbone(checkpoint: &Checkpoint, config: BackboneConfig) -> Result<Backbone> {
-    let names = match checkpoint {
-        Checkpoint::Gguf(_) => Names::Gguf,
-        Checkpoint::Safetensors(files) => {
-            let known: HashSet<String> = files.names().into_iter().collect();
+    let names = match checkpoint.naming() {
+        Naming::Gguf => Names::Gguf,
+        Naming::HuggingFace => {
+            let known: HashSet<String> = checkpoint.names().into_iter().collect();
             Names::hugging_face(config.family, |name| known.contains(name))
                 .ok_or_else(|| Error::MissingTensor("model.embed_tokens.weight".into()))?
         }
