@@ -248,14 +248,23 @@ impl Binder<'_> {
         }
         self.bound.rank = self.bound.rank.max(rank);
         match &layer.role {
-            LinearRole::Convolution { kernel } => {
+            LinearRole::Convolution { kernel, groups } => {
                 let channels = layer.inputs / kernel.iter().product::<usize>();
                 // PEFT's A is a convolution with the base's kernel, its B one with a kernel of 1.
                 let down = self.flat(down, &[&[rank, channels][..], kernel].concat(), [rank, layer.inputs])?;
                 let ones = vec![1; kernel.len()];
-                let up = self.flat(up, &[&[layer.outputs, rank][..], &ones].concat(), [layer.outputs, rank])?;
+                if !rank.is_multiple_of(*groups) {
+                    let reason = format!("tensor '{}': rank {rank} does not divide into {groups} groups", up.name);
+                    return Err(self.refuse(reason));
+                }
+                let own = rank / groups;
+                let up = self.flat(up, &[&[layer.outputs, own][..], &ones].concat(), [layer.outputs, own])?;
                 let a = self.matrix(down, rank, layer.inputs)?;
-                let b = self.matrix(up, layer.outputs, rank)?;
+                let b = if *groups == 1 {
+                    self.matrix(up, layer.outputs, rank)?
+                } else {
+                    ungrouped(&up.to_f32(), layer.outputs, rank, *groups)
+                };
                 self.bound.deltas.low_rank.insert(layer.id, LowRank { a, b, scale });
             }
             LinearRole::Linear => {
@@ -360,4 +369,15 @@ impl Binder<'_> {
         let weight = self.matrix(weight, labels, width)?;
         Ok(Some(AdapterHead { weight, bias }))
     }
+}
+
+/// `B` of a grouped convolution, `[rows, rank / groups]`, as a matrix over all ranks: a row reads those of its group.
+fn ungrouped(values: &[f32], rows: usize, rank: usize, groups: usize) -> Matrix {
+    let own = rank / groups;
+    let mut whole = vec![0.0; rows * rank];
+    for (row, values) in values.chunks_exact(own).enumerate() {
+        let first = row * rank + row / (rows / groups) * own;
+        whole[first..first + own].copy_from_slice(values);
+    }
+    Matrix::from_f32(&whole, rows, rank)
 }

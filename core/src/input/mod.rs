@@ -27,6 +27,7 @@ mod to_json;
 mod token_model;
 mod tokenizer;
 
+pub(crate) use audio::check_samples;
 pub use audio::{
     Audio, AudioFeatures, AudioWindows, Channels, Cut, Fbank, FbankConfig, FbankWindow, FeatureExtractor, Log, LogMel,
     MelConfig, MelScale, Normalize, PcmFormat, Resampler, SampleRate, Spectrogram, SpectrogramEnds,

@@ -8,6 +8,7 @@ mod layer;
 mod modality;
 mod ops;
 pub mod projector;
+pub mod recognizer;
 mod table;
 
 pub use cache::{BLOCK_TOKENS, CacheShape, KvCache};

@@ -41,6 +41,9 @@ pub enum LinearRole {
     Convolution {
         /// Taps per axis, as many as the stored weight has axes.
         kernel: Vec<usize>,
+        /// Groups of channels that do not see each other; 1 for a plain convolution. PEFT's `A` sees all channels, its `B`
+        /// has groups too.
+        groups: usize,
     },
     /// `[vocabulary, width]`, indexed by token.
     Embedding,

@@ -5,6 +5,7 @@ mod ast;
 mod backbone;
 mod classifiers;
 mod classify;
+mod ctc;
 mod encoder;
 mod fixture;
 mod formats;

@@ -1,7 +1,9 @@
 //! Speech recognisers: networks with the search that turns what they hear into text.
 
 mod contract;
+mod ctc;
 mod registry;
+mod writer;
 
 pub use contract::{ListenOptions, Listener, Pace, Recognizer, Search, Segment, SpeechTask};
 pub use registry::{RECOGNIZERS, RecognizerFamily};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::contract::Recognizer;
+use super::ctc;
 use crate::engine::trace::Part;
 use crate::error::{Error, Result};
 use crate::weights::read_bounded;
@@ -24,7 +25,8 @@ pub struct RecognizerFamily {
 }
 
 /// All recognisers.
-pub const RECOGNIZERS: &[RecognizerFamily] = &[];
+pub const RECOGNIZERS: &[RecognizerFamily] =
+    &[RecognizerFamily { model_type: "wav2vec2", writes: ctc::is_wav2vec2_ctc, open: ctc::open_wav2vec2 }];
 
 /// The family of the model in `dir`, `None` for an encoder alone.
 ///

@@ -117,6 +117,12 @@ impl FeatureExtractor {
         }
     }
 
+    /// Whether the network reads samples, `[samples]`, rather than a spectrogram.
+    #[must_use]
+    pub fn reads_samples(&self) -> bool {
+        matches!(self.kind, Kind::Raw(_))
+    }
+
     /// The features: `[n_mels, frames]` of log-mel extractors such as Whisper's, `[frames, bins]` of AST's,
     /// `[clips, bins, frames]` of ImageBind's, `[samples]` of Wav2Vec2's.
     ///

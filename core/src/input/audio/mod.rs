@@ -20,6 +20,7 @@ pub use fbank::{Fbank, FbankConfig, FbankWindow};
 pub use log_mel::LogMel;
 pub use mel_config::{Cut, Log, MelConfig, MelScale, SpectrogramEnds};
 pub use normalize::Normalize;
+pub(crate) use pcm::check as check_samples;
 pub use pcm::{Audio, Channels, PcmFormat, SampleRate};
 pub use resample::Resampler;
 pub use spectrogram::Spectrogram;

@@ -214,7 +214,7 @@ fn refused(index: usize, sample: f32) -> Error {
 ///
 /// # Errors
 /// [`Error::Argument`] naming the index.
-pub(super) fn check(samples: &[f32], start: usize) -> Result<()> {
+pub(crate) fn check(samples: &[f32], start: usize) -> Result<()> {
     match samples.iter().position(|&s| !accepted(s)) {
         Some(index) => Err(refused(start.saturating_add(index), samples[index])),
         None => Ok(()),

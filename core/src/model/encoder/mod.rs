@@ -18,6 +18,7 @@ mod vit;
 mod vit_config;
 mod vit_load;
 mod vit_names;
+pub(crate) mod wav2vec2;
 
 pub use anchor::Anchor;
 pub use bert::{Bert, BertConfig, Sequence};
@@ -26,6 +27,7 @@ pub use contract::{Encoder, Encoding, Features, Item};
 pub(crate) use fields::{Fields, MAX_WIDTH};
 pub use head::{Head, Problem};
 pub use idefics3::Idefics3Vision;
+pub(crate) use registry::ModelDir;
 pub use registry::{FAMILIES, Family, Source, modality, open};
 pub use sentence::{Pooling, SentenceEncoder};
 pub(crate) use text::normalise;

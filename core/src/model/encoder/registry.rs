@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::contract::Encoder;
-use super::{ast, imagebind, tower, vit_load as vit};
+use super::{ast, imagebind, tower, vit_load as vit, wav2vec2};
 use crate::error::{Error, Result};
 use crate::model::modality::Modality;
 use crate::weights::{Checkpoint, read_bounded};
@@ -19,8 +19,45 @@ pub struct Source<'a> {
     pub checkpoint: &'a Checkpoint,
     /// `config.json`.
     pub config: &'a Value,
-    /// `preprocessor_config.json`, where there is one.
+    /// `preprocessor_config.json`, or that part of `processor_config.json`, where there is one.
     pub preprocessor: Option<&'a Value>,
+}
+
+/// A directory with what a [`Source`] borrows.
+#[derive(Debug)]
+pub(crate) struct ModelDir {
+    checkpoint: Checkpoint,
+    config: Value,
+    preprocessor: Option<Value>,
+}
+
+impl ModelDir {
+    /// Reads the configurations and opens the weights.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Malformed`]; as [`Checkpoint::open`] otherwise.
+    pub(crate) fn open(dir: &Path) -> Result<Self> {
+        Self::with_config(dir, read_json(&dir.join("config.json"))?)
+    }
+
+    fn with_config(dir: &Path, config: Value) -> Result<Self> {
+        let (own, whole) = (dir.join("preprocessor_config.json"), dir.join("processor_config.json"));
+        let preprocessor = if own.is_file() {
+            Some(read_json(&own)?)
+        } else if whole.is_file() {
+            // How transformers 5 saves all parts of a processor.
+            let whole = read_json(&whole)?;
+            ["feature_extractor", "image_processor"].iter().find_map(|part| whole.get(part)).cloned()
+        } else {
+            None
+        };
+        Ok(Self { checkpoint: Checkpoint::open(dir)?, config, preprocessor })
+    }
+
+    /// What models are built from.
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source { checkpoint: &self.checkpoint, config: &self.config, preprocessor: self.preprocessor.as_ref() }
+    }
 }
 
 /// One kind of encoder.
@@ -48,6 +85,7 @@ pub const FAMILIES: &[Family] = &[
     Family { model_type: "imagebind", modality: Modality::IMU, open: imagebind::imu::open },
     Family { model_type: "imagebind", modality: imagebind::depth::DEPTH, open: imagebind::depth::open },
     Family { model_type: "imagebind", modality: imagebind::thermal::THERMAL, open: imagebind::thermal::open },
+    Family { model_type: "wav2vec2", modality: Modality::SPEECH, open: wav2vec2::open },
     Family { model_type: "loam-tower", modality: Modality::IMAGE, open: tower::open },
     Family { model_type: "loam-tower", modality: Modality::SOUND, open: tower::open },
     Family { model_type: "loam-tower", modality: Modality::SPEECH, open: tower::open },
@@ -69,17 +107,13 @@ pub fn modality(name: &str) -> Option<Modality> {
 /// [`Error::Shape`].
 pub fn open(dir: &Path, modality: Modality) -> Result<Box<dyn Encoder>> {
     let config = read_json(&dir.join("config.json"))?;
-    let preprocessor = dir.join("preprocessor_config.json");
-    let preprocessor = if preprocessor.is_file() { Some(read_json(&preprocessor)?) } else { None };
     let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or("missing");
     let family = FAMILIES.iter().find(|f| f.model_type == model_type && f.modality == modality).ok_or_else(|| {
         let known: Vec<&str> = FAMILIES.iter().filter(|f| f.modality == modality).map(|f| f.model_type).collect();
         let what = format!("{} encoder of model_type '{model_type}'", modality.as_str());
         Error::unsupported(what, format!("these are run: {}", known.join(", ")))
     })?;
-    let checkpoint = Checkpoint::open(dir)?;
-    let source = Source { checkpoint: &checkpoint, config: &config, preprocessor: preprocessor.as_ref() };
-    let encoder = (family.open)(&source)?;
+    let encoder = (family.open)(&ModelDir::with_config(dir, config)?.source())?;
     if encoder.modality() != modality {
         let what = format!("component for {modality}");
         return Err(Error::unsupported(what, format!("its configuration says {}", encoder.modality())));

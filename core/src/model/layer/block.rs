@@ -127,23 +127,44 @@ impl TransformerBlock {
 
     /// Runs all sequences of `pass`; `x` is `[rows, width]`. Company never changes a sequence's result.
     pub(crate) fn forward(&self, pass: &Pass<'_>, x: &mut [f32]) {
-        let normed = self.attention_norm.of(x);
+        let attended = self.attended(pass, self.attention_norm.of(x));
+        add(x, &attended);
+        let inner = self.inner(pass, &self.mlp_norm.of(x), attended);
+        add(x, &inner);
+    }
+
+    /// As [`TransformerBlock::forward`] with each norm after its sum, as the first transformers had them:
+    /// `x = norm(x + attention(x))`, then `x = norm(x + mlp(x))`.
+    pub(crate) fn forward_post_norm(&self, pass: &Pass<'_>, x: &mut [f32]) {
+        let attended = self.attended(pass, x.to_vec());
+        add(x, &attended);
+        self.attention_norm.apply(x);
+        let inner = self.inner(pass, x, attended);
+        add(x, &inner);
+        self.mlp_norm.apply(x);
+    }
+
+    /// Self-attention of the rows `x`.
+    fn attended(&self, pass: &Pass<'_>, x: Vec<f32>) -> Vec<f32> {
         let (mut q, mut k, mut v) = (vec![0.0; x.len()], vec![0.0; x.len()], vec![0.0; x.len()]);
         let [query, key, value, output] = &self.attention;
-        query.forward(&normed, pass.deltas, &mut q);
-        key.forward(&normed, pass.deltas, &mut k);
-        value.forward(&normed, pass.deltas, &mut v);
-        let mut attended = normed;
-        self.attend(pass, &q, &k, &v, &mut attended);
-        output.forward(&attended, pass.deltas, &mut q);
-        add(x, &q);
-        let normed = self.mlp_norm.of(x);
+        query.forward(&x, pass.deltas, &mut q);
+        key.forward(&x, pass.deltas, &mut k);
+        value.forward(&x, pass.deltas, &mut v);
+        let mut mixed = x;
+        self.attend(pass, &q, &k, &v, &mut mixed);
+        output.forward(&mixed, pass.deltas, &mut q);
+        q
+    }
+
+    /// The MLP of the rows `x`, into `out`.
+    fn inner(&self, pass: &Pass<'_>, x: &[f32], mut out: Vec<f32>) -> Vec<f32> {
         let [up, down] = &self.mlp;
         let mut inner = vec![0.0; pass.deltas.len() * up.outputs()];
-        up.forward(&normed, pass.deltas, &mut inner);
+        up.forward(x, pass.deltas, &mut inner);
         self.activation.apply(&mut inner);
-        down.forward(&inner, pass.deltas, &mut q);
-        add(x, &q);
+        down.forward(&inner, pass.deltas, &mut out);
+        out
     }
 
     fn attend(&self, pass: &Pass<'_>, q: &[f32], k: &[f32], v: &[f32], out: &mut [f32]) {

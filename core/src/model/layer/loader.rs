@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 use super::conv::{Conv, ConvShape};
+use super::grouped::GroupedConv;
 use super::norm::{Affine, LayerNorm};
 use crate::error::{Error, Result};
 use crate::model::table::{LinearRole, LinearTable, RowOrder};
@@ -192,8 +193,27 @@ impl<'a> Loader<'a> {
         weight.shape = vec![shape.outputs, shape.patch()];
         let weight = Matrix::new(weight, shape.outputs, shape.patch())?;
         let size = (weight.rows(), weight.cols());
-        let id = self.table.add(module.to_owned(), LinearRole::Convolution { kernel }, size, RowOrder::Same);
+        let role = LinearRole::Convolution { kernel, groups: 1 };
+        let id = self.table.add(module.to_owned(), role, size, RowOrder::Same);
         Ok(Conv::new(shape, Linear::new(id, weight, bias)?))
+    }
+
+    /// A convolution over one axis whose channels fall into `groups`, listed as `module`. The caller has computed its
+    /// weight, `[outputs, inputs / groups, kernel]`; the bias is the file's.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`] or [`Error::Shape`] about the bias.
+    pub(crate) fn grouped_conv(
+        &mut self,
+        module: &str,
+        shape: ConvShape,
+        groups: usize,
+        weight: &[f32],
+    ) -> Result<GroupedConv> {
+        let bias = self.values(&format!("{module}.bias"), &[shape.outputs])?;
+        let role = LinearRole::Convolution { kernel: vec![shape.kernel[1]], groups };
+        let id = self.table.add(module.to_owned(), role, (shape.outputs, shape.patch()), RowOrder::Same);
+        Ok(GroupedConv::new(id, shape, groups, weight, bias))
     }
 
     /// The layer norm `module`.

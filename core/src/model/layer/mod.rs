@@ -8,6 +8,7 @@ mod activation;
 mod attention;
 mod block;
 mod conv;
+mod grouped;
 mod loader;
 mod norm;
 
@@ -15,5 +16,6 @@ pub use activation::Activation;
 pub(crate) use attention::{Heads, Mask, attend};
 pub(crate) use block::{BlockNames, BlockShape, Pass, TransformerBlock};
 pub(crate) use conv::{Conv, ConvShape, Grid};
+pub(crate) use grouped::GroupedConv;
 pub(crate) use loader::{Bias, Loader, Prefix};
 pub(crate) use norm::{Affine, LayerNorm};

@@ -1,0 +1,84 @@
+//! wav2vec 2.0 with a CTC head (`Wav2Vec2ForCTC`).
+
+use std::path::Path;
+
+use super::head::log_probabilities;
+use super::network::CtcNetwork;
+use super::vocabulary::{CtcVocabulary, MAX_TOKENS};
+use crate::error::{Error, Result};
+use crate::input::{Audio, Channels, SampleRate};
+use crate::model::encoder::ModelDir;
+use crate::model::encoder::wav2vec2::{Wav2Vec2, is_unused};
+use crate::model::layer::Bias;
+use crate::model::table::LinearTable;
+use crate::quant::{Deltas, Linear};
+
+/// Module path of the head.
+const HEAD: &str = "lm_head";
+
+/// The network, its head and its vocabulary.
+#[derive(Debug)]
+pub struct Wav2Vec2Ctc {
+    network: Wav2Vec2,
+    head: Linear,
+    vocabulary: CtcVocabulary,
+    table: LinearTable,
+}
+
+impl Wav2Vec2Ctc {
+    /// Opens a Hugging Face directory with weights, `config.json`, `vocab.json` and the preprocessing.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Malformed`] or [`Error::Unsupported`] naming file or field; [`Error::MissingTensor`],
+    /// [`Error::Shape`], or [`Error::Unsupported`] for a tensor that would go unused.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let files = ModelDir::open(dir)?;
+        let (network, loader) = Wav2Vec2::load(&files.source())?;
+        let mut loader = loader.whole();
+        let outputs = loader.tensor(&format!("{HEAD}.weight"))?.shape.first().copied().unwrap_or(0);
+        if !(2..=MAX_TOKENS).contains(&outputs) {
+            let reason = format!("{HEAD} has {outputs} outputs, accepted are 2 to {MAX_TOKENS}");
+            return Err(Error::malformed(dir.display(), "speech recogniser", reason));
+        }
+        let head = loader.linear(HEAD, outputs, network.width(), Bias::Required)?;
+        let vocabulary = CtcVocabulary::from_dir(dir, outputs)?;
+        let mut table = loader.finish("wav2vec2 recogniser", is_unused)?;
+        // PEFT wraps the whole model, in which the head stands beside the network.
+        table.respell(|module| (module != HEAD).then(|| format!("wav2vec2.{module}")));
+        Ok(Self { network, head, vocabulary, table })
+    }
+}
+
+impl CtcNetwork for Wav2Vec2Ctc {
+    fn rate(&self) -> SampleRate {
+        self.network.rate()
+    }
+
+    fn hop(&self) -> usize {
+        self.network.hop()
+    }
+
+    fn longest(&self) -> usize {
+        self.network.longest()
+    }
+
+    fn frames(&self, samples: usize) -> usize {
+        self.network.frames(samples)
+    }
+
+    fn vocabulary(&self) -> &CtcVocabulary {
+        &self.vocabulary
+    }
+
+    fn linears(&self) -> &LinearTable {
+        &self.table
+    }
+
+    fn log_probabilities(&self, samples: &[f32], deltas: Option<&Deltas>) -> Result<Vec<f32>> {
+        if samples.is_empty() {
+            return Ok(Vec::new());
+        }
+        let prepared = self.network.prepare(&Audio::from_f32(samples, Channels::MONO, self.rate())?)?;
+        log_probabilities(&self.head, &self.network.states(&prepared, deltas)?, deltas)
+    }
+}

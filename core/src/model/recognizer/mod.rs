@@ -1,0 +1,3 @@
+//! Recognisers: networks that turn what is heard into text.
+
+pub mod ctc;
