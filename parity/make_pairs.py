@@ -90,10 +90,12 @@ def adapted(name: str, model: PreTrainedModel, component: str, **lora: Any) -> P
     peft.save_pretrained(folder, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)
     config = json.loads((folder / "adapter_config.json").read_text())
+    # Where the base lay on the machine that made it.
+    config["base_model_name_or_path"] = None
     if isinstance(config["target_modules"], list):
         # PEFT keeps a set, whose order changes from run to run.
         config["target_modules"].sort()
-        (folder / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True))
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True))
     (folder / "task.json").write_text(json.dumps({"path": "encoder", "component": component}) + "\n")
     return peft
 

@@ -155,6 +155,6 @@ fuzz_target!(init: panics::only_own(), |bytes: &[u8]| {
     let row = Row { entry: Entry::Token(3), sequence: 0, position: 0, deltas: Some(&bound.deltas), want };
     let out = backbone.forward(&[row], &mut [&mut cache], &mut Workspace::default()).expect("a bound adapter runs");
     if let Some(head) = &bound.head {
-        assert_eq!(head.logits(&out).len(), head.weight.rows());
+        assert_eq!(head.logits(&out).len(), head.outputs());
     }
 });

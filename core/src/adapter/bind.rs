@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::head::{AdapterHead, HeadSpec};
 use super::package::AdapterPackage;
 use crate::error::{Error, Result};
+use crate::model::encoder::Preprocessor;
 use crate::model::{LinearInfo, LinearRole, LinearTable, RowOrder};
 use crate::quant::{Deltas, LowRank, Matrix};
 use crate::weights::TensorView;
@@ -13,6 +15,10 @@ use crate::weights::TensorView;
 const PREFIX: &str = "base_model.model.";
 /// Heads that task-specific models add on top of a component.
 const HEADS: [&str; 2] = ["score", "classifier"];
+/// How speech models name the head over their frames.
+const CTC_HEAD: &str = "lm_head";
+/// Tensors of a head's module.
+const HEAD_PARTS: [&str; 3] = ["weight", "bias", "scale"];
 /// Modules around the towers of models that pair pictures with texts.
 const TOWERS: [&str; 2] = ["text_model", "vision_model"];
 
@@ -27,40 +33,15 @@ pub struct Base<'a> {
     pub tied: bool,
 }
 
-/// A linear head on top of a component.
-#[derive(Debug)]
-pub struct AdapterHead {
-    /// `[labels, width]`.
-    pub weight: Matrix,
-    /// One value per label.
-    pub bias: Option<Vec<f32>>,
-}
-
-impl AdapterHead {
-    /// Logits of rows of hidden states, `[rows, width]` to `[rows, labels]`.
-    ///
-    /// # Panics
-    /// When `hidden` is not a whole number of rows.
-    #[must_use]
-    pub fn logits(&self, hidden: &[f32]) -> Vec<f32> {
-        let labels = self.weight.rows();
-        let rows = hidden.len() / self.weight.cols();
-        let mut out = vec![0.0; rows * labels];
-        self.weight.multiply(hidden, rows, &mut out);
-        if let Some(bias) = &self.bias {
-            out.chunks_exact_mut(labels).for_each(|row| row.iter_mut().zip(bias).for_each(|(y, b)| *y += b));
-        }
-        out
-    }
-}
-
 /// An adapter bound to one component, ready to run.
 #[derive(Debug)]
 pub struct BoundAdapter {
     /// Changes of the component's layers.
     pub deltas: Deltas,
-    /// A classification head, if it brings one.
+    /// A head, if it brings one.
     pub head: Option<AdapterHead>,
+    /// Its own preprocessing of raw data, if it brings one; set by whoever knows the encoder.
+    pub preprocessor: Option<Preprocessor>,
     /// Parameters that the adapter brings.
     pub parameters: usize,
     /// Largest rank of its low-rank deltas.
@@ -96,7 +77,7 @@ fn check_fingerprint(package: &AdapterPackage, base: &Base<'_>) -> Result<()> {
 
 impl BoundAdapter {
     fn empty() -> Self {
-        Self { deltas: Deltas::default(), head: None, parameters: 0, rank: 0 }
+        Self { deltas: Deltas::default(), head: None, preprocessor: None, parameters: 0, rank: 0 }
     }
 }
 
@@ -178,8 +159,12 @@ impl Binder<'_> {
             config.modules_to_save.iter().any(|m| m == module || m == last)
                 || config.task_type.as_deref() == Some("SEQ_CLS") && HEADS.contains(&last)
         };
-        if HEADS.contains(&module) && listed(module) && matches!(part, "weight" | "bias") {
-            self.head.insert(part.to_owned(), tensor);
+        let declared = self.package.task().head.as_ref();
+        let is_head = HEADS.contains(&module) || module == CTC_HEAD && matches!(declared, Some(HeadSpec::Ctc { .. }));
+        if is_head && (declared.is_some() || listed(module)) && HEAD_PARTS.contains(&part) {
+            if let Some(first) = self.head.insert(part.to_owned(), tensor) {
+                return Err(self.refuse(format!("tensor '{name}': a head has '{}' already", first.name)));
+            }
             return Ok(());
         }
         if let Some((layer, _)) = self.layer(module).filter(|_| part == "weight" && listed(module)) {
@@ -234,7 +219,7 @@ impl Binder<'_> {
         }
         // Last: a tensor of a wrong shape tells more about a wrong base than a module that is missing.
         self.check_complete(&given)?;
-        self.bound.head = self.take_head()?;
+        self.bound.head = AdapterHead::take(self.package.name(), std::mem::take(&mut self.head), self.package.task())?;
         Ok(self.bound)
     }
 
@@ -337,37 +322,6 @@ impl Binder<'_> {
             None => Ok(()),
             Some(name) => Err(self.refuse(format!("'target_modules' names '{name}', for which it holds no tensor"))),
         }
-    }
-
-    fn take_head(&mut self) -> Result<Option<AdapterHead>> {
-        let Some(weight) = self.head.remove("weight") else {
-            return match self.head.remove("bias") {
-                None => Ok(None),
-                Some(bias) => Err(self.refuse(format!("tensor '{}' has no matching weight", bias.name))),
-            };
-        };
-        let [labels, width] = weight.shape[..] else {
-            return Err(
-                self.refuse(format!("tensor '{}' has shape {:?}, expected two dimensions", weight.name, weight.shape))
-            );
-        };
-        let hidden = self.base.linears.infos().iter().find(|i| i.role == LinearRole::Embedding).map(|i| i.inputs);
-        if hidden.is_some_and(|hidden| hidden != width) {
-            let reason =
-                format!("tensor '{}' has shape {:?}, the component is {hidden:?} wide", weight.name, weight.shape);
-            return Err(self.refuse(reason));
-        }
-        let named = &self.package.task().labels;
-        if !named.is_empty() && named.len() != labels {
-            return Err(self.refuse(format!("tensor '{}' has {labels} rows for {} labels", weight.name, named.len())));
-        }
-        let bias = match self.head.remove("bias") {
-            None => None,
-            Some(bias) if bias.shape == [labels] => Some(bias.to_f32()),
-            Some(bias) => return Err(self.refuse(format!("tensor '{}' has shape {:?}", bias.name, bias.shape))),
-        };
-        let weight = self.matrix(weight, labels, width)?;
-        Ok(Some(AdapterHead { weight, bias }))
     }
 }
 

@@ -2,12 +2,14 @@
 
 mod bind;
 mod config;
+mod head;
 mod package;
 mod registry;
 mod task;
 
-pub use bind::{AdapterHead, Base, BoundAdapter, bind};
+pub use bind::{Base, BoundAdapter, bind};
 pub use config::{LoraConfig, MAX_RANK, Scaling};
+pub use head::{AdapterHead, HeadReads, HeadSpec, HeadWidths, OutputSpec};
 pub use package::AdapterPackage;
 pub use registry::{Adapter, AdapterLimits, AdapterRegistry, Generation, InstallPolicy, check_alias};
 pub use task::{AdapterTask, DataPath};

@@ -86,9 +86,7 @@ impl AdapterPackage {
             None => AdapterTask::default(),
             Some(json) => serde_json::from_value(json).map_err(|e| Error::adapter(&name, format!("task.json: {e}")))?,
         };
-        if task.schema != 1 {
-            return Err(Error::adapter(name, format!("task.json: schema {} is not 1", task.schema)));
-        }
+        task.check_fields(&name)?;
         let tensors = open_tensors(&name, &weights)?;
         let name = task.name.clone().unwrap_or(name);
         Ok(Self { name, path: path.to_path_buf(), config, task, tensors })

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bind::BoundAdapter;
+use super::head::AdapterHead;
 use super::package::AdapterPackage;
 use crate::error::{Error, Result};
 
@@ -60,7 +61,7 @@ impl Adapter {
     /// Bytes of its matrices.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bound.deltas.bytes() + self.bound.head.as_ref().map_or(0, |head| head.weight.bytes().0)
+        self.bound.deltas.bytes() + self.bound.head.as_ref().map_or(0, AdapterHead::bytes)
     }
 }
 

@@ -3,6 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::head::HeadSpec;
+use crate::error::{Error, Result};
+
+/// Longest template, in bytes.
+const MAX_TEMPLATE: usize = 1 << 16;
 
 /// Which parts of the foundation a task runs; fixed when its adapter is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +53,17 @@ pub struct AdapterTask {
     /// Class names, in the order of the head's outputs or as the texts that are generated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
+    /// The head that its tensors hold; by default a linear one over labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<HeadSpec>,
+    /// A text with `{}` in it. On the encoder's path the sentence around a label, for zero-shot classification; on the
+    /// backbone's the prompt around the text that is classified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// How raw data is prepared, in place of the component's own preprocessing: the whole of a `preprocessor_config.json`
+    /// as [`crate::model::encoder::Preprocessor::parse`] reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocessing: Option<Value>,
     /// SHA-256 of the weights of each component that the adapter was made for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub base: BTreeMap<String, String>,
@@ -55,6 +73,26 @@ pub struct AdapterTask {
     /// Licence of the adapter's weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
+}
+
+impl AdapterTask {
+    /// Succeeds when its version, head and template make sense together.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] naming the field.
+    pub(super) fn check_fields(&self, adapter: &str) -> Result<()> {
+        let refuse = |reason: String| Err(Error::adapter(adapter, format!("task.json: {reason}")));
+        if self.schema != first_schema() {
+            return refuse(format!("schema {} is not 1", self.schema));
+        }
+        if let Some(template) = &self.template {
+            if !template.contains("{}") || template.len() > MAX_TEMPLATE {
+                let excerpt: String = template.chars().take(100).collect();
+                return refuse(format!("template '{excerpt}' has no '{{}}', or more than {MAX_TEMPLATE} bytes"));
+            }
+        }
+        self.head.as_ref().map_or(Ok(()), |head| head.check(adapter, &self.labels))
+    }
 }
 
 fn first_schema() -> u32 {
@@ -80,6 +118,9 @@ impl Default for AdapterTask {
             component: backbone_component(),
             instructions: None,
             labels: Vec::new(),
+            head: None,
+            template: None,
+            preprocessing: None,
             base: BTreeMap::new(),
             metrics: BTreeMap::new(),
             licence: None,

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::trace::Part;
+use crate::adapter::BoundAdapter;
 use crate::error::Result;
 use crate::input::Input;
 use crate::model::Modality;
-use crate::model::encoder::{Encoder, Encoding, Item, open};
+use crate::model::encoder::{Encoder, Encoding, Features, Item, open};
 use crate::quant::Deltas;
 
 /// A loaded encoder of data other than text. Immutable and shared.
@@ -37,12 +38,32 @@ impl EncoderModel {
         &*self.encoder
     }
 
-    /// Encodes raw inputs, all under one adapter.
+    /// Encodes raw inputs, all under one adapter's deltas.
     ///
     /// # Errors
     /// As [`Encoder::prepare`] and [`Encoder::encode`].
     pub fn encode(&self, inputs: &[Input], deltas: Option<&Deltas>) -> Result<Vec<Encoding>> {
-        let features = inputs.iter().map(|input| self.encoder.prepare(input)).collect::<Result<Vec<_>>>()?;
+        self.run(inputs, |input| self.encoder.prepare(input), deltas)
+    }
+
+    /// Encodes raw inputs under an adapter, which may bring preprocessing of its own.
+    ///
+    /// # Errors
+    /// As [`Encoder::prepare`] or [`crate::model::encoder::Preprocessor::prepare`], and [`Encoder::encode`].
+    pub fn encode_adapted(&self, inputs: &[Input], adapter: &BoundAdapter) -> Result<Vec<Encoding>> {
+        match &adapter.preprocessor {
+            None => self.encode(inputs, Some(&adapter.deltas)),
+            Some(own) => self.run(inputs, |input| own.prepare(input), Some(&adapter.deltas)),
+        }
+    }
+
+    fn run(
+        &self,
+        inputs: &[Input],
+        prepare: impl Fn(&Input) -> Result<Features>,
+        deltas: Option<&Deltas>,
+    ) -> Result<Vec<Encoding>> {
+        let features = inputs.iter().map(prepare).collect::<Result<Vec<_>>>()?;
         let items: Vec<Item<'_>> = features.iter().map(|features| Item { features, deltas }).collect();
         self.encoder.encode(&items)
     }

@@ -4,6 +4,7 @@ mod batch;
 mod components;
 mod encoder;
 mod event;
+mod fit;
 mod language;
 mod memory;
 mod prompt;
@@ -153,7 +154,7 @@ impl Engine {
             })?;
         // Hashing a bare model is only needed when the adapter asks for a match.
         let fingerprint = if package.task().base.contains_key(name) { Some(component.fingerprint()?) } else { None };
-        let bound = match component.kind() {
+        let mut bound = match component.kind() {
             ComponentKind::Backbone => {
                 let model = self.language()?;
                 let tied = model.backbone().config().tie_word_embeddings;
@@ -173,6 +174,7 @@ impl Engine {
                 bind(&package, &Base { linears: model.encoder().linears(), fingerprint, tied: false })?
             }
         };
+        self.fit(alias, &package, component.kind(), &mut bound)?;
         self.adapters.install(alias, package, bound, policy)
     }
 

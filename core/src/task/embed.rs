@@ -96,18 +96,23 @@ impl Engine {
         adapter: Option<&Adapter>,
     ) -> Result<Encoded> {
         let (modality, _) = self.reader(input, modality, adapter)?;
-        let deltas = adapter.map(|adapter| &adapter.bound.deltas);
         let missing = "invariant: one input gives one vector";
         if let Input::Text(text) = input {
             let model = self.text()?;
             let start = Instant::now();
+            let deltas = adapter.map(|adapter| &adapter.bound.deltas);
             let embedding = model.embed(&[text], deltas)?.pop().expect(missing);
             let encoding = Encoding { embedding, states: Vec::new() };
             return Ok(Encoded { encoding, step: model.part().step(start), model: None });
         }
         let model = self.encoder(modality)?;
         let start = Instant::now();
-        let encoding = model.encode(std::slice::from_ref(input), deltas)?.pop().expect(missing);
+        let inputs = std::slice::from_ref(input);
+        let encodings = match adapter {
+            None => model.encode(inputs, None),
+            Some(adapter) => model.encode_adapted(inputs, &adapter.bound),
+        };
+        let encoding = encodings?.pop().expect(missing);
         Ok(Encoded { encoding, step: model.part().step(start), model: Some(model) })
     }
 }

@@ -3,6 +3,7 @@
 mod chat;
 mod classify;
 mod embed;
+mod regress;
 mod retrieve;
 mod score;
 
@@ -12,5 +13,6 @@ pub use classify::{
     ScoredBy, Scoring,
 };
 pub use embed::{EmbedOptions, Embedding, similarity};
+pub use regress::{Estimate, RegressOptions, Regression};
 pub use retrieve::{Index, Match};
 pub use score::{Perplexity, SCORE_CHUNK};

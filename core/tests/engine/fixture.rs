@@ -83,3 +83,37 @@ pub fn max_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len(), "lengths differ");
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
+
+/// A tensor of a file in the making: name, shape, values.
+pub type Tensor = (String, Vec<usize>, Vec<f32>);
+
+/// All tensors of a file, as f32.
+pub fn read_tensors(path: &Path) -> Vec<Tensor> {
+    let file = Safetensors::open(path).expect("tensors");
+    let read = |name: String| {
+        let view = file.tensor(&name).expect("readable").expect("present");
+        (name, view.shape.clone(), view.to_f32())
+    };
+    file.names().into_iter().map(read).collect()
+}
+
+/// Writes tensors as f32.
+pub fn write_tensors(path: &Path, tensors: &[Tensor]) {
+    let bytes: Vec<Vec<u8>> =
+        tensors.iter().map(|(_, _, values)| values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
+    let views = tensors.iter().zip(&bytes).map(|((name, shape, _), bytes)| {
+        (name, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).expect("view"))
+    });
+    std::fs::write(path, safetensors::serialize(views, None).expect("serialized")).expect("written");
+}
+
+/// A copy of the PEFT directory `from` with another `task.json` and other tensors.
+pub fn adapter_with(from: &Path, task: &serde_json::Value, change: impl FnOnce(&mut Vec<Tensor>)) -> tempfile::TempDir {
+    let to = tempfile::tempdir().expect("folder");
+    std::fs::copy(from.join("adapter_config.json"), to.path().join("adapter_config.json")).expect("copied");
+    std::fs::write(to.path().join("task.json"), task.to_string()).expect("written");
+    let mut tensors = read_tensors(&from.join("adapter_model.safetensors"));
+    change(&mut tensors);
+    write_tensors(&to.path().join("adapter_model.safetensors"), &tensors);
+    to
+}

@@ -9,6 +9,7 @@ mod ctc;
 mod encoder;
 mod fixture;
 mod formats;
+mod heads;
 mod imagebind;
 mod kernels;
 mod layers;

@@ -125,6 +125,10 @@ impl Encoder for SpectrogramTransformer {
         self.width()
     }
 
+    fn reads(&self) -> Option<Vec<usize>> {
+        Some(vec![self.grid.width, self.grid.height])
+    }
+
     fn linears(&self) -> &LinearTable {
         &self.table
     }

@@ -77,6 +77,11 @@ pub trait Encoder: std::fmt::Debug + Send + Sync {
     /// Width of a hidden state.
     fn state_width(&self) -> usize;
 
+    /// Shape of the features of one input, or of one clip of it; `None` where it varies.
+    fn reads(&self) -> Option<Vec<usize>> {
+        None
+    }
+
     /// The layers that adapters may act on.
     fn linears(&self) -> &LinearTable;
 

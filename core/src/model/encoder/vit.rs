@@ -77,6 +77,10 @@ impl Encoder for VisionTransformer {
         self.config.block.width
     }
 
+    fn reads(&self) -> Option<Vec<usize>> {
+        Some(vec![self.config.channels, self.config.image, self.config.image])
+    }
+
     fn linears(&self) -> &LinearTable {
         &self.table
     }

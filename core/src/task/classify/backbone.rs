@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::ranking::{check_labels, ranked};
 use super::{Classification, ClassifyOptions, ScoredBy, Scoring, check_head};
-use crate::adapter::{Adapter, AdapterHead, DataPath};
+use crate::adapter::{Adapter, DataPath};
 use crate::engine::{Engine, LanguageModel, Trace};
 use crate::error::{Error, Result};
 use crate::input::{Affixes, Message, Special};
@@ -21,11 +21,17 @@ impl Engine {
         adapter: &Adapter,
     ) -> Result<Classification> {
         let labels = if options.labels.is_empty() { &adapter.package.task().labels } else { &options.labels };
+        if let Some(head) = &adapter.bound.head {
+            check_head(adapter, head, labels)?;
+        }
         check_labels(labels)?;
         let model = self.language()?;
         let start = Instant::now();
         let (scored_by, logits) = match &adapter.bound.head {
-            Some(head) => (ScoredBy::AdapterHead, head_logits(&model, text, adapter, head, labels)?),
+            Some(head) => {
+                let logits = head.logits(&last_state(&model, text, adapter)?);
+                (ScoredBy::AdapterHead, logits.into_iter().map(f64::from).collect())
+            }
             None => (ScoredBy::Answers, answer_likelihoods(&model, text, adapter, labels)?),
         };
         let trace = Trace::new(DataPath::Backbone, vec![model.part().step(start)]);
@@ -33,26 +39,27 @@ impl Engine {
     }
 }
 
-/// A classification head reads the state of the last token.
-fn head_logits(
-    model: &LanguageModel,
-    text: &str,
-    adapter: &Adapter,
-    head: &AdapterHead,
-    labels: &[String],
-) -> Result<Vec<f64>> {
-    check_head(head, labels)?;
-    let tokens = model.tokenizer()?.encode(text, Special::Plain, Affixes::Add)?;
+/// The text within the adapter's template.
+fn prompt(text: &str, adapter: &Adapter) -> String {
+    let template = adapter.package.task().template.as_deref();
+    template.map_or_else(|| text.to_owned(), |template| template.replace("{}", text))
+}
+
+/// What a head on the backbone reads: the state of the text's last token.
+///
+/// # Errors
+/// [`Error::Argument`] for a text without a token; [`Error::ContextFull`] for one that is too long.
+pub(in crate::task) fn last_state(model: &LanguageModel, text: &str, adapter: &Adapter) -> Result<Vec<f32>> {
+    let tokens = model.tokenizer()?.encode(&prompt(text, adapter), Special::Plain, Affixes::Add)?;
     let mut cache = model.backbone().new_cache();
-    let hidden = feed(model, &tokens, Some(&adapter.bound.deltas), Want::Hidden, &mut cache)?;
-    Ok(head.logits(&hidden).into_iter().map(f64::from).collect())
+    feed(model, &tokens, Some(&adapter.bound.deltas), Want::Hidden, &mut cache)
 }
 
 /// Log-probability of each label as the model's whole answer, the end of the turn included, so that a label that begins
 /// another one does not win by being shorter.
 fn answer_likelihoods(model: &LanguageModel, text: &str, adapter: &Adapter, labels: &[String]) -> Result<Vec<f64>> {
     let instructions = adapter.package.task().instructions.as_deref().map(Message::system);
-    let messages: Vec<Message> = instructions.into_iter().chain([Message::user(text)]).collect();
+    let messages: Vec<Message> = instructions.into_iter().chain([Message::user(prompt(text, adapter))]).collect();
     let prompt = model.encode_chat(&messages)?;
     let deltas = Some(&adapter.bound.deltas);
     let mut shared = model.backbone().new_cache();

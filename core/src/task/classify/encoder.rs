@@ -7,7 +7,7 @@ use super::{
     Classification, ClassifyOptions, DEFAULT_TEMPLATE, IMAGE_TEMPLATE, MOTION_TEMPLATE, SOUND_TEMPLATE, ScoredBy,
     Scoring, check_head,
 };
-use crate::adapter::{Adapter, AdapterHead, DataPath};
+use crate::adapter::{Adapter, DataPath};
 use crate::engine::{Engine, Trace};
 use crate::error::{Error, Result};
 use crate::input::Input;
@@ -31,14 +31,17 @@ impl Engine {
         if head.is_none() && labels.is_empty() {
             return self.classify_by_checkpoint(input, options, adapter);
         }
-        check_labels(labels)?;
         if let Some((adapter, head)) = head {
+            check_head(adapter, head, labels)?;
+            check_labels(labels)?;
             let encoded = self.encode_input(input, options.modality, Some(adapter))?;
-            let logits = class_logits(adapter, head, &encoded.encoding.embedding, labels)?;
+            let logits: Vec<f64> = head.apply(&encoded.encoding).into_iter().map(f64::from).collect();
             let trace = Trace::new(DataPath::Encoder, vec![encoded.step]);
             return Ok(ranked(labels, &logits, ScoredBy::AdapterHead, Scoring::Softmax, trace));
         }
-        let template = options.template.as_deref().unwrap_or(default_template(input));
+        check_labels(labels)?;
+        let of_adapter = adapter.and_then(|adapter| adapter.package.task().template.as_deref());
+        let template = options.template.as_deref().or(of_adapter).unwrap_or(default_template(input));
         if !template.contains("{}") {
             return Err(Error::argument("template", format!("'{template}' has no '{{}}' for the label")));
         }
@@ -119,14 +122,4 @@ fn check_space(vector: &[f32], anchors: &[Vec<f32>]) -> Result<()> {
             format!("the input's encoder has {} dimensions, the text encoder {}", vector.len(), anchor.len()),
         )),
     }
-}
-
-/// A class head on an encoder reads its embedding.
-fn class_logits(adapter: &Adapter, head: &AdapterHead, vector: &[f32], labels: &[String]) -> Result<Vec<f64>> {
-    check_head(head, labels)?;
-    if head.weight.cols() != vector.len() {
-        let reason = format!("its head reads {} values, the encoder gives {}", head.weight.cols(), vector.len());
-        return Err(Error::adapter(&adapter.alias, reason));
-    }
-    Ok(head.logits(vector).into_iter().map(f64::from).collect())
 }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-pub(super) use backbone::log_probability;
+pub(super) use backbone::{last_state, log_probability};
 
-use crate::adapter::{Adapter, AdapterHead, DataPath};
+use crate::adapter::{Adapter, AdapterHead, DataPath, HeadSpec};
 use crate::engine::{Engine, Trace};
 use crate::error::{Error, Result};
 use crate::input::Input;
@@ -31,7 +31,7 @@ pub const MOTION_TEMPLATE: &str = "a person is {}.";
 pub struct ClassifyOptions {
     /// Label names; may be empty when the adapter brings its own, or for the classifier that a checkpoint brings.
     pub labels: Vec<String>,
-    /// Sentence around a label for zero-shot classification, `{}` standing for it; the modality's own if `None`:
+    /// Sentence around a label for zero-shot classification, `{}` standing for it; the adapter's or the input's own if `None`:
     /// [`DEFAULT_TEMPLATE`] for texts, [`IMAGE_TEMPLATE`] for pictures, [`SOUND_TEMPLATE`], [`MOTION_TEMPLATE`].
     pub template: Option<String>,
     /// An adapter of the component that reads the input, or of the backbone; `None` is the bare base.
@@ -113,10 +113,15 @@ impl Engine {
     }
 }
 
-fn check_head(head: &AdapterHead, labels: &[String]) -> Result<()> {
-    if head.weight.rows() == labels.len() {
+/// A head gives one logit per label.
+fn check_head(adapter: &Adapter, head: &AdapterHead, labels: &[String]) -> Result<()> {
+    if !matches!(head.spec(), HeadSpec::Linear { .. } | HeadSpec::Cosine { .. }) {
+        let reason = format!("its {} head gives no labels", head.spec().kind());
+        return Err(Error::adapter(&adapter.alias, reason));
+    }
+    if head.outputs() == labels.len() {
         return Ok(());
     }
-    let reason = format!("{} given, the adapter's head has {}", labels.len(), head.weight.rows());
+    let reason = format!("{} given, the adapter's head has {}", labels.len(), head.outputs());
     Err(Error::argument("labels", reason))
 }

@@ -179,6 +179,10 @@ impl Encoder for Tower {
         self.width()
     }
 
+    fn reads(&self) -> Option<Vec<usize>> {
+        Some(self.stem.shape.clone())
+    }
+
     fn linears(&self) -> &LinearTable {
         &self.table
     }

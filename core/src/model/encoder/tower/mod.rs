@@ -4,7 +4,7 @@
 //! architecture. `config.json` (`model_type` "loam-tower") holds the modality, the input's extents `[channels, length]` or
 //! `[channels, height, width]`, the stages (see [`Stage`]), the pooling and the width of the shared space. Module paths
 //! follow from positions, `stages.3.weight`, as PyTorch's `Sequential` numbers them; `parity/tower.py` builds the same
-//! network there.
+//! network there. `preprocessor_config.json` is what [`Preprocessor::parse`] reads.
 
 mod config;
 mod stage;
@@ -13,9 +13,10 @@ use rayon::prelude::*;
 
 use super::anchor::Anchor;
 use super::contract::{Encoder, Encoding, Features, Item};
+use super::preprocessor::Preprocessor;
 use super::registry::Source;
 use crate::error::{Error, Result};
-use crate::input::{ImageProcessor, Input};
+use crate::input::Input;
 use crate::model::layer::{Bias, Grid, LayerNorm, Loader, Prefix};
 use crate::model::modality::Modality;
 use crate::model::table::LinearTable;
@@ -26,7 +27,7 @@ use stage::{Extent, Stage};
 /// A loaded tower.
 struct Tower {
     config: TowerConfig,
-    processor: Option<ImageProcessor>,
+    processor: Option<Preprocessor>,
     table: LinearTable,
     stages: Vec<Stage>,
     state_width: usize,
@@ -48,8 +49,11 @@ impl std::fmt::Debug for Tower {
 /// [`Error::Unsupported`] for a tensor that would go unused.
 pub(super) fn open(source: &Source<'_>) -> Result<Box<dyn Encoder>> {
     let config = TowerConfig::parse(source.config)?;
-    let images = config.modality == Modality::IMAGE;
-    let processor = source.preprocessor.filter(|_| images).map(ImageProcessor::parse).transpose()?;
+    let processor = source.preprocessor.map(Preprocessor::parse).transpose()?;
+    if let Some(output) = processor.as_ref().and_then(Preprocessor::output).filter(|output| *output != config.input) {
+        let reason = format!("it makes features of shape {output:?}, the tower reads {:?}", config.input);
+        return Err(Error::malformed("preprocessing", "preprocessor_config.json", reason));
+    }
     let mut loader = Loader::new(source.checkpoint, Prefix::default());
     let mut extent = Extent { channels: config.input[0], grid: config.grid() };
     let mut stages = Vec::with_capacity(config.stages.len());
@@ -82,6 +86,10 @@ impl Encoder for Tower {
         self.state_width
     }
 
+    fn reads(&self) -> Option<Vec<usize>> {
+        Some(self.config.input.clone())
+    }
+
     fn linears(&self) -> &LinearTable {
         &self.table
     }
@@ -95,15 +103,10 @@ impl Encoder for Tower {
     }
 
     fn prepare(&self, input: &Input) -> Result<Features> {
-        let Input::Image(image) = input else {
-            let reason = format!("{}, the encoder reads {} data", input.kind(), self.config.modality);
-            return Err(Error::argument("input", reason));
-        };
         let processor = self.processor.as_ref().ok_or_else(|| {
-            Error::unsupported("raw input", "the component has no preprocessing for it; give prepared features")
+            Error::unsupported("raw input", "the component has no preprocessor_config.json; give prepared features")
         })?;
-        let pixels = processor.process(image)?;
-        Features::new(pixels.values, vec![3, pixels.height, pixels.width])
+        processor.prepare(input)
     }
 
     fn encode(&self, items: &[Item<'_>]) -> Result<Vec<Encoding>> {

@@ -1,0 +1,62 @@
+//! What of an adapter depends on how its component is run: the width that its head reads, and its own preprocessing.
+
+use super::Engine;
+use crate::adapter::{AdapterPackage, BoundAdapter, HeadWidths};
+use crate::error::{Error, Result};
+use crate::foundation::ComponentKind;
+use crate::model::Modality;
+use crate::model::encoder::{Encoder, Preprocessor};
+
+impl Engine {
+    /// Checks the head of `bound` against a component of that kind, and reads the preprocessing of `package` into it.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] naming the tensor or the field.
+    pub(super) fn fit(
+        &self,
+        alias: &str,
+        package: &AdapterPackage,
+        kind: ComponentKind,
+        bound: &mut BoundAdapter,
+    ) -> Result<()> {
+        let settings = package.task().preprocessing.as_ref();
+        if settings.is_none() && bound.head.is_none() {
+            return Ok(());
+        }
+        let widths = match kind {
+            ComponentKind::Backbone => {
+                let config = self.language()?;
+                HeadWidths { embedding: config.backbone().config().hidden_size, states: None }
+            }
+            ComponentKind::Encoder(Modality::TEXT) => {
+                HeadWidths { embedding: self.text()?.encoder().dim(), states: None }
+            }
+            ComponentKind::Encoder(modality) => {
+                let model = self.encoder(modality)?;
+                let encoder = model.encoder();
+                if let Some(settings) = settings {
+                    bound.preprocessor = Some(own_preprocessing(alias, settings, encoder)?);
+                }
+                HeadWidths { embedding: encoder.dim(), states: Some(encoder.state_width()) }
+            }
+        };
+        if settings.is_some() && bound.preprocessor.is_none() {
+            let reason = format!("task.json: preprocessing is given, a {kind} component reads text as it is");
+            return Err(Error::adapter(alias, reason));
+        }
+        bound.head.as_ref().map_or(Ok(()), |head| head.check_widths(alias, &widths))
+    }
+}
+
+/// The adapter's own preprocessing, which must make what the encoder reads, or clips of it.
+fn own_preprocessing(alias: &str, settings: &serde_json::Value, encoder: &dyn Encoder) -> Result<Preprocessor> {
+    let refuse = |reason: String| Error::adapter(alias, format!("task.json: preprocessing: {reason}"));
+    let own = Preprocessor::parse(settings).map_err(|error| refuse(error.to_string()))?;
+    let (Some(makes), Some(reads)) = (own.output(), encoder.reads()) else { return Ok(own) };
+    // ImageBind's vision tower takes a still picture for a clip of two frames.
+    let still = reads.len() == 4 && makes.len() == 3 && makes[0] == reads[0] && makes[1..] == reads[2..];
+    if makes == reads || makes.len() == reads.len() + 1 && makes[1..] == reads || still {
+        return Ok(own);
+    }
+    Err(refuse(format!("it makes features of shape {makes:?}, the component reads {reads:?}")))
+}
