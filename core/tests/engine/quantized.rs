@@ -212,7 +212,9 @@ fn minilm_keeps_its_directions() {
         let share = model.part().bytes as f64 / plain.part().bytes as f64;
         let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
         let name = quantization.name();
-        println!("MiniLM {name}: cosine of 20 sentences {worst:.5} at least, {mean:.5} on average; {share:.2} of the bytes");
+        println!(
+            "MiniLM {name}: cosine of 20 sentences {worst:.5} at least, {mean:.5} on average; {share:.2} of the bytes"
+        );
         assert!(worst >= limit, "{}: cosine {worst}", quantization.name());
         assert!(share <= size, "{}: {share} of the bytes", quantization.name());
     }
