@@ -10,6 +10,7 @@ mod fields;
 mod head;
 mod idefics3;
 pub mod imagebind;
+mod limu_bert;
 mod preprocessor;
 mod registry;
 mod sentence;

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::contract::Encoder;
-use super::{ast, imagebind, tower, vit_load as vit, wav2vec2};
+use super::{ast, imagebind, limu_bert, tower, vit_load as vit, wav2vec2};
 use crate::error::{Error, Result};
 use crate::model::modality::Modality;
 use crate::weights::{Checkpoint, read_bounded};
@@ -86,6 +86,7 @@ pub const FAMILIES: &[Family] = &[
     Family { model_type: "imagebind", modality: imagebind::depth::DEPTH, open: imagebind::depth::open },
     Family { model_type: "imagebind", modality: imagebind::thermal::THERMAL, open: imagebind::thermal::open },
     Family { model_type: "wav2vec2", modality: Modality::SPEECH, open: wav2vec2::open },
+    Family { model_type: "limu-bert", modality: Modality::IMU, open: limu_bert::open },
     Family { model_type: "loam-tower", modality: Modality::IMAGE, open: tower::open },
     Family { model_type: "loam-tower", modality: Modality::SOUND, open: tower::open },
     Family { model_type: "loam-tower", modality: Modality::SPEECH, open: tower::open },
