@@ -85,11 +85,10 @@ impl AdapterTask {
         if self.schema != first_schema() {
             return refuse(format!("schema {} is not 1", self.schema));
         }
-        if let Some(template) = &self.template {
-            if !template.contains("{}") || template.len() > MAX_TEMPLATE {
-                let excerpt: String = template.chars().take(100).collect();
-                return refuse(format!("template '{excerpt}' has no '{{}}', or more than {MAX_TEMPLATE} bytes"));
-            }
+        let fits = |template: &&String| template.contains("{}") && template.len() <= MAX_TEMPLATE;
+        if let Some(template) = self.template.as_ref().filter(|template| !fits(template)) {
+            let excerpt: String = template.chars().take(100).collect();
+            return refuse(format!("template '{excerpt}' has no '{{}}', or more than {MAX_TEMPLATE} bytes"));
         }
         self.head.as_ref().map_or(Ok(()), |head| head.check(adapter, &self.labels))
     }
