@@ -37,3 +37,5 @@ mod stream;
 mod support;
 #[path = "input/vocabularies.rs"]
 mod vocabularies;
+#[path = "input/whisper_vocabulary.rs"]
+mod whisper_vocabulary;

@@ -27,7 +27,8 @@ pub use language::LanguageModel;
 pub use memory::ProcessMemory;
 pub use prompt::Prompt;
 pub use recognizer::{
-    ListenOptions, Listener, Pace, RECOGNIZERS, Recognizer, RecognizerFamily, Search, Segment, SpeechTask,
+    ListenOptions, Listener, MAX_BEAMS, Pace, RECOGNIZERS, Recognizer, RecognizerFamily, Search, Segment, SpeechTask,
+    Timestamps, WhisperOptions, WhisperRecognizer, WindowText,
 };
 pub use request::{GenerateOptions, Request};
 pub use sampler::{Sampler, Sampling};

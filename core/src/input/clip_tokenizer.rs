@@ -28,16 +28,15 @@ const CACHED_WORDS: usize = 10_000;
 /// What a word is: a contraction's ending, letters, one digit, or other characters but white space.
 const WORDS: &str = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
-/// Builds the tokenizer from the bytes of the two files.
+/// Builds the tokenizer from a vocabulary and the bytes of the merges.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for a vocabulary that is not CLIP's, [`Error::Malformed`] for a damaged one.
-pub(super) fn build(vocab: &[u8], merges: &[u8]) -> Result<Built> {
-    let mut vocab: Vocab = serde_json::from_slice(vocab).map_err(|e| Error::malformed("vocab.json", "JSON", e))?;
+pub(super) fn build(mut vocab: Vocab, merges: &[u8]) -> Result<Built> {
     let mut control = |name: &str| {
         vocab.remove(name).ok_or_else(|| {
-            let what = "a vocabulary of vocab.json and merges.txt";
-            Error::unsupported(what, format!("only CLIP's is read from them, and it has no '{name}'"))
+            let what = "a vocabulary whose words end in '</w>'";
+            Error::unsupported(what, format!("only CLIP's is read, and it has no '{name}'"))
         })
     };
     let (begin, end) = (control(BEGIN)?, control(END)?);
@@ -80,7 +79,10 @@ pub(super) fn build(vocab: &[u8], merges: &[u8]) -> Result<Built> {
 }
 
 /// The first `count` merges, one per token that is no byte: the lists that circulate go on beyond the vocabulary.
-fn merge_list(text: &[u8], count: usize) -> Result<Vec<(String, String)>> {
+///
+/// # Errors
+/// [`Error::Malformed`] for a line that is no pair.
+pub(super) fn merge_list(text: &[u8], count: usize) -> Result<Vec<(String, String)>> {
     let text = std::str::from_utf8(text).map_err(|e| Error::malformed("merges.txt", "merges", e))?;
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with("#version")).take(count);
     let mut merges = Vec::with_capacity(count.min(MAX_MERGES));

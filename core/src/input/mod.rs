@@ -4,6 +4,7 @@
 //! templates and texts come from outside, so every length is bounded and a hostile one ends in an error.
 
 mod audio;
+mod byte_pair_tokenizer;
 mod characters;
 mod chat;
 mod chat_environment;

@@ -8,17 +8,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
+use tokenizers::models::bpe::Vocab;
 use tokenizers::{
     AddedVocabulary, Encoding, Model, NormalizedString, OffsetReferential, OffsetType, PreTokenizedString,
     PreTokenizer, Token,
 };
 
 use crate::error::{Error, Result};
-use crate::input::clip_tokenizer;
 use crate::input::detokenizer::Detokenizer;
 use crate::input::gguf_tokenizer::{self, Built, Pipeline};
 use crate::input::piece::Pieces;
 use crate::input::special_tokens::{SpecialTokens, TokenName, read_bounded, special_tokens};
+use crate::input::{byte_pair_tokenizer, clip_tokenizer};
 use crate::weights::Metadata;
 
 const WHAT: &str = "tokenizer";
@@ -94,8 +95,8 @@ impl Tokenizer {
         Self::from_json("tokenizer.json", bytes)
     }
 
-    /// Reads `tokenizer.json` in a model folder, and its special tokens from the files beside it; or CLIP's `vocab.json`
-    /// and `merges.txt`.
+    /// Reads `tokenizer.json` in a model folder, and its special tokens from the files beside it; or `vocab.json` and
+    /// `merges.txt`, of CLIP or in GPT-2's form.
     ///
     /// # Errors
     /// As [`Tokenizer::from_file`] and [`special_tokens`].
@@ -105,8 +106,16 @@ impl Tokenizer {
         let bytes = |name: &str| read_bounded(&folder.join(name), MAX_FILE_BYTES as u64);
         let parts = if whole.exists() { None } else { bytes("vocab.json")?.zip(bytes("merges.txt")?) };
         if let Some((vocab, merges)) = parts {
+            let vocab: Vocab = serde_json::from_slice(&vocab).map_err(|e| Error::malformed("vocab.json", "JSON", e))?;
+            if byte_pair_tokenizer::fits(&vocab) {
+                let added = bytes("added_tokens.json")?;
+                let Built { pipeline, prefix, suffix, size, .. } =
+                    guarded(|| Ok(byte_pair_tokenizer::build(vocab, &merges, added.as_deref())))??;
+                let plain = Self::assemble(pipeline, prefix, suffix, size, Roles::default());
+                return Ok(plain.with_special_tokens(&special_tokens(folder)?));
+            }
             let Built { pipeline, prefix, suffix, bos, eos, end, size } =
-                guarded(|| Ok(clip_tokenizer::build(&vocab, &merges)))??;
+                guarded(|| Ok(clip_tokenizer::build(vocab, &merges)))??;
             return Ok(Self::assemble(pipeline, prefix, suffix, size, Roles { bos, eos, pad: eos, end }));
         }
         Ok(Self::from_file(whole)?.with_special_tokens(&special_tokens(folder)?))

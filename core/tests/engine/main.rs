@@ -27,3 +27,4 @@ mod smolvlm;
 mod towers;
 mod vision;
 mod vits;
+mod whisper;

@@ -3,8 +3,10 @@
 mod contract;
 mod ctc;
 mod registry;
+mod whisper;
 mod writer;
 
 pub use contract::{ListenOptions, Listener, Pace, Recognizer, Search, Segment, SpeechTask};
 pub use registry::{RECOGNIZERS, RecognizerFamily};
 pub(super) use registry::{SpeechModel, family};
+pub use whisper::{MAX_BEAMS, Timestamps, WhisperOptions, WhisperRecognizer, WindowText};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::contract::Recognizer;
-use super::ctc;
+use super::{ctc, whisper};
 use crate::engine::trace::Part;
 use crate::error::{Error, Result};
 use crate::weights::read_bounded;
@@ -25,8 +25,10 @@ pub struct RecognizerFamily {
 }
 
 /// All recognisers.
-pub const RECOGNIZERS: &[RecognizerFamily] =
-    &[RecognizerFamily { model_type: "wav2vec2", writes: ctc::is_wav2vec2_ctc, open: ctc::open_wav2vec2 }];
+pub const RECOGNIZERS: &[RecognizerFamily] = &[
+    RecognizerFamily { model_type: "wav2vec2", writes: ctc::is_wav2vec2_ctc, open: ctc::open_wav2vec2 },
+    RecognizerFamily { model_type: "whisper", writes: whisper::writes, open: whisper::open },
+];
 
 /// The family of the model in `dir`, `None` for an encoder alone.
 ///

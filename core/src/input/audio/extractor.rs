@@ -106,14 +106,24 @@ impl FeatureExtractor {
         self.rate
     }
 
-    /// Extents of what comes out, outermost first, where they do not depend on the sound: AST's `[frames, bins]` and
-    /// ImageBind's `[clips, bins, frames]`.
+    /// Extents of what comes out, outermost first, where they do not depend on the sound: `[mel bins, frames]` of log-mel
+    /// extractors with a window, AST's `[frames, bins]` and ImageBind's `[clips, bins, frames]`.
     #[must_use]
     pub fn output(&self) -> Option<Vec<usize>> {
         match &self.kind {
+            Kind::LogMel(log_mel) => Some(vec![log_mel.config().n_mels, log_mel.config().window_frames()?]),
             Kind::Frames { fbank, frames, .. } => Some(vec![*frames, fbank.config().bins]),
             Kind::Clips { fbank, frames } => Some(vec![IMAGEBIND_CLIPS, fbank.config().bins, *frames]),
-            Kind::LogMel(_) | Kind::Raw(_) => None,
+            Kind::Raw(_) => None,
+        }
+    }
+
+    /// Constants of the log-mel spectrogram that it makes, if it makes one.
+    #[must_use]
+    pub fn mel(&self) -> Option<&MelConfig> {
+        match &self.kind {
+            Kind::LogMel(log_mel) => Some(log_mel.config()),
+            _ => None,
         }
     }
 

@@ -79,15 +79,15 @@ impl LogMel {
     /// Frames of a sound of `count` samples.
     fn frames(&self, count: usize) -> Result<usize> {
         let MelConfig { n_fft, hop, .. } = self.config;
-        let (least, frames) = match self.config.ends {
-            SpectrogramEnds::Centered => (n_fft / 2 + 1, 1 + count / hop),
-            SpectrogramEnds::CenteredDropLast => (hop.max(n_fft / 2 + 1), count / hop),
-            SpectrogramEnds::Inside => (n_fft, 1 + count.saturating_sub(n_fft) / hop),
+        let least = match self.config.ends {
+            SpectrogramEnds::Centered => n_fft / 2 + 1,
+            SpectrogramEnds::CenteredDropLast => hop.max(n_fft / 2 + 1),
+            SpectrogramEnds::Inside => n_fft,
         };
         if count < least {
             return Err(Error::argument("audio", format!("{count} samples, the spectrogram needs {least}")));
         }
-        Ok(frames)
+        Ok(self.config.frames_of(count))
     }
 
     /// Logarithms of the frames that a cut keeps.

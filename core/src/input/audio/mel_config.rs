@@ -142,6 +142,21 @@ impl MelConfig {
         }
     }
 
+    /// Frames of every spectrogram, where that does not depend on the sound.
+    #[must_use]
+    pub fn window_frames(&self) -> Option<usize> {
+        self.frames.or_else(|| self.samples.map(|samples| self.frames_of(samples)))
+    }
+
+    /// Frames of a sound of so many samples, before it is cut or filled.
+    pub(super) fn frames_of(&self, samples: usize) -> usize {
+        match self.ends {
+            SpectrogramEnds::Centered => 1 + samples / self.hop,
+            SpectrogramEnds::CenteredDropLast => samples / self.hop,
+            SpectrogramEnds::Inside => 1 + samples.saturating_sub(self.n_fft) / self.hop,
+        }
+    }
+
     /// Reads and checks JSON.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ mod vit_config;
 mod vit_load;
 mod vit_names;
 pub(crate) mod wav2vec2;
+mod whisper;
 
 pub use anchor::Anchor;
 pub use bert::{Bert, BertConfig, Sequence};

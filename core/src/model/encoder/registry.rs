@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::contract::Encoder;
-use super::{ast, imagebind, limu_bert, tower, vit_load as vit, wav2vec2};
+use super::{ast, imagebind, limu_bert, tower, vit_load as vit, wav2vec2, whisper};
 use crate::error::{Error, Result};
 use crate::model::modality::Modality;
 use crate::weights::{Checkpoint, read_bounded};
@@ -91,6 +91,7 @@ pub const FAMILIES: &[Family] = &[
     Family { model_type: "loam-tower", modality: Modality::SOUND, open: tower::open },
     Family { model_type: "loam-tower", modality: Modality::SPEECH, open: tower::open },
     Family { model_type: "loam-tower", modality: Modality::IMU, open: tower::open },
+    Family { model_type: "whisper", modality: Modality::SPEECH, open: whisper::open },
 ];
 
 /// The modality of that name: text, or one that some encoder reads.

@@ -18,7 +18,8 @@ pub(crate) struct Heads {
 }
 
 impl Heads {
-    fn width(self) -> usize {
+    /// Width of a row.
+    pub(crate) fn width(self) -> usize {
         self.count * self.dim
     }
 }
@@ -35,46 +36,72 @@ pub(crate) enum Mask {
 /// `out = softmax(q k^T / sqrt(dim)) v` per head. `q` and `out` are `[queries, heads * dim]`, `k` and `v` are
 /// `[keys, heads * dim]`. Memory: a copy of keys and values, and `32 * keys` scores per running task.
 pub(crate) fn attend(heads: Heads, mask: Mask, q: &[f32], k: &[f32], v: &[f32], out: &mut [f32]) {
-    let (width, dim) = (heads.width(), heads.dim);
-    let (queries, keys) = (q.len() / width, k.len() / width);
-    debug_assert_eq!((q.len(), v.len()), (out.len(), k.len()));
-    // Per head: keys as rows, values as columns, so that both products run over contiguous rows.
-    let mut head_keys = vec![0.0; k.len()];
-    head_keys.par_chunks_mut((keys * dim).max(1)).enumerate().for_each(|(head, rows)| {
-        for (row, token) in rows.chunks_exact_mut(dim).zip(k.chunks_exact(width)) {
-            row.copy_from_slice(&token[head * dim..(head + 1) * dim]);
-        }
-    });
-    let mut head_values = vec![0.0; v.len()];
-    head_values.par_chunks_mut((keys * dim).max(1)).enumerate().for_each(|(head, columns)| {
-        for (t, token) in v.chunks_exact(width).enumerate() {
-            for (d, value) in token[head * dim..(head + 1) * dim].iter().enumerate() {
-                columns[d * keys + t] = *value;
+    Planes::new(heads, k, v).attend(mask, q, out);
+}
+
+/// Keys and values laid out for attention, for use by any number of queries.
+#[derive(Clone, Debug)]
+pub(crate) struct Planes {
+    heads: Heads,
+    count: usize,
+    /// `[heads, keys, dim]`: both products run over contiguous rows.
+    keys: Vec<f32>,
+    /// `[heads, dim, keys]`.
+    values: Vec<f32>,
+}
+
+impl Planes {
+    /// Lays out `k` and `v`, `[keys, heads * dim]` each.
+    pub(crate) fn new(heads: Heads, k: &[f32], v: &[f32]) -> Self {
+        let (width, dim) = (heads.width(), heads.dim);
+        let count = k.len() / width;
+        debug_assert_eq!(v.len(), k.len());
+        let mut keys = vec![0.0; k.len()];
+        keys.par_chunks_mut((count * dim).max(1)).enumerate().for_each(|(head, rows)| {
+            for (row, token) in rows.chunks_exact_mut(dim).zip(k.chunks_exact(width)) {
+                row.copy_from_slice(&token[head * dim..(head + 1) * dim]);
             }
-        }
-    });
-    // Tasks own disjoint planes; the planes are then woven into rows.
-    let blocks = queries.div_ceil(QUERIES);
-    let mut planes = vec![0.0; blocks * heads.count * QUERIES * dim];
-    planes.par_chunks_mut(QUERIES * dim).enumerate().for_each(|(task, plane)| {
-        let (block, head) = (task / heads.count, task % heads.count);
-        let first = block * QUERIES;
-        let count = QUERIES.min(queries - first);
-        let own: Vec<f32> = (first..first + count)
-            .flat_map(|t| &q[t * width + head * dim..t * width + (head + 1) * dim])
-            .copied()
-            .collect();
-        let span = head * keys * dim..(head + 1) * keys * dim;
-        let seen = |row: usize| if mask == Mask::Causal { keys - (queries - 1 - (first + row)) } else { keys };
-        head_block(&own, count, &head_keys[span.clone()], &head_values[span], dim, seen, plane);
-    });
-    out.par_chunks_mut(width).enumerate().for_each(|(token, row)| {
-        let (block, within) = (token / QUERIES, token % QUERIES);
-        for (head, part) in row.chunks_exact_mut(dim).enumerate() {
-            let start = ((block * heads.count + head) * QUERIES + within) * dim;
-            part.copy_from_slice(&planes[start..start + dim]);
-        }
-    });
+        });
+        let mut values = vec![0.0; v.len()];
+        values.par_chunks_mut((count * dim).max(1)).enumerate().for_each(|(head, columns)| {
+            for (t, token) in v.chunks_exact(width).enumerate() {
+                for (d, value) in token[head * dim..(head + 1) * dim].iter().enumerate() {
+                    columns[d * count + t] = *value;
+                }
+            }
+        });
+        Self { heads, count, keys, values }
+    }
+
+    /// `out = softmax(q k^T / sqrt(dim)) v` per head; `q` and `out` are `[queries, heads * dim]`.
+    pub(crate) fn attend(&self, mask: Mask, q: &[f32], out: &mut [f32]) {
+        let (heads, keys) = (self.heads, self.count);
+        let (width, dim) = (heads.width(), heads.dim);
+        let queries = q.len() / width;
+        debug_assert_eq!(q.len(), out.len());
+        // Tasks own disjoint planes; the planes are then woven into rows.
+        let blocks = queries.div_ceil(QUERIES);
+        let mut planes = vec![0.0; blocks * heads.count * QUERIES * dim];
+        planes.par_chunks_mut(QUERIES * dim).enumerate().for_each(|(task, plane)| {
+            let (block, head) = (task / heads.count, task % heads.count);
+            let first = block * QUERIES;
+            let count = QUERIES.min(queries - first);
+            let own: Vec<f32> = (first..first + count)
+                .flat_map(|t| &q[t * width + head * dim..t * width + (head + 1) * dim])
+                .copied()
+                .collect();
+            let span = head * keys * dim..(head + 1) * keys * dim;
+            let seen = |row: usize| if mask == Mask::Causal { keys - (queries - 1 - (first + row)) } else { keys };
+            head_block(&own, count, &self.keys[span.clone()], &self.values[span], dim, seen, plane);
+        });
+        out.par_chunks_mut(width).enumerate().for_each(|(token, row)| {
+            let (block, within) = (token / QUERIES, token % QUERIES);
+            for (head, part) in row.chunks_exact_mut(dim).enumerate() {
+                let start = ((block * heads.count + head) * QUERIES + within) * dim;
+                part.copy_from_slice(&planes[start..start + dim]);
+            }
+        });
+    }
 }
 
 /// One head of `count` queries: `plane` becomes `[count, dim]`.

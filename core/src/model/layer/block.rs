@@ -185,6 +185,7 @@ impl TransformerBlock {
     }
 }
 
-fn add(x: &mut [f32], delta: &[f32]) {
+/// `x += delta`: a residual connection.
+pub(crate) fn add(x: &mut [f32], delta: &[f32]) {
     x.iter_mut().zip(delta).for_each(|(x, d)| *x += d);
 }

@@ -13,8 +13,8 @@ mod loader;
 mod norm;
 
 pub use activation::Activation;
-pub(crate) use attention::{Heads, Mask, attend};
-pub(crate) use block::{BlockNames, BlockShape, Pass, TransformerBlock};
+pub(crate) use attention::{Heads, Mask, Planes, attend};
+pub(crate) use block::{BlockNames, BlockShape, Pass, TransformerBlock, add};
 pub(crate) use conv::{Conv, ConvShape, Grid};
 pub(crate) use grouped::GroupedConv;
 pub(crate) use loader::{Bias, Loader, Prefix};

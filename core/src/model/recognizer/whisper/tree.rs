@@ -1,0 +1,88 @@
+//! Keys and values of the decoder's tokens, shared by all hypotheses of a window.
+//!
+//! Hypotheses are paths in a tree of tokens: those that a beam search branches off one another share their beginning, and
+//! to reorder them moves no keys. A token stays until the window is done, so the tree holds at most the tokens that were
+//! fed: hypotheses times positions.
+
+use rayon::prelude::*;
+
+use crate::model::layer::Heads;
+use crate::model::ops::softmax;
+use crate::quant::{PANEL, kernels};
+
+/// One hypothesis: where its tokens lie in the tree. A clone is a branch.
+#[derive(Clone, Debug, Default)]
+pub struct Hypothesis {
+    pub(super) slots: Vec<u32>,
+}
+
+impl Hypothesis {
+    /// Tokens that were fed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether none was.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+/// Keys and values, `[tokens, width]` per layer.
+#[derive(Debug)]
+pub(super) struct TokenTree {
+    heads: Heads,
+    keys: Vec<Vec<f32>>,
+    values: Vec<Vec<f32>>,
+}
+
+impl TokenTree {
+    pub(super) fn new(heads: Heads, layers: usize) -> Self {
+        Self { heads, keys: vec![Vec::new(); layers], values: vec![Vec::new(); layers] }
+    }
+
+    /// Tokens in the tree, before any layer of the next pass has added its own.
+    pub(super) fn len(&self) -> usize {
+        self.keys.last().map_or(0, |keys| keys.len() / self.heads.width())
+    }
+
+    /// Adds the keys and values of a pass to one layer.
+    pub(super) fn add(&mut self, layer: usize, keys: &[f32], values: &[f32]) {
+        self.keys[layer].extend_from_slice(keys);
+        self.values[layer].extend_from_slice(values);
+    }
+
+    /// `out = softmax(q k^T / sqrt(dim)) v` per head, each row over the tokens of its path. `q` and `out` are
+    /// `[rows, width]`.
+    pub(super) fn attend(&self, layer: usize, paths: &[&[u32]], q: &[f32], out: &mut [f32]) {
+        let dim = self.heads.dim;
+        out.par_chunks_mut(dim).enumerate().for_each(|(task, out)| {
+            let (row, head) = (task / self.heads.count, task % self.heads.count);
+            self.attend_head(layer, head, paths[row], &q[task * dim..(task + 1) * dim], out);
+        });
+    }
+
+    fn attend_head(&self, layer: usize, head: usize, path: &[u32], q: &[f32], out: &mut [f32]) {
+        let (width, dim) = (self.heads.width(), self.heads.dim);
+        let part = |all: &[f32], slot: u32| -> std::ops::Range<usize> {
+            let start = slot as usize * width + head * dim;
+            debug_assert!(start + dim <= all.len());
+            start..start + dim
+        };
+        let keys: Vec<f32> =
+            path.iter().flat_map(|&slot| &self.keys[layer][part(&self.keys[layer], slot)]).copied().collect();
+        let mut scores = vec![0.0; path.len()];
+        for (keys, scores) in keys.chunks(PANEL * dim).zip(scores.chunks_mut(PANEL)) {
+            (kernels().dots)(keys, q, dim, 1, scores);
+        }
+        let scale = (dim as f32).powf(-0.5);
+        scores.iter_mut().for_each(|score| *score *= scale);
+        softmax(&mut scores);
+        out.fill(0.0);
+        for (&slot, &weight) in path.iter().zip(&scores) {
+            (kernels().axpy)(weight, &self.values[layer][part(&self.values[layer], slot)], out);
+        }
+    }
+}
