@@ -20,6 +20,7 @@ use crate::command::speed::SpeedArgs;
 use crate::command::tour::TourArgs;
 use crate::console::{Console, Detail, Format};
 use crate::error::Result;
+use crate::foundation;
 use crate::home::{HOME_VARIABLE, Home};
 use crate::pull;
 
@@ -81,6 +82,9 @@ enum TypedCommand {
     /// Fetch a foundation, check every byte and install it
     Pull(pull::PullArgs),
 
+    /// Build, verify and list foundations
+    Foundation(foundation::FoundationArgs),
+
     #[command(flatten)]
     Run(Run),
 
@@ -109,6 +113,8 @@ pub struct Invocation {
 pub enum Action {
     /// `loam pull`.
     Pull(pull::Request),
+    /// `loam foundation`.
+    Foundation(foundation::FoundationArgs),
     /// A command that runs the engine.
     Run(Box<Run>),
     /// `loam completions`.
@@ -176,6 +182,7 @@ impl From<Typed> for Invocation {
         let format = if globals.json { Format::Json } else { Format::Text };
         let action = match typed.command {
             TypedCommand::Pull(arguments) => Action::Pull(arguments.into()),
+            TypedCommand::Foundation(arguments) => Action::Foundation(arguments),
             TypedCommand::Run(run) => Action::Run(Box::new(run)),
             TypedCommand::Completions { shell } => Action::Completions(shell),
         };

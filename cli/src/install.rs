@@ -107,6 +107,18 @@ pub fn write_new(path: &Path, content: &[u8]) -> Result<()> {
     file.write_all(content).and_then(|()| file.sync_all()).map_err(Error::io(path))
 }
 
+/// Ends an interrupted replacement of `target`, which need not be in a home directory: what stood there comes back.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn recover(_lock: &Lock, target: &Path) -> Result<()> {
+    let previous = sibling(target, PREVIOUS)?;
+    if previous.exists() && !target.exists() {
+        fs::rename(&previous, target).map_err(Error::io(&previous))?;
+    }
+    Ok(())
+}
+
 /// Ends interrupted installations in `directory`: a replaced one comes back if the new one is not there, everything
 /// else unfinished is removed.
 ///

@@ -7,6 +7,7 @@ mod completions;
 mod console;
 mod digest;
 mod error;
+mod foundation;
 mod home;
 mod install;
 mod progress;
@@ -54,6 +55,7 @@ fn dispatch(invocation: &Invocation) -> anyhow::Result<()> {
     let console = &invocation.console;
     match &invocation.action {
         Action::Pull(request) => pull::run(request, &invocation.home()?, console)?,
+        Action::Foundation(arguments) => foundation::run(arguments, &invocation.home()?, console)?,
         Action::Run(run) => engine(run, &invocation.home()?, console)?,
         Action::Completions(shell) => completions::run(*shell, console)?,
     }

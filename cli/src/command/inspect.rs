@@ -7,7 +7,7 @@ use clap::Args;
 use loam::Engine;
 use loam::adapter::AdapterPackage;
 use loam::engine::{GenerateOptions, ProcessMemory, Request};
-use loam::foundation::{ComponentKind, Foundation};
+use loam::foundation::{ComponentKind, Foundation, Verify};
 use loam::model::Modality;
 use loam::model::encoder::TextEncoder;
 use loam::weights::{Checkpoint, TensorInfo, sha256_file};
@@ -67,7 +67,7 @@ pub fn run(args: &InspectArgs, home: &Home, console: &Console) -> anyhow::Result
         let total =
             foundation.components().iter().filter_map(|c| c.record()).flat_map(|r| &r.files).map(|f| f.bytes).sum();
         let progress = console.progress("verifying", Some(total));
-        foundation.verify(|bytes| progress.advance(bytes))?;
+        foundation.verify(Verify::Digests, |bytes| progress.advance(bytes))?;
         progress.done();
     }
     show(&describe(&foundation, args)?, console)
@@ -196,7 +196,11 @@ fn describe(foundation: &Foundation, args: &InspectArgs) -> anyhow::Result<Value
     }))
 }
 
-fn config(kind: ComponentKind, entry: &Path) -> anyhow::Result<Value> {
+/// Opens a component as the engine would, and says what it is.
+///
+/// # Errors
+/// The engine's.
+pub fn config(kind: ComponentKind, entry: &Path) -> anyhow::Result<Value> {
     match kind {
         ComponentKind::Backbone => {
             let mut value = serde_json::to_value(loam::model::backbone::Backbone::open(entry)?.config())?;

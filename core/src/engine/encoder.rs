@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::trace::Part;
 use crate::adapter::BoundAdapter;
 use crate::error::Result;
 use crate::input::Input;
 use crate::model::Modality;
-use crate::model::encoder::{Encoder, Encoding, Features, Item, open};
+use crate::model::encoder::{Encoder, Encoding, Features, Item, open_with};
 use crate::quant::Deltas;
 
 /// A loaded encoder of data other than text. Immutable and shared.
@@ -21,9 +23,17 @@ impl EncoderModel {
     /// Opens the tower for `modality` of a directory.
     ///
     /// # Errors
-    /// As [`open`].
+    /// As [`open_with`].
     pub fn open(part: Part, path: &Path, modality: Modality) -> Result<Self> {
-        Ok(Self { part, encoder: open(path, modality)? })
+        Self::open_with(part, path, modality, None)
+    }
+
+    /// As [`EncoderModel::open`], with other fields in the place of the directory's `preprocessor_config.json`.
+    ///
+    /// # Errors
+    /// As [`open_with`].
+    pub fn open_with(part: Part, path: &Path, modality: Modality, preprocessing: Option<Value>) -> Result<Self> {
+        Ok(Self { part, encoder: open_with(path, modality, preprocessing)? })
     }
 
     /// Its component, as traces name it.

@@ -39,7 +39,7 @@ pub use vision_language::{VisionLanguageModel, VisionPrompt};
 
 use crate::adapter::{Adapter, AdapterLimits, AdapterPackage, AdapterRegistry, Base, InstallPolicy, bind};
 use crate::error::{Error, Result};
-use crate::foundation::{ComponentKind, Foundation};
+use crate::foundation::{ComponentKind, Foundation, Verify};
 use crate::model::Modality;
 use components::Components;
 use recognizer::SpeechModel;
@@ -50,6 +50,8 @@ pub struct EngineOptions {
     /// Bytes of weight files that loaded components may map at a time; least recently used ones are dropped beyond it,
     /// and come back when they are needed. `None` keeps all.
     pub component_budget: Option<u64>,
+    /// How closely the files of a foundation are looked at before anything is loaded.
+    pub verify: Verify,
 }
 
 /// One foundation and the adapters that run on it. Components load on first use; all calls are safe from any thread.
@@ -72,10 +74,14 @@ impl Engine {
     /// As [`Engine::open`], with options.
     ///
     /// # Errors
-    /// As [`Foundation::open`].
+    /// As [`Foundation::open`], and as [`Foundation::verify`] by [`Verify::Digests`] where the options say so.
     pub fn open_with(path: impl AsRef<Path>, options: EngineOptions) -> Result<Self> {
+        let foundation = Foundation::open(path)?;
+        if options.verify == Verify::Digests {
+            foundation.verify(Verify::Digests, |_| {})?;
+        }
         Ok(Self {
-            foundation: Foundation::open(path)?,
+            foundation,
             components: Components::new(options.component_budget),
             adapters: AdapterRegistry::new(AdapterLimits::default()),
         })
@@ -115,7 +121,8 @@ impl Engine {
     /// [`Error::MissingComponent`] or [`Error::Memory`]; as [`EncoderModel::open`] otherwise.
     pub fn encoder(&self, modality: Modality) -> Result<Arc<EncoderModel>> {
         let component = self.foundation.component(ComponentKind::Encoder(modality))?;
-        self.components.get(component, |part, path| EncoderModel::open(part, path, modality))
+        self.components
+            .get(component, |part, path| EncoderModel::open_with(part, path, modality, component.preprocessing()?))
     }
 
     /// The speech recogniser, loaded on first use: the component of the speech encoder with what makes text of it.

@@ -3,7 +3,9 @@
 //! A foundation is a directory with a manifest, or a bare model: a GGUF file or a Hugging Face directory, which counts
 //! as a foundation of one component without recorded digests.
 
+mod integrity;
 mod manifest;
+mod wiring;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -11,7 +13,9 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub use manifest::{ComponentKind, ComponentRecord, FileRecord, MANIFEST, Manifest};
+pub use integrity::Verify;
+pub use manifest::{ComponentKind, ComponentRecord, FileRecord, MANIFEST, Manifest, Preprocessing};
+pub use wiring::Wiring;
 
 use crate::error::{Error, Result};
 use crate::model::encoder::{FAMILIES, TEXT_FAMILIES};
@@ -24,6 +28,7 @@ const MAX_CONFIG: u64 = 4 << 20;
 pub struct Component {
     name: String,
     kind: ComponentKind,
+    root: PathBuf,
     entry: PathBuf,
     record: Option<ComponentRecord>,
     fingerprint: OnceLock<String>,
@@ -72,6 +77,23 @@ impl Component {
     #[must_use]
     pub fn record(&self) -> Option<&ComponentRecord> {
         self.record.as_ref()
+    }
+
+    /// How raw data becomes its input, where the manifest says so: the fields of a `preprocessor_config.json`, which take
+    /// the place of the directory's own.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Malformed`] for a file that the manifest refers to.
+    pub fn preprocessing(&self) -> Result<Option<Value>> {
+        match self.record.as_ref().and_then(|record| record.preprocessing.as_ref()) {
+            None => Ok(None),
+            Some(Preprocessing::Constants(fields)) => Ok(Some(Value::Object(fields.clone()))),
+            Some(Preprocessing::File(path)) => {
+                let path = self.root.join(path);
+                let json = serde_json::from_slice(&read_bounded(&path, MAX_CONFIG)?);
+                json.map(Some).map_err(|e| Error::malformed(path.display(), "JSON", e))
+            }
+        }
     }
 
     /// SHA-256 of its weights: of the one weight file, or of the list of file names and digests where there are more.
@@ -145,10 +167,11 @@ pub struct Foundation {
 }
 
 impl Foundation {
-    /// Opens a foundation directory, a GGUF file or a Hugging Face directory. Reads the manifest only.
+    /// Opens a foundation directory, a GGUF file or a Hugging Face directory. Reads the manifest, and asks for the sizes of
+    /// the files that it lists.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Malformed`] or [`Error::Unsupported`].
+    /// [`Error::Io`], [`Error::Malformed`] or [`Error::Unsupported`]; as [`Foundation::verify`] by [`Verify::Sizes`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let manifest = path.join(MANIFEST);
@@ -163,12 +186,15 @@ impl Foundation {
             .map(|record| Component {
                 name: record.name.clone(),
                 kind: record.kind,
+                root: root.to_path_buf(),
                 entry: root.join(&record.entry),
                 record: Some(record),
                 fingerprint: OnceLock::new(),
             })
             .collect();
-        Ok(Self { root: root.to_path_buf(), id: manifest.id, version: Some(manifest.version), components })
+        let opened = Self { root: root.to_path_buf(), id: manifest.id, version: Some(manifest.version), components };
+        opened.verify(Verify::Sizes, |_| {})?;
+        Ok(opened)
     }
 
     fn bare(path: &Path) -> Result<Self> {
@@ -184,6 +210,7 @@ impl Foundation {
                     ComponentKind::Encoder(modality) => modality.as_str().into(),
                 },
                 kind,
+                root: path.to_path_buf(),
                 entry: path.to_path_buf(),
                 record: None,
                 fingerprint: OnceLock::new(),
@@ -223,21 +250,5 @@ impl Foundation {
     /// [`Error::MissingComponent`] naming the kind.
     pub fn component(&self, kind: ComponentKind) -> Result<&Component> {
         self.components.iter().find(|c| c.kind == kind).ok_or_else(|| Error::MissingComponent(kind.to_string()))
-    }
-
-    /// Hashes every file that the manifest lists, calling `progress` with the bytes of each finished file.
-    ///
-    /// # Errors
-    /// [`Error::Digest`] naming the first file that differs; [`Error::Io`] for one that is missing.
-    pub fn verify(&self, mut progress: impl FnMut(u64)) -> Result<()> {
-        for file in self.components.iter().filter_map(Component::record).flat_map(|record| &record.files) {
-            let path = self.root.join(&file.path);
-            let found = sha256_file(&path)?;
-            if found != file.sha256 {
-                return Err(Error::Digest { path, found, expected: file.sha256.clone() });
-            }
-            progress(file.bytes);
-        }
-        Ok(())
     }
 }

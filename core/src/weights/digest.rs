@@ -16,6 +16,14 @@ pub type Sha256Hex = String;
 /// # Errors
 /// [`Error::Io`].
 pub fn sha256_file(path: &Path) -> Result<Sha256Hex> {
+    sha256_file_with(path, |_| {})
+}
+
+/// As [`sha256_file`], calling `progress` with the bytes of each piece.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn sha256_file_with(path: &Path, mut progress: impl FnMut(u64)) -> Result<Sha256Hex> {
     let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
@@ -25,5 +33,6 @@ pub fn sha256_file(path: &Path) -> Result<Sha256Hex> {
             return Ok(format!("{:x}", hasher.finalize()));
         }
         hasher.update(&buffer[..read]);
+        progress(read as u64);
     }
 }

@@ -17,7 +17,7 @@ mod tensor;
 
 pub(crate) use block::{Decoder, half};
 pub use checkpoint::{Checkpoint, Naming, QUANTIZED, TensorInfo, is_named_as_weights};
-pub use digest::{Sha256Hex, sha256_file};
+pub use digest::{Sha256Hex, sha256_file, sha256_file_with};
 pub use dtype::BlockType;
 pub use gguf::{Gguf, Metadata, Value};
 pub use gguf_writer::{GgufPlan, GgufWriter};

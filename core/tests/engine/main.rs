@@ -10,6 +10,7 @@ mod encoder;
 mod every_tower;
 mod fixture;
 mod formats;
+mod foundations;
 mod heads;
 mod imagebind;
 mod kernels;

@@ -58,7 +58,7 @@ fn foundations_know_the_kind_of_component() {
     let component = |kind: &str| {
         serde_json::json!({ "schema": 1, "id": "x", "version": "1", "components": [{
             "name": "eyes", "kind": kind, "format": "hugging-face", "entry": "eyes",
-            "files": [{ "path": "eyes/model.safetensors", "bytes": 1, "sha256": "00" }],
+            "files": [{ "path": "eyes/model.safetensors", "bytes": 1, "sha256": "0".repeat(64) }],
         }] })
     };
     std::fs::write(file.path(), component("depth-encoder").to_string()).expect("written");

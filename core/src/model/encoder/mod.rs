@@ -32,7 +32,7 @@ pub use head::{Head, Problem};
 pub use idefics3::Idefics3Vision;
 pub use preprocessor::Preprocessor;
 pub(crate) use registry::ModelDir;
-pub use registry::{FAMILIES, Family, Source, modality, open};
+pub use registry::{FAMILIES, Family, Source, modality, open, open_with};
 pub use sentence::{Pooling, SentenceEncoder};
 pub(crate) use text::normalise;
 pub use text::{TEXT_FAMILIES, TextEncoder, open_text};

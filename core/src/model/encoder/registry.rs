@@ -108,6 +108,14 @@ pub fn modality(name: &str) -> Option<Modality> {
 /// [`Error::Io`], [`Error::Malformed`], [`Error::Unsupported`] naming the model type, [`Error::MissingTensor`] or
 /// [`Error::Shape`].
 pub fn open(dir: &Path, modality: Modality) -> Result<Box<dyn Encoder>> {
+    open_with(dir, modality, None)
+}
+
+/// As [`open`], with other fields in the place of the directory's `preprocessor_config.json`.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(dir: &Path, modality: Modality, preprocessor: Option<Value>) -> Result<Box<dyn Encoder>> {
     let config = read_json(&dir.join("config.json"))?;
     let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or("missing");
     let family = FAMILIES.iter().find(|f| f.model_type == model_type && f.modality == modality).ok_or_else(|| {
@@ -115,7 +123,9 @@ pub fn open(dir: &Path, modality: Modality) -> Result<Box<dyn Encoder>> {
         let what = format!("{} encoder of model_type '{model_type}'", modality.as_str());
         Error::unsupported(what, format!("these are run: {}", known.join(", ")))
     })?;
-    let encoder = (family.open)(&ModelDir::with_config(dir, config)?.source())?;
+    let mut files = ModelDir::with_config(dir, config)?;
+    files.preprocessor = preprocessor.or(files.preprocessor);
+    let encoder = (family.open)(&files.source())?;
     if encoder.modality() != modality {
         let what = format!("component for {modality}");
         return Err(Error::unsupported(what, format!("its configuration says {}", encoder.modality())));

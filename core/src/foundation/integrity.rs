@@ -1,0 +1,95 @@
+//! Whether a foundation's files are those that its manifest lists.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::Foundation;
+use super::manifest::FileRecord;
+use crate::error::{Error, Result};
+use crate::weights::sha256_file_with;
+
+const FORMAT: &str = "foundation";
+/// Files below a component's directory, listed or not.
+const MAX_WALKED: usize = 1 << 16;
+
+/// How closely files are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// All files are there, have their sizes, and no other lies between them: microseconds per file.
+    #[default]
+    Sizes,
+    /// Every byte is hashed as well: about a second per GB, and all of it is read from the disk.
+    Digests,
+}
+
+impl Foundation {
+    /// Compares the files with the manifest, calling `progress` with the bytes of each piece that was hashed. A bare model
+    /// has no manifest and passes.
+    ///
+    /// What lies in a component's directory unlisted is refused too: a loader would take some of it up, such as weights of
+    /// another format or another tokenizer. Hidden files are left alone.
+    ///
+    /// # Errors
+    /// For the first file that is not as it should be: [`Error::Io`] when it is missing or cannot be read,
+    /// [`Error::Malformed`] when it has another size or is not listed, [`Error::Digest`] when its content differs.
+    pub fn verify(&self, verify: Verify, mut progress: impl FnMut(u64)) -> Result<()> {
+        let records = || self.components().iter().filter_map(|component| component.record());
+        let files = || records().flat_map(|record| &record.files);
+        files().try_for_each(|file| self.check_size(file))?;
+        let listed: BTreeSet<PathBuf> = files().map(|file| self.root().join(&file.path)).collect();
+        for record in records() {
+            let entry = self.root().join(&record.entry);
+            if entry.is_dir() {
+                refuse_unlisted(&entry, &listed)?;
+            }
+        }
+        if verify == Verify::Digests {
+            for file in files() {
+                let path = self.root().join(&file.path);
+                let found = sha256_file_with(&path, &mut progress)?;
+                if found != file.sha256 {
+                    return Err(Error::Digest { path, found, expected: file.sha256.clone() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_size(&self, file: &FileRecord) -> Result<()> {
+        let path = self.root().join(&file.path);
+        let meta = std::fs::metadata(&path).map_err(|e| Error::io(&path, e))?;
+        if !meta.is_file() {
+            return Err(Error::io(&path, std::io::Error::other("not a regular file")));
+        }
+        if meta.len() != file.bytes {
+            let reason = format!("{} bytes, the manifest says {}", meta.len(), file.bytes);
+            return Err(Error::malformed(path.display(), FORMAT, reason));
+        }
+        Ok(())
+    }
+}
+
+fn refuse_unlisted(top: &Path, listed: &BTreeSet<PathBuf>) -> Result<()> {
+    let mut walked = 0;
+    let mut left = vec![top.to_path_buf()];
+    while let Some(dir) = left.pop() {
+        for entry in std::fs::read_dir(&dir).map_err(|e| Error::io(&dir, e))? {
+            let entry = entry.map_err(|e| Error::io(&dir, e))?;
+            let path = entry.path();
+            walked += 1;
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            // A link to a directory is not followed, and not listed either.
+            if entry.file_type().map_err(|e| Error::io(&path, e))?.is_dir() {
+                left.push(path);
+            } else if !listed.contains(&path) {
+                return Err(Error::malformed(path.display(), FORMAT, "the manifest does not list this file"));
+            }
+            if walked > MAX_WALKED {
+                return Err(Error::malformed(top.display(), FORMAT, format!("more than {MAX_WALKED} files in it")));
+            }
+        }
+    }
+    Ok(())
+}
