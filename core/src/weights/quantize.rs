@@ -168,8 +168,7 @@ fn blocks(view: &TensorView, quantization: Quantization) -> Result<Vec<Vec<u8>>>
         .map(|data| {
             let mut values = vec![0.0; data.len() / view.kind.block_bytes()];
             view.kind.dequantize(data, &mut values);
-            // Written so that NaN fails as well.
-            if let Some(value) = values.iter().find(|value| !(value.abs() <= limit)) {
+            if let Some(value) = values.iter().find(|value| value.is_nan() || value.abs() > limit) {
                 let reason = format!("{value} cannot be quantized to {}", quantization.kind());
                 return Err(Error::malformed(format!("tensor '{}'", view.name), "weights", reason));
             }
