@@ -1,11 +1,8 @@
 """Latency of encoders at batch 1 side by side with onnxruntime on the same network.
 
-Each case is a random network of a published shape: transformers makes it, torch.onnx exports it, and Loam reads the
-checkpoint that transformers writes. Both sides must give the same embedding, or nothing is reported. They run in turn
-(A B A B ...), so that a machine whose speed drifts treats both alike. Times on shared machines move; the ratio of medians
-is what to quote.
-
-Another encoder is one more line in CASES.
+Each case is a random network of a published shape (`encoder_cases.py`): torch makes it, torch.onnx exports it, and Loam
+reads its checkpoint. Both sides must give the same embedding, or nothing is reported. They run in turn (A B A B ...), so
+that a machine whose speed drifts treats both alike. Times on shared machines move; the ratio of medians is what to quote.
 """
 
 from __future__ import annotations
@@ -18,69 +15,28 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
 
 import numpy as np
 import onnxruntime
 import torch
-import transformers
+
+from encoder_cases import CASES, Case
 
 ROOT = Path(__file__).resolve().parent.parent
 # Two fp32 implementations of a deep network with random weights, relative to the largest value of the embedding.
 AGREEMENT = 1e-3
 
 
-@dataclass(frozen=True)
-class Case:
-    """One encoder: how transformers makes it, what Loam's features look like, and where the embedding is."""
-
-    name: str
-    modality: str
-    make: Callable[[], transformers.PreTrainedModel]
-    # Extents of Loam's features; the model's input is the same with a batch of one, unless `arrange` says otherwise.
-    shape: tuple[int, ...]
-    embedding: Callable[[Any], torch.Tensor] = lambda out: out.pooler_output
-    arrange: Callable[[torch.Tensor], torch.Tensor] = lambda features: features[None]
-
-
-def vit(width: int, heads: int, layers: int = 12) -> transformers.PreTrainedModel:
-    config = transformers.ViTConfig(
-        hidden_size=width, num_attention_heads=heads, intermediate_size=4 * width, num_hidden_layers=layers
-    )
-    return transformers.ViTModel(config)
-
-
-CASES = (
-    Case("ViT-Ti/16 224", "image", lambda: vit(192, 3), (3, 224, 224)),
-    Case("ViT-S/16 224", "image", lambda: vit(384, 6), (3, 224, 224)),
-    Case("ViT-B/16 224", "image", lambda: vit(768, 12), (3, 224, 224)),
-    Case(
-        "CLIP ViT-B/32 224",
-        "image",
-        lambda: transformers.CLIPVisionModelWithProjection(transformers.CLIPVisionConfig()),
-        (3, 224, 224),
-        embedding=lambda out: out.image_embeds,
-    ),
-    Case(
-        "SigLIP B/16 224",
-        "image",
-        lambda: transformers.SiglipVisionModel(transformers.SiglipVisionConfig()),
-        (3, 224, 224),
-    ),
-)
-
-
 class Embedding(torch.nn.Module):
     """The embedding alone, so that the exported network computes nothing else."""
 
-    def __init__(self, case: Case, model: transformers.PreTrainedModel) -> None:
+    def __init__(self, case: Case, model: torch.nn.Module) -> None:
         super().__init__()
         self.model, self.case = model, case
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return self.case.embedding(self.model(features))
+        return self.case.embed(self.model, features)
 
 
 def measure_onnx(path: Path, features: np.ndarray, threads: int, runs: int) -> tuple[list[float], np.ndarray]:
@@ -108,21 +64,20 @@ def measure_loam(program: Path, folder: Path, case: Case, threads: int, runs: in
 def compare(case: Case, program: Path, threads: list[int], rounds: int, runs: int) -> None:
     torch.manual_seed(1)
     model = case.make().eval()
-    features = torch.randn(case.shape)
-    arranged = case.arrange(features)
+    features = case.features()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model.save_pretrained(folder)
-        features.numpy().tofile(folder / "features.f32")
+        case.save(model, folder)
+        features.float().numpy().tofile(folder / "features.f32")
         exported = folder / "model.onnx"
         with torch.no_grad():
-            torch.onnx.export(Embedding(case, model).eval(), (arranged,), exported, dynamo=True, verbose=False)
+            torch.onnx.export(Embedding(case, model).eval(), (features[None],), exported, dynamo=True, verbose=False)
         for count in threads:
             ours, theirs = [], []
             for _ in range(rounds):
                 times, embedding = measure_loam(program, folder, case, count, runs)
                 ours += times
-                times, reference = measure_onnx(exported, arranged.numpy(), count, runs)
+                times, reference = measure_onnx(exported, features[None].numpy(), count, runs)
                 theirs += times
             worst = np.abs(embedding - reference).max() / np.abs(reference).max()
             if not worst <= AGREEMENT:

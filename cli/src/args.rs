@@ -5,10 +5,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
+use loam::task::{TASKS, TaskSpec};
 
 use crate::command::adapter::AdapterCommand;
+use crate::command::answer::{AnswerArgs, CaptionArgs};
 use crate::command::chat::ChatArgs;
 use crate::command::classify::ClassifyArgs;
 use crate::command::embed::EmbedArgs;
@@ -16,7 +18,12 @@ use crate::command::generate::GenerateArgs;
 use crate::command::inspect::InspectArgs;
 use crate::command::logits::LogitsArgs;
 use crate::command::perplexity::PerplexityArgs;
+use crate::command::regress::RegressArgs;
+use crate::command::retrieve::RetrieveArgs;
+use crate::command::sense::SenseArgs;
+use crate::command::speak::SpeakArgs;
 use crate::command::speed::SpeedArgs;
+use crate::command::tasks::TasksArgs;
 use crate::command::tour::TourArgs;
 use crate::console::{Console, Detail, Format};
 use crate::error::Result;
@@ -96,6 +103,33 @@ enum TypedCommand {
     },
 }
 
+impl Typed {
+    /// All commands; summaries and examples of tasks come from their table.
+    pub fn definition() -> Command {
+        TASKS.iter().fold(Self::command(), |command, task| {
+            command.mut_subcommand(task.name, |own| own.about(task.summary).after_help(examples(task)))
+        })
+    }
+
+    /// Reads the program's arguments.
+    ///
+    /// # Errors
+    /// What is wrong with them, or the help that they ask for.
+    pub fn read() -> Result<Self, clap::Error> {
+        Self::from_arg_matches(&Self::definition().try_get_matches()?)
+    }
+}
+
+/// A task's examples as help shows them: what each is about stands beside it, or below it where it is long.
+fn examples(task: &TaskSpec) -> String {
+    const COLUMN: usize = 60;
+    let lines = task.examples.iter().map(|(command, about)| match command.len() {
+        0..COLUMN => format!("\n  {command:<COLUMN$}  {about}"),
+        _ => format!("\n  {command}\n  {:<COLUMN$}  {about}", ""),
+    });
+    format!("Examples:{}", lines.collect::<String>())
+}
+
 /// What the user wants.
 #[derive(Debug)]
 pub struct Invocation {
@@ -121,20 +155,31 @@ pub enum Action {
     Completions(Shell),
 }
 
-/// Commands that run the engine: as typed is as meant.
+/// Commands that run the engine: as typed is as meant. Those of tasks have their words from [`TASKS`].
 #[derive(Debug, Subcommand)]
 pub enum Run {
-    /// Talk with the language model
     Chat(ChatArgs),
 
-    /// Continue a text as it stands
     Generate(GenerateArgs),
 
-    /// Find the label that fits a text
     Classify(ClassifyArgs),
 
-    /// Turn texts into vectors
     Embed(EmbedArgs),
+
+    Regress(RegressArgs),
+
+    Retrieve(RetrieveArgs),
+
+    Sense(SenseArgs),
+
+    Answer(AnswerArgs),
+
+    Caption(CaptionArgs),
+
+    Speak(SpeakArgs),
+
+    /// List what can be asked for, and what each task runs
+    Tasks(TasksArgs),
 
     /// Import, inspect, install, list and remove adapters
     Adapter(AdapterCommand),
@@ -208,20 +253,46 @@ impl Invocation {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn definitions_are_consistent() {
-        Typed::command().debug_assert();
+        Typed::definition().debug_assert();
     }
 
     #[test]
     fn every_command_has_an_example() {
-        for command in Typed::command().get_subcommands() {
+        for command in Typed::definition().get_subcommands() {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("Example") && help.contains(&format!("loam {}", command.get_name())), "{command}");
+        }
+    }
+
+    /// What a shell would make of an example: the words after `loam`, up to a pipe.
+    fn words(command: &str) -> Vec<String> {
+        let own = &command[command.find("loam ").expect("the program's name")..];
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for c in own.chars() {
+            match c {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                '|' | '>' if !quoted => break,
+                c => words.last_mut().expect("a word").push(c),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    #[test]
+    fn examples_of_tasks_are_accepted_by_their_commands() {
+        for task in TASKS {
+            for (command, _) in task.examples {
+                let found = Typed::definition().try_get_matches_from(words(command));
+                let found = found.unwrap_or_else(|reason| panic!("{command}: {reason}"));
+                assert_eq!(found.subcommand_name(), Some(task.name), "{command}");
+            }
         }
     }
 

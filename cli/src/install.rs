@@ -97,6 +97,24 @@ pub fn write_file(_lock: &Lock, target: &Path, content: &[u8]) -> Result<()> {
     written
 }
 
+/// Writes a file that a user named, in one step, replacing what was there. What is no plain file, such as a pipe, is
+/// written to as it is.
+///
+/// # Errors
+/// [`Error::Io`]; a plain file is then as before.
+pub fn replace_file(target: &Path, content: &[u8]) -> Result<()> {
+    if fs::metadata(target).is_ok_and(|found| !found.is_file()) {
+        let mut file = File::options().write(true).open(target).map_err(Error::io(target))?;
+        return file.write_all(content).map_err(Error::io(target));
+    }
+    let path = sibling(target, &format!("{STAGING}{}-", std::process::id()))?;
+    let written = write_new(&path, content).and_then(|()| fs::rename(&path, target).map_err(Error::io(target)));
+    if written.is_err() {
+        let _ = fs::remove_file(&path);
+    }
+    written
+}
+
 /// Creates a file with that content and forces it to disk; an old file is overwritten, so use it below a staging
 /// directory only.
 ///

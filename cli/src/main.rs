@@ -17,7 +17,6 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use args::{Action, Invocation, Logging, Run, Typed};
-use clap::Parser;
 use console::{Console, Detail, Format};
 use error::Error;
 use home::Home;
@@ -29,7 +28,7 @@ const LOG_VARIABLE: &str = "LOAM_LOG";
 const UNKNOWN_FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
-    let typed = match Typed::try_parse() {
+    let typed = match Typed::read() {
         Ok(typed) => typed,
         Err(reason) => {
             // Help and version arrive here too; a closed pipe is no failure.
@@ -69,6 +68,13 @@ fn engine(run: &Run, home: &Home, console: &Console) -> anyhow::Result<()> {
         Run::Generate(args) => command::generate::run(args, home, console),
         Run::Classify(args) => command::classify::run(args, home, console),
         Run::Embed(args) => command::embed::run(args, home, console),
+        Run::Regress(args) => command::regress::run(args, home, console),
+        Run::Retrieve(args) => command::retrieve::run(args, home, console),
+        Run::Sense(args) => command::sense::run(args, home, console),
+        Run::Answer(args) => command::answer::answer(args, home, console),
+        Run::Caption(args) => command::answer::caption(args, home, console),
+        Run::Speak(args) => command::speak::run(args, home, console),
+        Run::Tasks(args) => command::tasks::run(args, console),
         Run::Adapter(args) => command::adapter::run(args, home, console),
         Run::Inspect(args) => command::inspect::run(args, home, console),
         Run::Logits(args) => command::logits::run(args, home, console),

@@ -16,13 +16,6 @@ use super::stream::{check_interrupted, stream};
 use crate::console::Console;
 use crate::home::Home;
 
-const EXAMPLES: &str = "\
-Examples:
-  loam chat                                   a conversation; /help lists its commands
-  loam chat 'Why is the sky blue?'            one answer
-  loam chat 'List all files' --adapter shell  with an installed adapter
-  cat letter.txt | loam chat --system 'Summarise the text.'";
-
 const HELP: &str = "\
 /adapter ALIAS|PATH  answer with this adapter from now on
 /adapter             answer with the bare model again
@@ -34,7 +27,6 @@ Ctrl-C ends an answer early. Anything else is a message.";
 
 /// `loam chat` as typed.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = EXAMPLES)]
 pub struct ChatArgs {
     /// Message to answer; a conversation on a terminal, or standard input, when absent
     prompt: Option<String>,

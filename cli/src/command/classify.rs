@@ -1,33 +1,23 @@
-//! `loam classify`: which label fits a text or a picture.
-
-use std::path::PathBuf;
+//! `loam classify`: which label fits an input.
 
 use clap::Args;
-use loam::input::{Image, Input};
+use loam::input::Input;
 use loam::task::{Classification, ClassifyOptions};
 
 use super::input::message_or_stdin;
+use super::media::MediaArgs;
 use super::model::{AdapterArgs, ModelArgs};
 use crate::console::{Console, Format};
+use crate::error::Error;
 use crate::home::Home;
-
-const EXAMPLES: &str = "\
-Examples:
-  loam classify 'The striker scored twice.' --labels sports,politics,music
-  loam classify 'I want my money back' --labels complaint,praise --template 'The customer voices {}.'
-  loam classify 'Shares fell 3 % in Frankfurt.' --adapter news
-  loam classify --image cat.jpg --labels cat,dog,bird --model clip-vit-base-patch32
-  echo 'Rain until Friday' | loam classify --labels weather,sports --json";
 
 /// `loam classify` as typed.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = EXAMPLES)]
 pub struct ClassifyArgs {
     /// Text to classify; standard input when absent or '-'
     text: Option<String>,
-    /// A PNG, JPEG or WebP picture instead of a text
-    #[arg(short, long, value_name = "FILE", conflicts_with = "text")]
-    image: Option<PathBuf>,
+    #[command(flatten)]
+    media: MediaArgs,
     /// Label names, separated by commas; the adapter's own by default
     #[arg(short, long, value_name = "A,B,C", value_delimiter = ',')]
     labels: Vec<String>,
@@ -45,14 +35,11 @@ pub struct ClassifyArgs {
 /// # Errors
 /// The engine's and the console's.
 pub fn run(args: &ClassifyArgs, home: &Home, console: &Console) -> anyhow::Result<()> {
-    let input = match &args.image {
-        Some(path) => Image::open(path)?.into(),
-        None => Input::Text(message_or_stdin(args.text.as_deref())?),
-    };
+    let input = one_input(args.text.as_deref(), &args.media)?;
     let engine = args.model.open(home)?;
     let adapter = args.adapter.install(&engine, home)?;
-    let options =
-        ClassifyOptions { labels: args.labels.clone(), template: args.template.clone(), adapter, ..Default::default() };
+    let modality = args.media.modality();
+    let options = ClassifyOptions { labels: args.labels.clone(), template: args.template.clone(), adapter, modality };
     let result = engine.classify(input, &options)?;
     if console.format() == Format::Json {
         console.json(&result)?;
@@ -60,6 +47,20 @@ pub fn run(args: &ClassifyArgs, home: &Home, console: &Console) -> anyhow::Resul
         table(&result).into_iter().try_for_each(|line| console.line(line))?;
     }
     Ok(())
+}
+
+/// The text, or the one file that is named instead of it.
+///
+/// # Errors
+/// [`Error::Argument`] for both; as [`MediaArgs::one`] and [`message_or_stdin`].
+pub fn one_input(text: Option<&str>, media: &MediaArgs) -> anyhow::Result<Input> {
+    match media.one()? {
+        Some(_) if text.is_some() => {
+            Err(Error::Argument { name: "input", reason: "a text and a file, this command takes one".into() }.into())
+        }
+        Some(input) => Ok(input),
+        None => Ok(Input::Text(message_or_stdin(text)?)),
+    }
 }
 
 /// A line per label with a bar, most probable first.

@@ -1,25 +1,23 @@
-//! `loam embed`: texts to vectors.
+//! `loam embed`: texts, pictures, sounds and motion to vectors.
 
 use clap::Args;
-use loam::task::similarity;
+use loam::input::Input;
+use loam::task::{EmbedOptions, Embedding, similarity};
 
 use super::input::message_or_stdin;
+use super::media::MediaArgs;
 use super::model::{AdapterArgs, ModelArgs};
 use crate::console::{Console, Format};
+use crate::error::Error;
 use crate::home::Home;
-
-const EXAMPLES: &str = "\
-Examples:
-  loam embed 'A cat sits on the mat.' --json
-  loam embed --compare 'A cat sleeps.' 'A kitten naps.' 'Stocks fell.'
-  cat sentences.txt | loam embed --json          one text per line";
 
 /// `loam embed` as typed.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = EXAMPLES)]
 pub struct EmbedArgs {
     /// Texts; the lines of standard input when absent
     texts: Vec<String>,
+    #[command(flatten)]
+    media: MediaArgs,
     /// Show the cosine similarity of every pair instead of the vectors
     #[arg(long)]
     compare: bool,
@@ -29,29 +27,40 @@ pub struct EmbedArgs {
     adapter: AdapterArgs,
 }
 
-/// Writes the embeddings, one text per line, or the similarities.
+/// Writes the embeddings, one per line, or the similarities.
 ///
 /// # Errors
 /// The engine's and the console's.
 pub fn run(args: &EmbedArgs, home: &Home, console: &Console) -> anyhow::Result<()> {
-    let texts = if args.texts.is_empty() {
-        message_or_stdin(None)?.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+    let media = args.media.read()?;
+    let (names, inputs): (Vec<String>, Vec<Input>) = if media.is_empty() {
+        let texts = if args.texts.is_empty() {
+            message_or_stdin(None)?.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+        } else {
+            args.texts.clone()
+        };
+        let inputs = texts.iter().map(|text| text.as_str().into()).collect();
+        (texts, inputs)
+    } else if args.texts.is_empty() {
+        (args.media.names(), media)
     } else {
-        args.texts.clone()
+        let reason = "texts and files; their vectors lie apart, embed them one kind at a time".to_owned();
+        return Err(Error::Argument { name: "input", reason }.into());
     };
     let engine = args.model.open(home)?;
-    let adapter = args.adapter.install(&engine, home)?;
-    let deltas = adapter.as_deref().map(|adapter| &adapter.bound.deltas);
-    let model = engine.text()?;
-    let embeddings = model.embed(&texts, deltas)?;
+    let options = EmbedOptions { adapter: args.adapter.install(&engine, home)?, modality: args.media.modality() };
+    let embedded =
+        inputs.into_iter().map(|input| engine.embed(input, &options)).collect::<loam::Result<Vec<Embedding>>>()?;
+    let embeddings: Vec<&[f32]> = embedded.iter().map(|embedding| embedding.vector.as_slice()).collect();
     if args.compare {
-        return compare(&texts, &embeddings, console);
+        return compare(&names, &embeddings, console);
     }
     if console.format() == Format::Json {
         console.json(&serde_json::json!({
-            "component": model.part().name,
-            "dim": model.encoder().dim(),
+            "component": embedded.first().and_then(|e| e.trace.steps.first()).map(|step| step.component.as_str()),
+            "dim": embeddings.first().map(|vector| vector.len()),
             "embeddings": embeddings,
+            "trace": embedded.first().map(|embedding| &embedding.trace),
         }))?;
     } else {
         for embedding in &embeddings {
@@ -62,7 +71,7 @@ pub fn run(args: &EmbedArgs, home: &Home, console: &Console) -> anyhow::Result<(
     Ok(())
 }
 
-fn compare(texts: &[String], embeddings: &[Vec<f32>], console: &Console) -> anyhow::Result<()> {
+fn compare(texts: &[String], embeddings: &[&[f32]], console: &Console) -> anyhow::Result<()> {
     let table: Vec<Vec<f32>> =
         embeddings.iter().map(|a| embeddings.iter().map(|b| similarity(a, b)).collect()).collect();
     if console.format() == Format::Json {

@@ -11,15 +11,8 @@ use super::stream::{check_interrupted, stream};
 use crate::console::Console;
 use crate::home::Home;
 
-const EXAMPLES: &str = "\
-Examples:
-  loam generate 'Once upon a time' -n 60
-  loam generate 'The capital of France is' --json
-  echo 'def fibonacci(n):' | loam generate --model path/to/model.gguf";
-
 /// `loam generate` as typed.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = EXAMPLES)]
 pub struct GenerateArgs {
     /// Text to continue; standard input when absent or '-'
     prompt: Option<String>,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use loam::Engine;
 use loam::adapter::AdapterPackage;
-use loam::engine::{GenerateOptions, ProcessMemory, Request};
+use loam::engine::{GenerateOptions, Part, ProcessMemory, Request, SpeechGenerator, VisionLanguageModel};
 use loam::foundation::{ComponentKind, Foundation, Verify};
 use loam::model::Modality;
 use loam::model::encoder::TextEncoder;
@@ -225,6 +225,21 @@ pub fn config(kind: ComponentKind, entry: &Path) -> anyhow::Result<Value> {
             value["pooling"] = json!(encoder.pooling());
             value["max_tokens"] = json!(encoder.max_tokens());
             Ok(value)
+        }
+        ComponentKind::Projector(_) => Ok(json!(loam::model::projector::Projector::open(entry)?.config())),
+        ComponentKind::VisionLanguage => {
+            let part = Part { name: kind.to_string(), bytes: 0 };
+            let model = VisionLanguageModel::open(part, entry)?;
+            Ok(json!({
+                "backbone": model.language().backbone().config(),
+                "vision": { "patches": model.vision().side().pow(2), "state_width": model.vision().state_width() },
+                "connector": model.connector().config(),
+            }))
+        }
+        ComponentKind::SpeechGenerator => {
+            let part = Part { name: kind.to_string(), bytes: 0 };
+            let model = SpeechGenerator::open(part, entry)?;
+            Ok(json!({ "sample_rate": model.model().config().sampling_rate, "reads": model.script() }))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Commands that run the engine. Each module holds the arguments of one command and what it does.
 
 pub mod adapter;
+pub mod answer;
 pub mod chat;
 pub mod classify;
 pub mod embed;
@@ -9,10 +10,17 @@ pub mod inspect;
 pub mod interrupt;
 pub mod logits;
 pub mod perplexity;
+pub mod regress;
+pub mod retrieve;
+pub mod sense;
+pub mod speak;
 pub mod speed;
+pub mod tasks;
 pub mod tour;
 
 mod input;
+mod media;
 pub mod model;
+mod motion;
 mod sampling;
 mod stream;

@@ -4,6 +4,7 @@
 
 #[cfg(target_os = "linux")]
 mod path3;
+mod tasks;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@ mod config;
 mod head;
 mod package;
 mod registry;
+mod table;
 mod task;
 
 pub use bind::{Base, BoundAdapter, bind};
@@ -12,4 +13,5 @@ pub use config::{LoraConfig, MAX_RANK, Scaling};
 pub use head::{AdapterHead, HeadReads, HeadSpec, HeadWidths, OutputSpec};
 pub use package::AdapterPackage;
 pub use registry::{Adapter, AdapterLimits, AdapterRegistry, Generation, InstallPolicy, check_alias};
+pub use table::{TASKS, TaskSpec};
 pub use task::{AdapterTask, DataPath};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::head::HeadSpec;
+use super::table::{TASKS, TaskSpec};
 use crate::error::{Error, Result};
 
 /// Longest template, in bytes.
@@ -23,6 +24,30 @@ pub enum DataPath {
     Encoder,
     /// One generator alone.
     Generator,
+}
+
+impl DataPath {
+    /// Its number in M4 (arXiv 2308.14363), 1 to 4.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::EncoderBackbone => 1,
+            Self::Backbone => 2,
+            Self::Encoder => 3,
+            Self::Generator => 4,
+        }
+    }
+
+    /// What runs, in words.
+    #[must_use]
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::EncoderBackbone => "encoder, projector, backbone, generator",
+            Self::Backbone => "backbone and generator",
+            Self::Encoder => "encoder and head, the backbone neither loaded nor run",
+            Self::Generator => "one generator alone",
+        }
+    }
 }
 
 /// Contents of `task.json`. Every field may be absent: a bare PEFT directory has none of it.
@@ -91,6 +116,24 @@ impl AdapterTask {
             return refuse(format!("template '{excerpt}' has no '{{}}', or more than {MAX_TEMPLATE} bytes"));
         }
         self.head.as_ref().map_or(Ok(()), |head| head.check(adapter, &self.labels))
+    }
+
+    /// Succeeds when its task exists and can run on its path.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] naming the task and what is known.
+    pub fn check(&self, adapter: &str) -> Result<()> {
+        let Some(name) = &self.task else { return Ok(()) };
+        let Some(spec) = TaskSpec::find(name) else {
+            let known: Vec<&str> = TASKS.iter().map(|task| task.name).collect();
+            return Err(Error::adapter(adapter, format!("task '{name}' is unknown; there are {}", known.join(", "))));
+        };
+        if spec.paths.contains(&self.path) {
+            return Ok(());
+        }
+        let known: Vec<&str> = spec.paths.iter().map(|path| path.summary()).collect();
+        let reason = format!("task '{name}' on path {:?}, it runs: {}", self.path, known.join("; or "));
+        Err(Error::adapter(adapter, reason))
     }
 }
 

@@ -39,6 +39,10 @@ impl Engine {
                 }
                 HeadWidths { embedding: encoder.dim(), states: Some(encoder.state_width()) }
             }
+            ComponentKind::Projector(_) | ComponentKind::VisionLanguage | ComponentKind::SpeechGenerator => {
+                let what = if settings.is_some() { "preprocessing" } else { "a head" };
+                return Err(Error::adapter(alias, format!("it brings {what}, which a {kind} component does not read")));
+            }
         };
         if settings.is_some() && bound.preprocessor.is_none() {
             let reason = format!("task.json: preprocessing is given, a {kind} component reads text as it is");

@@ -7,6 +7,7 @@ mod event;
 mod fit;
 mod language;
 mod memory;
+mod projector;
 mod prompt;
 mod recognizer;
 mod request;
@@ -25,6 +26,7 @@ pub use encoder::EncoderModel;
 pub use event::{AdapterUse, Event, FinishReason, GenerateStats, Sink};
 pub use language::LanguageModel;
 pub use memory::ProcessMemory;
+pub use projector::ProjectorModel;
 pub use prompt::Prompt;
 pub use recognizer::{
     ListenOptions, Listener, MAX_BEAMS, Pace, RECOGNIZERS, Recognizer, RecognizerFamily, Search, Segment, SpeechTask,
@@ -99,12 +101,42 @@ impl Engine {
         &self.adapters
     }
 
-    /// The language model, loaded on first use.
+    /// The language model, loaded on first use: the backbone, else the text model of a vision-language model.
     ///
     /// # Errors
     /// [`Error::MissingComponent`] or [`Error::Memory`]; as [`LanguageModel::open`] otherwise.
     pub fn language(&self) -> Result<Arc<LanguageModel>> {
-        self.components.get(self.foundation.component(ComponentKind::Backbone)?, LanguageModel::open)
+        match self.foundation.component(ComponentKind::Backbone) {
+            Ok(component) => self.components.get(component, LanguageModel::open),
+            Err(_) if self.foundation.has(ComponentKind::VisionLanguage) => {
+                Ok(Arc::clone(self.vision_language()?.language()))
+            }
+            Err(missing) => Err(missing),
+        }
+    }
+
+    /// The vision-language model, loaded on first use.
+    ///
+    /// # Errors
+    /// [`Error::MissingComponent`] or [`Error::Memory`]; as [`VisionLanguageModel::open`] otherwise.
+    pub fn vision_language(&self) -> Result<Arc<VisionLanguageModel>> {
+        self.components.get(self.foundation.component(ComponentKind::VisionLanguage)?, VisionLanguageModel::open)
+    }
+
+    /// The projector of `modality`, loaded on first use.
+    ///
+    /// # Errors
+    /// [`Error::MissingComponent`] or [`Error::Memory`]; as [`ProjectorModel::open`] otherwise.
+    pub fn projector(&self, modality: Modality) -> Result<Arc<ProjectorModel>> {
+        self.components.get(self.foundation.component(ComponentKind::Projector(modality))?, ProjectorModel::open)
+    }
+
+    /// The speech generator, loaded on first use.
+    ///
+    /// # Errors
+    /// [`Error::MissingComponent`] or [`Error::Memory`]; as [`SpeechGenerator::open`] otherwise.
+    pub fn speech_generator(&self) -> Result<Arc<SpeechGenerator>> {
+        self.components.get(self.foundation.component(ComponentKind::SpeechGenerator)?, SpeechGenerator::open)
     }
 
     /// The text encoder, loaded on first use.
@@ -155,6 +187,7 @@ impl Engine {
     /// [`Error::Adapter`] naming the tensor, field or limit; as [`AdapterPackage::open`] otherwise.
     pub fn install(&self, alias: &str, path: impl AsRef<Path>, policy: InstallPolicy) -> Result<Arc<Adapter>> {
         let package = AdapterPackage::open(path)?;
+        package.task().check(alias)?;
         let name = &package.task().component;
         let component =
             self.foundation.components().iter().find(|c| c.name() == name).ok_or_else(|| {
@@ -181,6 +214,20 @@ impl Engine {
                 let model = self.text()?;
                 bind(&package, &Base { linears: model.encoder().linears(), fingerprint, tied: false })?
             }
+            ComponentKind::Projector(modality) => {
+                let model = self.projector(modality)?;
+                bind(&package, &Base { linears: model.projector().linears(), fingerprint, tied: false })?
+            }
+            ComponentKind::VisionLanguage => {
+                let model = self.vision_language()?;
+                bind(&package, &Base { fingerprint, ..model.base() })?
+            }
+            ComponentKind::SpeechGenerator => {
+                return Err(Error::adapter(
+                    alias,
+                    format!("made for '{name}', a speech generator; none acts on these"),
+                ));
+            }
         };
         self.fit(alias, &package, component.kind(), &mut bound)?;
         self.adapters.install(alias, package, bound, policy)
@@ -191,10 +238,17 @@ impl Engine {
     /// # Errors
     /// As [`Batch::add`] and [`Batch::run`].
     pub fn generate(&self, request: Request, sink: &mut dyn Sink) -> Result<Finished> {
-        let model = self.language()?;
-        let mut batch = Batch::new(&model)?;
-        batch.add(request, sink)?;
-        let mut finished = batch.run()?;
-        Ok(finished.pop().expect("invariant: one request gives one result"))
+        generate(&*self.language()?, request, sink)
     }
+}
+
+/// Runs one request on `model`.
+///
+/// # Errors
+/// As [`Batch::add`] and [`Batch::run`].
+pub(crate) fn generate(model: &LanguageModel, request: Request, sink: &mut dyn Sink) -> Result<Finished> {
+    let mut batch = Batch::new(model)?;
+    batch.add(request, sink)?;
+    let mut finished = batch.run()?;
+    Ok(finished.pop().expect("invariant: one request gives one result"))
 }

@@ -2,6 +2,7 @@
 //! checkpoint (Idefics3, `SmolVLM`).
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -35,7 +36,7 @@ const GLOBAL: &str = "<global-img>";
 /// A loaded vision-language model. Immutable and shared.
 #[derive(Debug)]
 pub struct VisionLanguageModel {
-    language: LanguageModel,
+    language: Arc<LanguageModel>,
     vision: Idefics3Vision,
     connector: Projector,
     /// Layers of all three parts, as adapters trained on the whole model name them.
@@ -60,7 +61,7 @@ pub struct VisionPrompt {
 impl VisionPrompt {
     /// A request for an answer to the prompt. `adapter` must be the one whose deltas the prompt was made with.
     #[must_use]
-    pub fn request(self, adapter: Option<std::sync::Arc<Adapter>>, options: GenerateOptions) -> Request {
+    pub fn request(self, adapter: Option<Arc<Adapter>>, options: GenerateOptions) -> Request {
         let mut request = Request::new(self.prompt, adapter, options);
         request.position = Position::Start;
         request.steps = self.steps;
@@ -117,12 +118,12 @@ impl VisionLanguageModel {
             let reason = format!("max_image_size gives tiles of {tile} pixels, the vision tower reads {edge}");
             return Err(Error::malformed(dir.display(), "preprocessor_config.json", reason));
         }
-        Ok(Self { language, vision, connector, table, processor, image_token, tile_tokens })
+        Ok(Self { language: Arc::new(language), vision, connector, table, processor, image_token, tile_tokens })
     }
 
     /// Backbone, tokenizer and template: what runs the requests.
     #[must_use]
-    pub fn language(&self) -> &LanguageModel {
+    pub fn language(&self) -> &Arc<LanguageModel> {
         &self.language
     }
 

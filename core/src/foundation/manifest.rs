@@ -45,10 +45,24 @@ pub enum ComponentKind {
     Backbone,
     /// Data of one modality to a vector: `text-encoder`, `image-encoder`, ...
     Encoder(Modality),
+    /// What an encoder gives of one modality to soft tokens of the backbone: `image-projector`, ...
+    Projector(Modality),
+    /// Encoder, projector and backbone of one checkpoint: `vision-language`.
+    VisionLanguage,
+    /// Text to speech: `speech-generator`.
+    SpeechGenerator,
 }
 
 /// Ending of the kinds of encoders.
 const ENCODER: &str = "-encoder";
+/// Ending of the kinds of projectors.
+const PROJECTOR: &str = "-projector";
+/// Kinds that are there for no modality in particular.
+const WHOLE: [(&str, ComponentKind); 3] = [
+    ("backbone", ComponentKind::Backbone),
+    ("vision-language", ComponentKind::VisionLanguage),
+    ("speech-generator", ComponentKind::SpeechGenerator),
+];
 
 impl ComponentKind {
     /// The text encoder.
@@ -57,18 +71,23 @@ impl ComponentKind {
     /// The kind of that name, `None` for one that this engine does not know.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        if name == "backbone" {
-            return Some(Self::Backbone);
+        if let Some((_, kind)) = WHOLE.iter().find(|(known, _)| *known == name) {
+            return Some(*kind);
         }
-        name.strip_suffix(ENCODER).and_then(modality).map(Self::Encoder)
+        let encoder = name.strip_suffix(ENCODER).and_then(modality).map(Self::Encoder);
+        encoder.or_else(|| name.strip_suffix(PROJECTOR).and_then(modality).map(Self::Projector))
     }
 }
 
 impl std::fmt::Display for ComponentKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Backbone => f.write_str("backbone"),
             Self::Encoder(modality) => write!(f, "{modality}{ENCODER}"),
+            Self::Projector(modality) => write!(f, "{modality}{PROJECTOR}"),
+            whole => {
+                let name = WHOLE.iter().find(|(_, kind)| kind == whole).map_or("component", |(name, _)| name);
+                f.write_str(name)
+            }
         }
     }
 }

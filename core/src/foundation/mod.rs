@@ -134,6 +134,13 @@ fn file_name(path: &str) -> String {
     Path::new(path).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
+/// `model_type`s of models that are one component, neither an encoder nor a backbone.
+const WHOLE_MODELS: [(&str, ComponentKind); 3] = [
+    ("idefics3", ComponentKind::VisionLanguage),
+    ("smolvlm", ComponentKind::VisionLanguage),
+    ("vits", ComponentKind::SpeechGenerator),
+];
+
 /// What the model of a `config.json` is: each of its encoders, or a backbone.
 fn kinds_of(config: &Path) -> Result<Vec<ComponentKind>> {
     let mut kinds = Vec::new();
@@ -141,6 +148,9 @@ fn kinds_of(config: &Path) -> Result<Vec<ComponentKind>> {
         let json: Value = serde_json::from_slice(&read_bounded(config, MAX_CONFIG)?)
             .map_err(|e| Error::malformed(config.display(), "config.json", e))?;
         let model_type = json.get("model_type").and_then(Value::as_str).unwrap_or_default();
+        if let Some((_, kind)) = WHOLE_MODELS.iter().find(|(known, _)| *known == model_type) {
+            return Ok(vec![*kind]);
+        }
         if TEXT_FAMILIES.contains(&model_type) {
             kinds.push(ComponentKind::TEXT);
         }
@@ -206,8 +216,8 @@ impl Foundation {
             .into_iter()
             .map(|kind| Component {
                 name: match kind {
-                    ComponentKind::Backbone => "backbone".into(),
                     ComponentKind::Encoder(modality) => modality.as_str().into(),
+                    whole => whole.to_string(),
                 },
                 kind,
                 root: path.to_path_buf(),
@@ -250,5 +260,11 @@ impl Foundation {
     /// [`Error::MissingComponent`] naming the kind.
     pub fn component(&self, kind: ComponentKind) -> Result<&Component> {
         self.components.iter().find(|c| c.kind == kind).ok_or_else(|| Error::MissingComponent(kind.to_string()))
+    }
+
+    /// Whether there is a component of a kind.
+    #[must_use]
+    pub fn has(&self, kind: ComponentKind) -> bool {
+        self.components.iter().any(|c| c.kind == kind)
     }
 }

@@ -15,7 +15,8 @@ const MAX_FILE_BYTES: u64 = 4 << 20;
 const MAX_TEXT_BYTES: usize = 16 << 10;
 
 /// What a character tokenizer reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Script {
     /// Written text: case is folded, and characters that the vocabulary lacks are left out.
     Text,

@@ -81,6 +81,41 @@ pub fn encode_chat_with(
     tokenizer.encode_marked(&text, Some(guard.marker()))
 }
 
+/// Ids of `messages` around their places for data of other kinds: the runs before, between and after the places
+/// ([`ContentPart::Image`](super::ContentPart::Image)), one more than there are places, each encoded on its own. For
+/// templates that know nothing of such places.
+///
+/// # Errors
+/// As [`encode_chat`]; [`Error::Text`] for a template that does not write each place once.
+pub fn encode_chat_around(
+    tokenizer: &Tokenizer,
+    template: &ChatTemplate,
+    messages: &[Message],
+    options: &ChatOptions,
+) -> Result<Vec<Vec<u32>>> {
+    let places: usize = messages.iter().map(|message| message.content.images()).sum();
+    let mut texts = vec![template.source()];
+    texts.extend(messages.iter().flat_map(|message| message.content.texts()));
+    // A character that no text has: its guard's marker, which guards nothing.
+    let place = Guard::new(Vec::new(), texts.iter().copied())?.marker().to_string();
+    texts.push(&place);
+    let guard = Guard::new(tokenizer.special_texts(), texts.into_iter())?;
+    let messages = messages
+        .iter()
+        .map(|message| {
+            let content = message.content.try_map(|text| guard.protect(text))?;
+            Ok(Message::new(message.role, content.with_places(&place)))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let text = template.render(&messages, options)?;
+    let runs: Vec<&str> = text.split(&place).collect();
+    if runs.len() != places + 1 {
+        let reason = format!("it wrote {} of {places} places for other data", runs.len() - 1);
+        return Err(Error::Text { what: "chat template", reason });
+    }
+    runs.into_iter().map(|run| tokenizer.encode_marked(run, Some(guard.marker()))).collect()
+}
+
 impl Placeholders<'_> {
     /// `text` with each placeholder replaced by its expansion.
     ///

@@ -76,6 +76,20 @@ impl Content {
         }
     }
 
+    /// The same content as one text, in which `place` stands for each picture.
+    pub(super) fn with_places(&self, place: &str) -> Self {
+        Self::Text(match self {
+            Self::Text(text) => text.clone(),
+            Self::Parts(parts) => parts
+                .iter()
+                .map(|part| match part {
+                    ContentPart::Text { text } => text.as_str(),
+                    ContentPart::Image => place,
+                })
+                .collect(),
+        })
+    }
+
     /// The same content with its texts changed.
     pub(super) fn try_map<E>(&self, mut change: impl FnMut(&str) -> Result<String, E>) -> Result<Self, E> {
         Ok(match self {

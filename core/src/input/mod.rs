@@ -34,7 +34,7 @@ pub use audio::{
     MelConfig, MelScale, Normalize, PcmFormat, Resampler, SampleRate, Spectrogram, SpectrogramEnds,
 };
 pub use characters::{CharacterTokenizer, Script};
-pub use chat::{Placeholders, encode_chat, encode_chat_with};
+pub use chat::{Placeholders, encode_chat, encode_chat_around, encode_chat_with};
 pub use chat_template::{ChatOptions, ChatTemplate, GenerationPrompt};
 pub use detokenizer::{Detokenizer, Position};
 pub use image::{

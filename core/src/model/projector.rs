@@ -49,9 +49,21 @@ pub enum ProjectorKind {
     },
 }
 
+/// What of an encoder's output enters a projector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectorSource {
+    /// The embedding in the shared space, of unit length: one state per input.
+    Embedding,
+    /// The hidden states: as many states as the encoder gives.
+    States,
+}
+
 /// Shape of a projector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ProjectorConfig {
+    /// What of an encoder's output enters it.
+    pub source: ProjectorSource,
     /// How states become soft tokens.
     #[serde(flatten)]
     pub kind: ProjectorKind,
@@ -87,7 +99,13 @@ impl ProjectorConfig {
                 return Err(Error::unsupported(format!("projector kind '{other}'"), reason));
             }
         };
-        Ok(Self { kind, inputs: fields.size("inputs", MAX_WIDTH)?, outputs: fields.size("outputs", MAX_WIDTH)? })
+        let source = match fields.text_or("source", "embedding")? {
+            "embedding" => ProjectorSource::Embedding,
+            "states" => ProjectorSource::States,
+            _ => return Err(fields.wrong("source", "embedding or states")),
+        };
+        let (inputs, outputs) = (fields.size("inputs", MAX_WIDTH)?, fields.size("outputs", MAX_WIDTH)?);
+        Ok(Self { source, kind, inputs, outputs })
     }
 
     /// Soft tokens that a grid of that many rows and columns of states becomes.
@@ -110,7 +128,7 @@ impl ProjectorConfig {
     /// The connector of an Idefics3 or `SmolVLM` model, from the model's `config.json`.
     pub(crate) fn connector(config: &Fields<'_>, inputs: usize, outputs: usize) -> Result<Self> {
         let scale = config.size_or("scale_factor", 2, MAX_SCALE)?;
-        Ok(Self { kind: ProjectorKind::PixelShuffle { scale }, inputs, outputs })
+        Ok(Self { source: ProjectorSource::States, kind: ProjectorKind::PixelShuffle { scale }, inputs, outputs })
     }
 }
 
@@ -169,7 +187,7 @@ impl Projector {
         config: ProjectorConfig,
         parts: &LinearTable,
     ) -> Result<Self> {
-        let ProjectorConfig { kind, inputs, outputs } = config;
+        let ProjectorConfig { kind, inputs, outputs, .. } = config;
         let mut loader = Loader::after(checkpoint, prefix, parts);
         let layers = match kind {
             ProjectorKind::Linear { tokens } => {

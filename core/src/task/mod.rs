@@ -1,12 +1,16 @@
 //! What apps ask for: chat, generation, classification, embedding, scoring. Each task is a thin layer over the engine.
 
+mod answer;
 mod chat;
 mod classify;
 mod embed;
 mod regress;
 mod retrieve;
 mod score;
+mod sense;
+mod speak;
 
+pub use answer::AnswerOptions;
 pub use chat::Chat;
 pub use classify::{
     Classification, ClassifyOptions, DEFAULT_TEMPLATE, IMAGE_TEMPLATE, LabelScore, MOTION_TEMPLATE, SOUND_TEMPLATE,
@@ -16,3 +20,6 @@ pub use embed::{EmbedOptions, Embedding, similarity};
 pub use regress::{Estimate, RegressOptions, Regression};
 pub use retrieve::{Index, Match};
 pub use score::{Perplexity, SCORE_CHUNK};
+pub use sense::{Sensed, Sensor};
+
+pub use crate::adapter::{TASKS, TaskSpec};

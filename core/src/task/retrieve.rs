@@ -2,11 +2,40 @@
 
 use serde::Serialize;
 
-use super::embed::similarity;
+use super::embed::{EmbedOptions, Embedding, similarity};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::input::Input;
+use crate::model::Modality;
 
 /// Largest index; every search reads all of it.
 const MAX_ENTRIES: usize = 1 << 20;
+
+impl Engine {
+    /// The vector by which `query` is looked up among embeddings of `entries`, a modality: its own embedding, and for a
+    /// text the place where the entries' tower puts texts, if it says one.
+    ///
+    /// # Errors
+    /// As [`Engine::embed`]; [`Error::Unsupported`] for spaces of different widths.
+    pub fn query(&self, query: impl Into<Input>, entries: Modality, options: &EmbedOptions) -> Result<Embedding> {
+        let query = query.into();
+        let is_text = matches!(query, Input::Text(_));
+        let mut embedding = self.embed(query, options)?;
+        if entries == Modality::TEXT {
+            return Ok(embedding);
+        }
+        let model = self.encoder(entries)?;
+        let (found, expected) = (embedding.vector.len(), model.encoder().dim());
+        if found != expected {
+            let reason = format!("the query's encoder has {found} dimensions, the one of the entries {expected}");
+            return Err(Error::unsupported("retrieval across spaces", reason));
+        }
+        if let Some(anchor) = model.encoder().anchor().filter(|_| is_text) {
+            embedding.vector = anchor.apply(&embedding.vector);
+        }
+        Ok(embedding)
+    }
+}
 
 /// Embeddings of one space by key. Search is exact: `entries * dim` products.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,7 @@
 //! Integration tests of the engine against references that others computed.
 
 mod adapters;
+mod answer;
 mod ast;
 mod backbone;
 mod classifiers;
@@ -23,6 +24,7 @@ mod projector;
 mod pytorch;
 mod quantized;
 mod regression;
+mod sense;
 mod smollm2;
 mod smolvlm;
 mod towers;

@@ -1,7 +1,7 @@
 //! From a window to what a tower reads.
 
 use super::config::{ImuConfig, LongWindow, ShortWindow};
-use super::rate::{regular, resampled, steps_at};
+use super::rate::{regular, resampled, samples_for, steps_at};
 use super::repair::{Repair, check_times, filled};
 use super::units::{Gravity, ImuLayout};
 use super::window::{ImuWindow, MAX_STEPS};
@@ -25,7 +25,7 @@ impl ImuConfig {
     /// # Errors
     /// [`Error::Argument`] naming the index of a value that is not finite, of a gap or of a timestamp that does not rise,
     /// unless `repair` allows it; for a window without the gyroscope or the gravity that the tower expects; for one that is
-    /// too short or too long, unless the configuration allows it. [`Error::Malformed`] for a configuration out of range.
+    /// too short, or too long by more than a sample that ends between two steps, unless the configuration allows it. [`Error::Malformed`] for a configuration out of range.
     pub fn prepare(&self, window: &ImuWindow, repair: Repair) -> Result<Vec<f32>> {
         self.prepared(window, repair, self.long)
     }
@@ -64,8 +64,7 @@ impl ImuConfig {
             if channel < 3 && (source.gravity, self.gravity) == (Gravity::Included, Gravity::Removed) {
                 remove_gravity(&mut values, source.rate);
             }
-            let steps = steps_at(values.len(), source.rate, self.rate);
-            self.check_length(steps, long)?;
+            self.check_length(values.len(), source.rate, long)?;
             let values = resampled(&values, source.rate, self.rate);
             out.extend(self.fitted(&values, channel, long));
         }
@@ -83,9 +82,13 @@ impl ImuConfig {
         Ok(())
     }
 
-    fn check_length(&self, steps: usize, long: LongWindow) -> Result<()> {
+    /// One sample more than a window needs is no reason to refuse it: at another rate its end lies between two.
+    fn check_length(&self, samples: usize, rate: f64, long: LongWindow) -> Result<()> {
+        let steps = steps_at(samples, rate, self.rate);
         let short = steps < self.steps && self.short == ShortWindow::Refuse;
-        if steps < 2 || short || steps > self.steps && long == LongWindow::Refuse {
+        let needed = samples_for(self.steps, rate, self.rate);
+        let spare = usize::from(needed != self.steps);
+        if steps < 2 || short || samples > needed + spare && long == LongWindow::Refuse {
             let reason = format!("{steps} steps at {} Hz, the tower reads {}", self.rate, self.steps);
             return Err(Error::argument("imu window", reason));
         }

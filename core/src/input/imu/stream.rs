@@ -112,6 +112,12 @@ impl ImuStream {
     /// The next prepared window, `[channels, steps]`, if its last sample has arrived. A window that cannot be prepared is an
     /// error once, and the next call goes on after it.
     pub fn take(&mut self) -> Option<Result<Vec<f32>>> {
+        let window = self.next_window()?;
+        Some(window.and_then(|window| self.config.prepared(&window, self.repair, LongWindow::KeepFirst)))
+    }
+
+    /// As [`ImuStream::take`], the window as the sensor gave it: what [`ImuConfig::prepare`] makes a whole window of.
+    pub fn next_window(&mut self) -> Option<Result<ImuWindow>> {
         let rate = self.source.rate;
         // Half a period of tolerance, as timestamps jitter; a little less, so that ties do not depend on rounding.
         let begin = self.origin + (self.taken * self.hop) as f64 / self.config.rate - 0.4999 / rate;
@@ -136,8 +142,7 @@ impl ImuStream {
         if first >= length || first > self.times.len() / 2 {
             self.forget(first);
         }
-        let window = ImuWindow::new(self.source, samples, times);
-        Some(window.and_then(|window| self.config.prepared(&window, self.repair, LongWindow::KeepFirst)))
+        Some(ImuWindow::new(self.source, samples, times))
     }
 
     /// Forgets everything but the configuration.

@@ -3,7 +3,7 @@
 use super::anchor::Anchor;
 use super::head::Head;
 use crate::error::{Error, Result};
-use crate::input::Input;
+use crate::input::{ImuConfig, Input};
 use crate::model::modality::Modality;
 use crate::model::table::LinearTable;
 use crate::quant::Deltas;
@@ -103,6 +103,11 @@ pub trait Encoder: std::fmt::Debug + Send + Sync {
 
     /// The checkpoint's own classifier, where it has one.
     fn head(&self) -> Option<&Head> {
+        None
+    }
+
+    /// Length, rate and units of a window of motion, for an encoder that reads motion and knows them.
+    fn motion(&self) -> Option<ImuConfig> {
         None
     }
 

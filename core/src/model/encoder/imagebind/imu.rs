@@ -49,6 +49,7 @@ static PLAN: Plan = Plan {
     // A dropout stands before it.
     projection: "3",
     scale: Some("1.log_logit_scale"),
+    motion: Some(motion),
     prepare,
 };
 
@@ -82,7 +83,9 @@ fn prepare(tower: &Tower, input: &Input) -> Result<Features> {
     let Input::Motion { window, repair } = input else {
         return Err(Error::argument("input", format!("{}, the encoder reads motion", input.kind())));
     };
-    let shape = tower.stem.shape.clone();
-    let config = ImuConfig { steps: shape[1], ..self::input() };
-    Features::new(config.prepare(window, *repair)?, shape)
+    Features::new(motion(tower).prepare(window, *repair)?, tower.stem.shape.clone())
+}
+
+fn motion(tower: &Tower) -> ImuConfig {
+    ImuConfig { steps: tower.stem.grid.width, ..self::input() }
 }

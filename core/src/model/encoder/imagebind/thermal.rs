@@ -29,6 +29,7 @@ static PLAN: Plan = Plan {
     keys: Keys::TokensAndOne,
     projection: "2",
     scale: Some("1.log_logit_scale"),
+    motion: None,
     prepare,
 };
 

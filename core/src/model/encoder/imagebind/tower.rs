@@ -9,7 +9,7 @@ use super::config::{Huge, TRUNK_EPS, TowerConfig};
 use super::stem::Stem;
 use super::trunk::{Keys, blocks};
 use crate::error::Result;
-use crate::input::Input;
+use crate::input::{ImuConfig, Input};
 use crate::model::layer::{Bias, LayerNorm, Loader, Mask, Pass, Prefix, TransformerBlock};
 use crate::model::modality::Modality;
 use crate::model::table::LinearTable;
@@ -44,6 +44,8 @@ pub(super) struct Plan {
     pub(super) projection: &'static str,
     /// The logarithm of its scale, within its postprocessor.
     pub(super) scale: Option<&'static str>,
+    /// What a window of motion is, for the tower that reads it.
+    pub(super) motion: Option<fn(&Tower) -> ImuConfig>,
     /// Prepares raw data.
     pub(super) prepare: fn(&Tower, &Input) -> Result<Features>,
 }
@@ -190,6 +192,10 @@ impl Encoder for Tower {
     /// The tower's scale times the text tower's, as in ImageBind's similarities of this modality with texts.
     fn logit_scale(&self) -> Option<f32> {
         self.text_scale.map(|text| text * self.scale)
+    }
+
+    fn motion(&self) -> Option<ImuConfig> {
+        self.plan.motion.map(|motion| motion(self))
     }
 
     fn prepare(&self, input: &Input) -> Result<Features> {

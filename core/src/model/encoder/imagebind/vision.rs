@@ -29,6 +29,7 @@ static PLAN: Plan = Plan {
     keys: Keys::Tokens,
     projection: "2",
     scale: None,
+    motion: None,
     prepare,
 };
 

@@ -1,0 +1,146 @@
+//! Tasks on pictures, sound and speech, as processes on random models of a few kilobytes.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::{fixture, json, path, run};
+
+fn model(name: &str) -> PathBuf {
+    fixture("models").join(name)
+}
+
+fn refused(words: &[&str], code: i32, wanted: &str) {
+    let output = run(words);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{words:?}: {message}");
+    assert!(message.contains(wanted), "{words:?}: {message}");
+}
+
+#[test]
+fn pictures_are_described_and_asked_about() {
+    let smolvlm = model("smolvlm");
+    let (square, tall) = (smolvlm.join("square.png"), smolvlm.join("tall.png"));
+    let answer = json(&run(&[
+        "answer",
+        "What is this?",
+        "--image",
+        path(&square),
+        "--image",
+        path(&tall),
+        "--model",
+        path(&smolvlm),
+        "-n",
+        "6",
+        "--json",
+    ]));
+    assert!(answer["stats"]["generated_tokens"].as_u64().is_some_and(|count| (1..=6).contains(&count)), "{answer}");
+    assert_eq!(answer["stats"]["trace"]["path"], "encoder-backbone");
+    assert_eq!(answer["stats"]["trace"]["steps"][0]["component"], "vision-language/vision");
+    let caption = json(&run(&["caption", "--image", path(&square), "--model", path(&smolvlm), "-n", "4", "--json"]));
+    assert_eq!(caption["stats"]["trace"]["steps"].as_array().map(Vec::len), Some(2));
+
+    refused(&["answer", "What is this?", "--model", path(&smolvlm)], 2, "--image");
+    refused(&["caption", "--model", path(&smolvlm)], 2, "--image");
+    refused(&["caption", "--image", path(&square), "--image", path(&tall), "--model", path(&smolvlm)], 2, "2 files");
+    refused(&["answer", "Why?", "--image", "absent.png", "--model", path(&smolvlm)], 3, "absent.png");
+    let llama = model("llama2/model.gguf");
+    refused(&["answer", "Why?", "--image", path(&square), "--model", path(&llama)], 11, "image-encoder");
+}
+
+#[test]
+fn speech_becomes_a_wav_file() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let (vits, wav) = (model("vits"), dir.path().join("speech.wav"));
+    let said =
+        json(&run(&["speak", "ɡobˈa kaˈok", "--output", path(&wav), "--model", path(&vits), "--seed", "3", "--json"]));
+    assert_eq!((&said["sample_rate"], &said["trace"]["path"]), (&Value::from(16_000), &Value::from("generator")));
+    let reader = hound::WavReader::open(&wav).expect("a WAV file");
+    assert_eq!(u64::from(reader.duration()), said["samples"].as_u64().expect("a count"));
+    let inspected = json(&run(&["inspect", path(&wav), "--json"]));
+    assert_eq!(inspected["samples"], said["samples"]);
+
+    // What was there stays when the text is refused, and nothing is left beside it.
+    let before = std::fs::read(&wav).expect("written");
+    refused(&["speak", "hello", "--output", path(&wav), "--model", path(&vits)], 2, "'h' is no phoneme");
+    assert_eq!(std::fs::read(&wav).expect("still there"), before);
+    assert_eq!(std::fs::read_dir(dir.path()).expect("directory").count(), 1);
+    let nowhere = dir.path().join("absent/speech.wav");
+    refused(&["speak", "ka", "--output", path(&nowhere), "--model", path(&vits)], 3, "absent");
+    refused(&["speak", "ka", "--output", path(&wav), "--model", path(&model("llama2"))], 11, "speech-generator");
+    let piped = run(&["speak", "ka", "--output", "-", "--model", path(&vits)]);
+    assert!(piped.stdout.starts_with(b"RIFF"));
+}
+
+#[test]
+fn vectors_of_pictures_and_sounds_find_their_like() {
+    let siglip = model("siglip-tiny");
+    let pictures: Vec<PathBuf> =
+        ["portrait.png", "landscape.png", "grey.png"].map(|name| fixture("images").join(name)).to_vec();
+    let first = path(&pictures[0]);
+    let embedded =
+        json(&run(&["embed", "--image", first, "--image", path(&pictures[1]), "--model", path(&siglip), "--json"]));
+    assert_eq!(embedded["component"], "image");
+    assert_eq!(embedded["embeddings"].as_array().map(Vec::len), Some(2));
+    let files: Vec<&str> = pictures.iter().map(|picture| path(picture)).collect();
+    let search = |query: &[&str]| {
+        let words = [&["retrieve"], query, &["--files"], &files[..], &["--model", path(&siglip), "-k", "2", "--json"]];
+        json(&run(&words.concat()))
+    };
+    let found = search(&["--image", path(&pictures[2])]);
+    assert_eq!(found["matches"][0]["key"], files[2]);
+    assert_eq!((found["entries"].as_u64(), found["matches"].as_array().map(Vec::len)), (Some(3), Some(2)));
+    assert_eq!(search(&["a word"])["matches"].as_array().map(Vec::len), Some(2));
+
+    let both = ["retrieve", "a word", "--image", first, "--files", first, "--model", path(&siglip)];
+    refused(&both, 2, "a text and a file");
+    let tone = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio/tone.wav");
+    refused(&["retrieve", "x", "--files", first, path(&tone), "--model", path(&siglip)], 2, "apart");
+    refused(&["embed", "a word", "--image", first, "--model", path(&siglip)], 2, "one kind");
+    refused(&["embed", "--sound", path(&tone), "--model", path(&siglip)], 11, "sound-encoder");
+}
+
+#[test]
+fn a_checkpoint_s_own_labels_need_no_others() {
+    let tone = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio/tone.flac");
+    let heard = json(&run(&["classify", "--sound", path(&tone), "--model", path(&model("ast-tiny")), "--json"]));
+    assert_eq!(heard["scored_by"], "checkpoint_head");
+    assert!(heard["scores"].as_array().is_some_and(|scores| scores.len() > 1), "{heard}");
+    refused(
+        &["classify", "--sound", path(&tone), "--as", "smell", "--model", path(&model("ast-tiny"))],
+        2,
+        "there are",
+    );
+}
+
+#[test]
+fn motion_is_read_from_csv() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let csv = dir.path().join("walk.csv");
+    let imagebind = model("imagebind-tiny");
+    let line = |i: usize| format!("{},{},9.8,0,0,{}\n", (i % 7) as f32 * 0.3, i as f32 * 0.01, i % 3);
+    std::fs::write(&csv, (0..40).map(line).collect::<String>()).expect("written");
+    let embedded =
+        json(&run(&["embed", "--motion", path(&csv), "--rate", "200", "--model", path(&imagebind), "--json"]));
+    assert_eq!((&embedded["component"], &embedded["dim"]), (&Value::from("imu"), &Value::from(20)));
+    refused(&["embed", "--motion", path(&csv), "--model", path(&imagebind)], 2, "--rate");
+    let sense = ["sense", path(&csv), "--rate", "200", "--labels", "walking,running", "--model", path(&imagebind)];
+    // Its random text tower has no tokenizer, which the labels need.
+    refused(&sense, 3, "tokenizer");
+    refused(&[&sense[..], &["--hop", "7"]].concat(), 2, "hop");
+    std::fs::write(&csv, "1,2,3,4,5,6\n").expect("written");
+    refused(&sense, 2, "a window has 0.20 s");
+    std::fs::write(&csv, "1,2,nan,4,5,6\n".repeat(40)).expect("written");
+    refused(&sense, 2, "channel 2");
+}
+
+#[test]
+fn the_table_of_tasks_is_listed() {
+    let tasks = json(&run(&["tasks", "--json"]));
+    let names: Vec<&str> = tasks.as_array().expect("a list").iter().filter_map(|task| task["name"].as_str()).collect();
+    assert!(["chat", "classify", "sense", "speak"].iter().all(|name| names.contains(name)), "{names:?}");
+    for name in names {
+        let help = run(&[name, "--help"]);
+        assert!(String::from_utf8_lossy(&help.stdout).contains("Examples:"), "{name}");
+    }
+}

@@ -1,0 +1,207 @@
+//! The tasks that apps can ask for: one table, from which the command line's help, `docs/tasks.md` and tests derive, and by
+//! which adapters are checked.
+
+use super::task::DataPath;
+
+/// One thing that an app can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct TaskSpec {
+    /// Its name: of the command, and of `task` in an adapter's description.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub summary: &'static str,
+    /// Kinds of data that it reads.
+    pub inputs: &'static [&'static str],
+    /// What it gives.
+    pub output: &'static str,
+    /// Parts of the foundation that it may run; an adapter picks one of them.
+    pub paths: &'static [DataPath],
+    /// What of a foundation it needs.
+    pub needs: &'static str,
+    /// What an adapter for it brings.
+    pub adapter: &'static str,
+    /// Commands, each with what it shows.
+    pub examples: &'static [(&'static str, &'static str)],
+}
+
+impl TaskSpec {
+    /// The task of that name.
+    #[must_use]
+    pub fn find(name: &str) -> Option<&'static Self> {
+        TASKS.iter().find(|task| task.name == name)
+    }
+}
+
+/// All tasks, in the order in which help and documentation list them.
+pub const TASKS: &[TaskSpec] = &[
+    TaskSpec {
+        name: "chat",
+        summary: "Talk with the language model",
+        inputs: &["text"],
+        output: "streamed text",
+        paths: &[DataPath::Backbone],
+        needs: "a backbone with a chat template",
+        adapter: "LoRA on the backbone, a system message",
+        examples: &[
+            ("loam chat", "a conversation; /help lists its commands"),
+            ("loam chat 'Why is the sky blue?'", "one answer"),
+            ("loam chat 'List all files' --adapter shell", "with an installed adapter"),
+            ("cat letter.txt | loam chat --system 'Summarise the text.'", "a text from standard input"),
+        ],
+    },
+    TaskSpec {
+        name: "generate",
+        summary: "Continue a text as it stands",
+        inputs: &["text"],
+        output: "streamed text",
+        paths: &[DataPath::Backbone],
+        needs: "a backbone",
+        adapter: "LoRA on the backbone",
+        examples: &[
+            ("loam generate 'Once upon a time'", "up to 256 tokens"),
+            ("loam generate 'The capital of France is' --max-tokens 32 --stop .", "until a full stop"),
+            ("loam generate 'Roses are' --temperature 0.8 --seed 7 --json", "by chance, with what it cost"),
+        ],
+    },
+    TaskSpec {
+        name: "classify",
+        summary: "Find the label that fits a text, picture, sound or motion",
+        inputs: &["text", "image", "sound", "motion"],
+        output: "labels with probabilities",
+        paths: &[DataPath::Encoder, DataPath::Backbone],
+        needs: "the input's encoder, for labels alone the text encoder too; or a backbone with an adapter",
+        adapter: "LoRA on the encoder or the backbone, a head, labels",
+        examples: &[
+            ("loam classify 'The striker scored twice.' --labels sports,politics,music", "label names are enough"),
+            (
+                "loam classify 'I want my money back' --labels complaint,praise --template 'The customer voices {}.'",
+                "another sentence around the labels",
+            ),
+            ("loam classify 'Shares fell 3 % in Frankfurt.' --adapter news", "an adapter's labels"),
+            ("loam classify --image cat.jpg --labels cat,dog,bird --model clip-vit-base-patch32", "a picture"),
+            ("loam classify --sound street.flac --labels siren,rain --model imagebind", "a sound"),
+            ("echo 'Rain until Friday' | loam classify --labels weather,sports --json", "for a script"),
+        ],
+    },
+    TaskSpec {
+        name: "regress",
+        summary: "Find the values of a text, picture, sound or motion",
+        inputs: &["text", "image", "sound", "motion"],
+        output: "named values with units",
+        paths: &[DataPath::Encoder, DataPath::Backbone],
+        needs: "the input's encoder with a regression head of its own, or an adapter that brings one",
+        adapter: "LoRA on the encoder or the backbone, a regression head",
+        examples: &[
+            ("loam regress --motion walk.csv --rate 50 --adapter speed", "an adapter's values"),
+            ("loam regress 'The room was cold.' --adapter stars --json", "of a text"),
+        ],
+    },
+    TaskSpec {
+        name: "embed",
+        summary: "Turn texts, pictures, sounds or motion into vectors",
+        inputs: &["text", "image", "sound", "motion"],
+        output: "unit vectors",
+        paths: &[DataPath::Encoder],
+        needs: "the input's encoder",
+        adapter: "LoRA on the encoder",
+        examples: &[
+            ("loam embed 'A cat sits on the mat.' --json", "one text"),
+            ("loam embed --compare 'A cat sleeps.' 'A kitten naps.' 'Stocks fell.'", "cosines of all pairs"),
+            ("loam embed --image cat.jpg --model clip-vit-base-patch32", "a picture"),
+            ("cat sentences.txt | loam embed --json", "one text per line"),
+        ],
+    },
+    TaskSpec {
+        name: "retrieve",
+        summary: "Find what is most like a text, picture or sound among files and lines",
+        inputs: &["text", "image", "sound", "motion"],
+        output: "entries with cosines, best first",
+        paths: &[DataPath::Encoder],
+        needs: "the encoders of the query and of the entries, in one space",
+        adapter: "LoRA on the encoder of the entries",
+        examples: &[
+            ("loam retrieve 'how do I get a refund?' --lines questions.txt", "among the lines of a file"),
+            ("loam retrieve 'a dog on a beach' --files photos/*.jpg --model clip-vit-base-patch32", "among pictures"),
+            (
+                "loam retrieve --image dog.jpg --files photos/*.jpg --top 3 --model clip-vit-base-patch32",
+                "by a picture",
+            ),
+        ],
+    },
+    TaskSpec {
+        name: "sense",
+        summary: "Tell what a device's motion means, window by window",
+        inputs: &["motion"],
+        output: "labels with probabilities and times, one result per window",
+        paths: &[DataPath::Encoder],
+        needs: "an IMU encoder, for labels alone the text encoder too",
+        adapter: "LoRA on the IMU encoder, a head, labels",
+        examples: &[
+            (
+                "loam sense walk.csv --rate 50 --labels walking,running,sitting --model imagebind",
+                "windows side by side",
+            ),
+            ("loam sense walk.csv --rate 50 --hop 1 --adapter steps --json", "a window every second"),
+        ],
+    },
+    TaskSpec {
+        name: "answer",
+        summary: "Answer a question about pictures, sound or motion",
+        inputs: &["image", "sound", "motion"],
+        output: "streamed text",
+        paths: &[DataPath::EncoderBackbone],
+        needs: "a vision-language model, or the input's encoder, its projector and a backbone with a chat template",
+        adapter: "LoRA on the vision-language model or the backbone, a system message",
+        examples: &[
+            ("loam answer 'What colour is the car?' --image street.jpg --model smolvlm-256m", "one picture"),
+            ("loam answer 'What differs?' --image a.png --image b.png --model smolvlm-256m --json", "two pictures"),
+        ],
+    },
+    TaskSpec {
+        name: "caption",
+        summary: "Describe a picture or a sound",
+        inputs: &["image", "sound", "motion"],
+        output: "streamed text",
+        paths: &[DataPath::EncoderBackbone],
+        needs: "as answer",
+        adapter: "as answer",
+        examples: &[("loam caption --image street.jpg --model smolvlm-256m", "a sentence about a picture")],
+    },
+    TaskSpec {
+        name: "speak",
+        summary: "Say a text aloud, into a WAV file",
+        inputs: &["text"],
+        output: "mono samples, a WAV file in the command line",
+        paths: &[DataPath::Generator],
+        needs: "a speech generator (VITS)",
+        adapter: "none",
+        examples: &[
+            ("loam speak 'Good morning.' --output morning.wav --model mms-tts-eng", "16-bit PCM"),
+            ("loam speak 'Good morning.' --output slow.wav --rate 0.8 --seed 3 --model mms-tts-eng", "slower"),
+        ],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_every_path_is_used() {
+        for (i, task) in TASKS.iter().enumerate() {
+            assert!(TASKS[..i].iter().all(|other| other.name != task.name), "{} is there twice", task.name);
+            assert_eq!(TaskSpec::find(task.name), Some(task));
+            assert!(!task.paths.is_empty() && !task.inputs.is_empty() && !task.examples.is_empty(), "{}", task.name);
+            let own = format!("loam {}", task.name);
+            assert!(
+                task.examples.iter().all(|(command, _)| command.contains(&own)),
+                "{}: a foreign example",
+                task.name
+            );
+        }
+        for path in [DataPath::EncoderBackbone, DataPath::Backbone, DataPath::Encoder, DataPath::Generator] {
+            assert!(TASKS.iter().any(|task| task.paths.contains(&path)), "no task runs {path:?}");
+        }
+        assert_eq!(TaskSpec::find("nothing"), None);
+    }
+}
