@@ -25,6 +25,7 @@ const TOWERS: &[Tower] = &[
     ("imagebind", Modality::new("depth"), "imagebind-tiny", &[]),
     ("imagebind", Modality::new("thermal"), "imagebind-tiny", &[]),
     ("wav2vec2", Modality::SPEECH, "wav2vec2-base", &[800]),
+    ("whisper", Modality::SPEECH, "whisper", &[]),
     ("limu-bert", Modality::IMU, "limu-tiny", &[]),
     ("loam-tower", Modality::IMAGE, "tower-image", &[]),
     ("loam-tower", Modality::SOUND, "tower-sound", &[]),

@@ -52,7 +52,8 @@ pub struct ListenOptions {
     pub task: SpeechTask,
     /// How texts are searched.
     pub search: Search,
-    /// Early text or less work. A recogniser whose windows are fixed hears alike at either pace.
+    /// Early text or less work. Where windows are fixed, as Whisper's, early text costs repeated glances at a window that is
+    /// still filling, and ties its final text to what was shown.
     pub pace: Pace,
     /// Seed of the sampling that a temperature above 0 does when a text looks wrong.
     pub seed: u64,
