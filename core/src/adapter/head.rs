@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::task::AdapterTask;
 use crate::error::{Error, Result};
 use crate::model::encoder::Encoding;
+use crate::model::recognizer::ctc::CtcVocabulary;
 use crate::quant::Matrix;
 use crate::weights::TensorView;
 
@@ -75,7 +76,7 @@ pub enum HeadSpec {
     },
     /// `W x + b` of each frame, logits of characters.
     Ctc {
-        /// The characters, or pieces of words, by output.
+        /// The characters, or pieces of words, by output, as they are written: a space parts words.
         vocabulary: Vec<String>,
         /// The output that stands for nothing.
         #[serde(default)]
@@ -145,7 +146,7 @@ impl HeadSpec {
                 if *blank >= vocabulary.len() {
                     return refuse(format!("blank is {blank}, the vocabulary has {}", vocabulary.len()));
                 }
-                Ok(())
+                CtcVocabulary::new(vocabulary.clone(), *blank).map(|_| ()).or_else(|error| refuse(error.to_string()))
             }
             Self::Regression { outputs, .. } => {
                 if !(1..=MAX_OUTPUTS).contains(&outputs.len()) {

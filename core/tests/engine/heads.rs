@@ -10,7 +10,7 @@ use loam::engine::Engine;
 use loam::input::{Audio, Channels, Image, SampleRate};
 use loam::model::Modality;
 use loam::model::encoder::{Features, Item};
-use loam::task::{ClassifyOptions, EmbedOptions, RegressOptions, ScoredBy, Scoring};
+use loam::task::{ClassifyOptions, EmbedOptions, RegressOptions, ScoredBy, Scoring, SpellOptions};
 use loam::{Error, Result};
 
 use crate::fixture::{Tensor, adapter_with, floats, max_difference, path};
@@ -117,6 +117,34 @@ fn sounds_are_classified_and_measured_by_heads() {
     assert!(refused.contains("'sound'"), "{refused}");
 }
 
+/// Torch's logits, decoded by hand: the best of each frame, repetitions and blanks left out.
+#[test]
+fn a_ctc_head_spells_what_it_finds() {
+    let engine = engine();
+    let adapter = install(&engine, &folder("ctc")).expect("installed");
+    let vocabulary = ["", "|", "a", "b", "c"];
+    let mut found = 0;
+    for index in 0..2 {
+        let logits = floats(&expected("heads/ctc"), &format!("sound.{index}"));
+        let best = logits.chunks_exact(5).map(|row| (0..5).max_by(|a, b| row[*a].total_cmp(&row[*b])).expect("five"));
+        let best: Vec<usize> = best.collect();
+        let kept = (0..best.len()).filter(|&i| best[i] != 0 && (i == 0 || best[i] != best[i - 1]));
+        let pieces: Vec<(u64, &str)> = kept.map(|i| (i as u64, vocabulary[best[i]])).collect();
+        let spelling =
+            engine.spell(sound(index), &SpellOptions { adapter: adapter.clone(), modality: None }).expect("spelled");
+        let ours: Vec<(u64, &str)> = spelling.pieces.iter().map(|p| (p.frame, p.piece.as_str())).collect();
+        assert_eq!(ours, pieces);
+        assert_eq!(spelling.text, pieces.iter().map(|(_, piece)| *piece).collect::<String>());
+        assert!(spelling.pieces.iter().all(|piece| (-1.7..=0.0).contains(&piece.log_probability)));
+        assert_eq!(spelling.trace.steps[0].component, "sound");
+        found += pieces.len();
+    }
+    assert!(found > 2, "only {found} pieces: nothing is shown");
+    let other = install(&engine, &folder("linear")).expect("installed");
+    let refused = engine.spell(sound(0), &SpellOptions { adapter: other, modality: None }).expect_err("no ctc head");
+    assert!(refused.to_string().contains("linear head"), "{refused}");
+}
+
 /// A head beside zero deltas reads what the bare network gives.
 #[test]
 fn a_head_beside_zero_deltas_reads_the_bare_states() {
@@ -208,6 +236,7 @@ fn descriptions_that_make_no_sense_are_refused_by_value() {
         ),
         (refused("ctc", "head", json!({ "kind": "ctc", "vocabulary": ["", "a"] })), "5 rows for 2 pieces"),
         (refused("ctc", "head", json!({ "kind": "ctc", "vocabulary": ["a"] })), "vocabulary of 1"),
+        (refused("ctc", "head", json!({ "kind": "ctc", "vocabulary": ["", "x".repeat(300)] })), "300 bytes"),
         (refused("ctc", "labels", json!(["a"])), "1 labels"),
         (refused("regression", "head", json!({ "kind": "regression", "outputs": [] })), "0 outputs"),
         (

@@ -1,0 +1,87 @@
+//! Spelling: the pieces in an input, one after another, by an adapter's CTC head over an encoder's states.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::adapter::{Adapter, AdapterHead, DataPath, HeadSpec};
+use crate::engine::{Engine, Trace};
+use crate::error::{Error, Result};
+use crate::input::Input;
+use crate::model::Modality;
+use crate::model::recognizer::ctc::{CtcVocabulary, Greedy};
+
+/// How an input is spelled.
+#[derive(Clone, Debug)]
+pub struct SpellOptions {
+    /// An adapter with a CTC head, of the encoder that reads the input.
+    pub adapter: Arc<Adapter>,
+    /// What the input shows where its kind does not tell; see [`super::ClassifyOptions::modality`].
+    pub modality: Option<Modality>,
+}
+
+/// The result of spelling.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Spelling {
+    /// All pieces, joined.
+    pub text: String,
+    /// The pieces in order.
+    pub pieces: Vec<SpelledPiece>,
+    /// What ran.
+    pub trace: Trace,
+}
+
+/// A piece of the head's vocabulary that was found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SpelledPiece {
+    /// As the vocabulary writes it.
+    pub piece: String,
+    /// The state, counted from 0, at which it was found first.
+    pub frame: u64,
+    /// Natural logarithm of its probability there.
+    pub log_probability: f32,
+}
+
+impl Engine {
+    /// Finds the pieces in one input: spoken digits in a sound, gestures in a window of motion. The best piece of each state is
+    /// taken, repetitions and blanks are left out. Recordings of any length are the matter of [`Engine::recognizer`]; this reads
+    /// what the encoder reads at once.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] for an adapter without a CTC head, or of another component; as [`Engine::embed`] otherwise.
+    pub fn spell(&self, input: impl Into<Input>, options: &SpellOptions) -> Result<Spelling> {
+        let adapter = &*options.adapter;
+        let (head, vocabulary) = ctc_head(adapter)?;
+        let encoded = self.encode_input(&input.into(), options.modality, Some(adapter))?;
+        let mut frames = head.apply(&encoded.encoding);
+        frames.chunks_exact_mut(vocabulary.count()).for_each(log_softmax);
+        let tokens = Greedy::new(vocabulary.count(), vocabulary.blank()).push(&frames);
+        let pieces: Vec<SpelledPiece> = tokens
+            .iter()
+            .map(|token| SpelledPiece {
+                piece: vocabulary.piece(token.id).to_owned(),
+                frame: token.frame,
+                log_probability: token.log_probability,
+            })
+            .collect();
+        let text = pieces.iter().map(|piece| piece.piece.as_str()).collect();
+        Ok(Spelling { text, pieces, trace: Trace::new(DataPath::Encoder, vec![encoded.step]) })
+    }
+}
+
+fn ctc_head(adapter: &Adapter) -> Result<(&AdapterHead, CtcVocabulary)> {
+    match adapter.bound.head.as_ref().map(|head| (head, head.spec())) {
+        Some((head, HeadSpec::Ctc { vocabulary, blank })) => {
+            Ok((head, CtcVocabulary::new(vocabulary.clone(), *blank)?))
+        }
+        Some((_, other)) => Err(Error::adapter(&adapter.alias, format!("its {} head spells nothing", other.kind()))),
+        None => Err(Error::adapter(&adapter.alias, "it brings no ctc head")),
+    }
+}
+
+fn log_softmax(row: &mut [f32]) {
+    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = row.iter().map(|v| f64::from(v - max).exp()).sum();
+    let shift = max + sum.ln() as f32;
+    row.iter_mut().for_each(|v| *v -= shift);
+}
