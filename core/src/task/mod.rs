@@ -21,7 +21,7 @@ pub use embed::{EmbedOptions, Embedding, similarity};
 pub use regress::{Estimate, RegressOptions, Regression};
 pub use retrieve::{Index, Match};
 pub use score::{Perplexity, SCORE_CHUNK};
-pub use spell::{SpellOptions, SpelledPiece, Spelling};
 pub use sense::{Sensed, Sensor};
+pub use spell::{SpellOptions, SpelledPiece, Spelling};
 
 pub use crate::adapter::{TASKS, TaskSpec};

@@ -146,7 +146,7 @@ fn hostile_configurations_are_refused_by_field() {
         (config, "id2label", serde_json::json!({ "0": "one" }), "classifier.dense.weight"),
         (preprocessor, "max_length", 34.into(), "[34, 27]"),
         (preprocessor, "num_mel_bins", 28.into(), "[33, 28]"),
-        (preprocessor, "feature_extractor_type", "WhisperFeatureExtractor".into(), "None"),
+        (preprocessor, "feature_extractor_type", "WhisperFeatureExtractor".into(), "the network reads [33, 27]"),
     ] {
         let error = with_field(file, field, value).expect_err(field).to_string();
         assert!(error.contains(named), "{field}: {error}");

@@ -114,6 +114,8 @@ fn released_networks_match_the_formulae_on_real_motion() {
         std::fs::write(dir.path().join("config.json"), r#"{"model_type": "limu-bert"}"#).expect("written");
         let engine = Engine::open(dir.path()).expect("engine");
         let model = engine.encoder(Modality::IMU).expect("network");
+        let window = model.encoder().motion().expect("a window");
+        assert_eq!((window.rate, window.steps), (20.0, 120));
         for (input, theirs) in inputs.iter().zip(&prepared) {
             // What the release expects: 20 Hz, 120 steps, m/s^2 over 9.8, rad/s.
             let ours = model.encoder().prepare(input).expect("prepared");

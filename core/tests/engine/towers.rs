@@ -3,6 +3,7 @@
 use loam::Error;
 use loam::adapter::{AdapterPackage, Base, InstallPolicy, bind};
 use loam::engine::Engine;
+use loam::input::{ImuLayout, ImuSource, ImuWindow, Input, Repair};
 use loam::model::Modality;
 use loam::model::encoder::{Encoder, Features, Item, open};
 use loam::quant::Deltas;
@@ -136,4 +137,40 @@ fn configurations_out_of_bounds_are_refused_by_name() {
         deep = serde_json::json!([{"type": "residual", "body": deep}]);
     }
     check("recursion", &|c| c["stages"] = deep.clone());
+}
+
+/// A copy of a tower's fixture with a preprocessor configuration.
+fn with_preprocessing(name: &str, json: &serde_json::Value) -> tempfile::TempDir {
+    let (from, to) = (path(&format!("models/tower-{name}")), tempfile::tempdir().expect("folder"));
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(from.join(file), to.path().join(file)).expect("copied");
+    }
+    std::fs::write(to.path().join("preprocessor_config.json"), json.to_string()).expect("written");
+    to
+}
+
+#[test]
+fn motion_is_prepared_as_the_towers_file_says() {
+    let shape = tower("imu", Modality::IMU).inputs[0].shape.clone();
+    let (channels, steps) = (shape[0], shape[1]);
+    assert_eq!(channels, 6, "the fixture reads accelerometer and gyroscope");
+    let config = |steps: usize| {
+        serde_json::json!({
+            "rate": 50.0, "steps": steps, "layout": "accelerometer_gyroscope", "acceleration": "g", "rotation": "rad/s",
+            "gravity": "included", "mean": vec![0.5; 6], "std": vec![2.0; 6],
+        })
+    };
+    let dir = with_preprocessing("imu", &config(steps));
+    let encoder = open(dir.path(), Modality::IMU).expect("tower");
+    assert_eq!(encoder.motion().map(|config| config.rate), Some(50.0));
+    let source = ImuSource::ios(50.0, ImuLayout::AccelerometerGyroscope);
+    let window = ImuWindow::new(source, vec![1.0; steps * 6], None).expect("window");
+    let features = encoder.prepare(&Input::Motion { window, repair: Repair::Refuse }).expect("prepared");
+    assert_eq!(features.shape, shape);
+    // iOS counts acceleration the other way round.
+    assert!((features.values[0] - (-1.0 - 0.5) / 2.0).abs() < 1e-6, "{}", features.values[0]);
+    assert!(matches!(encoder.prepare(&Input::from("a text")), Err(Error::Argument { .. })));
+    let dir = with_preprocessing("imu", &config(steps + 1));
+    let refused = open(dir.path(), Modality::IMU).expect_err("another length").to_string();
+    assert!(refused.contains(&format!("[6, {}]", steps + 1)), "{refused}");
 }

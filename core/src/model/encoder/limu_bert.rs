@@ -156,6 +156,10 @@ impl Encoder for LimuBert {
         &self.table
     }
 
+    fn motion(&self) -> Option<ImuConfig> {
+        self.preprocessor.as_ref().and_then(Preprocessor::motion).cloned()
+    }
+
     fn prepare(&self, input: &Input) -> Result<Features> {
         let own = self.preprocessor.as_ref().ok_or_else(|| {
             Error::unsupported("raw motion", "the component has no preprocessor_config.json; give a prepared window")

@@ -38,6 +38,15 @@ impl Preprocessor {
         }
     }
 
+    /// The window that it prepares, for motion.
+    #[must_use]
+    pub fn motion(&self) -> Option<&ImuConfig> {
+        match self {
+            Self::Motion(config) => Some(config),
+            Self::Image(_) | Self::Sound(_) => None,
+        }
+    }
+
     /// Shape of the features, where it does not depend on the data.
     #[must_use]
     pub fn output(&self) -> Option<Vec<usize>> {

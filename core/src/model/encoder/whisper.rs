@@ -55,6 +55,10 @@ impl Encoder for WhisperEncoder {
         self.config.width()
     }
 
+    fn reads(&self) -> Option<Vec<usize>> {
+        Some(self.config.input().to_vec())
+    }
+
     fn linears(&self) -> &LinearTable {
         &self.table
     }

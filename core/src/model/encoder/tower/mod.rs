@@ -16,7 +16,7 @@ use super::contract::{Encoder, Encoding, Features, Item};
 use super::preprocessor::Preprocessor;
 use super::registry::Source;
 use crate::error::{Error, Result};
-use crate::input::Input;
+use crate::input::{ImuConfig, Input};
 use crate::model::layer::{Bias, Grid, LayerNorm, Loader, Prefix};
 use crate::model::modality::Modality;
 use crate::model::table::LinearTable;
@@ -100,6 +100,10 @@ impl Encoder for Tower {
 
     fn anchor(&self) -> Option<&Anchor> {
         self.anchor.as_ref()
+    }
+
+    fn motion(&self) -> Option<ImuConfig> {
+        self.processor.as_ref().and_then(Preprocessor::motion).cloned()
     }
 
     fn prepare(&self, input: &Input) -> Result<Features> {
