@@ -63,10 +63,6 @@ impl Encoder for WhisperEncoder {
         &self.table
     }
 
-    fn reads(&self) -> Option<Vec<usize>> {
-        Some(self.config.input().to_vec())
-    }
-
     fn prepare(&self, input: &Input) -> Result<Features> {
         let Input::Sound(audio) = input else {
             return Err(Error::argument("input", format!("{}, the encoder reads sound", input.kind())));
