@@ -147,6 +147,14 @@ impl Engine {
         self.components.get(self.foundation.component(ComponentKind::TEXT)?, TextModel::open)
     }
 
+    /// The text encoder whose embeddings can be compared with those of the encoder of `modality`, loaded on first use.
+    ///
+    /// # Errors
+    /// As [`Foundation::anchor`] and [`Engine::text`].
+    pub fn anchor(&self, modality: Modality) -> Result<Arc<TextModel>> {
+        self.components.get(self.foundation.anchor(modality)?, TextModel::open)
+    }
+
     /// The encoder of `modality`, loaded on first use.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ pub use manifest::{ComponentKind, ComponentRecord, FileRecord, MANIFEST, Manifes
 pub use wiring::Wiring;
 
 use crate::error::{Error, Result};
+use crate::model::Modality;
 use crate::model::encoder::{FAMILIES, TEXT_FAMILIES};
 use crate::weights::{Checkpoint, is_named_as_weights, read_bounded, sha256_file};
 
@@ -71,6 +72,12 @@ impl Component {
                 .map(|file| Ok(std::fs::metadata(file).map_err(|e| Error::io(file, e))?.len()))
                 .sum(),
         }
+    }
+
+    /// The encoder whose space it shares, where its wiring says so.
+    #[must_use]
+    pub fn space(&self) -> Option<&str> {
+        self.record.as_ref()?.wiring.as_ref()?.space.as_deref()
     }
 
     /// Its line of the manifest; `None` for a bare model.
@@ -260,6 +267,19 @@ impl Foundation {
     /// [`Error::MissingComponent`] naming the kind.
     pub fn component(&self, kind: ComponentKind) -> Result<&Component> {
         self.components.iter().find(|c| c.kind == kind).ok_or_else(|| Error::MissingComponent(kind.to_string()))
+    }
+
+    /// The text encoder whose embeddings can be compared with those of the encoder of `modality`: the one that its wiring
+    /// leads to, or whose own wiring leads to the same encoder; the first text encoder where nothing is wired.
+    ///
+    /// # Errors
+    /// [`Error::MissingComponent`] without the encoder, or without a text encoder in its space.
+    pub fn anchor(&self, modality: Modality) -> Result<&Component> {
+        let encoder = self.component(ComponentKind::Encoder(modality))?;
+        let Some(space) = encoder.space() else { return self.component(ComponentKind::TEXT) };
+        let mut texts = self.components.iter().filter(|other| other.kind == ComponentKind::TEXT);
+        let found = texts.find(|text| text.name == space || text.space() == Some(space));
+        found.ok_or_else(|| Error::MissingComponent(format!("{} in the space of '{space}'", ComponentKind::TEXT)))
     }
 
     /// Whether there is a component of a kind.

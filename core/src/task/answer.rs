@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::adapter::Adapter;
 use crate::engine::{Engine, GenerateOptions, GenerateStats, Prompt, Request, Sink, Step};
 use crate::error::{Error, Result};
-use crate::foundation::ComponentKind;
+use crate::foundation::{Component, ComponentKind};
 use crate::input::{ChatOptions, Image, Input, Message, Position, encode_chat_around};
 use crate::model::Modality;
 use crate::quant::Deltas;
@@ -142,7 +142,9 @@ impl Engine {
             }
             let (modality, encoder) = self.reader(input, options.modality, None)?;
             ran.push(encoder.to_owned());
-            ran.push(self.foundation().component(ComponentKind::Projector(modality))?.name().to_owned());
+            let projector = self.foundation().component(ComponentKind::Projector(modality))?;
+            check_wiring(projector, encoder, backbone)?;
+            ran.push(projector.name().to_owned());
             modalities.push(modality);
         }
         options.check(&ran)?;
@@ -189,5 +191,19 @@ impl Engine {
         let soft = projector.project(&encoding[0], encoder.encoder().state_width(), deltas)?;
         steps.push(projector.part().step(start));
         Ok(soft)
+    }
+}
+
+/// A projector fits the encoder and the backbone that it was made for, and no others of the same widths.
+fn check_wiring(projector: &Component, encoder: &str, backbone: &str) -> Result<()> {
+    let wiring = projector.record().and_then(|record| record.wiring.as_ref());
+    let ends = wiring.and_then(|wiring| wiring.from.as_deref().zip(wiring.to.as_deref()));
+    match ends {
+        Some((from, to)) if (from, to) != (encoder, backbone) => {
+            let reason =
+                format!("it leads from '{from}' to '{to}', the answer would take '{encoder}' and '{backbone}'");
+            Err(Error::unsupported(format!("projector '{}'", projector.name()), reason))
+        }
+        _ => Ok(()),
     }
 }

@@ -1,9 +1,12 @@
 //! Retrieval: a small index in memory over embeddings of any modality.
 
+use std::time::Instant;
+
 use serde::Serialize;
 
 use super::embed::{EmbedOptions, Embedding, similarity};
-use crate::engine::Engine;
+use crate::adapter::DataPath;
+use crate::engine::{Engine, Trace};
 use crate::error::{Error, Result};
 use crate::input::Input;
 use crate::model::Modality;
@@ -12,28 +15,32 @@ use crate::model::Modality;
 const MAX_ENTRIES: usize = 1 << 20;
 
 impl Engine {
-    /// The vector by which `query` is looked up among embeddings of `entries`, a modality: its own embedding, and for a
-    /// text the place where the entries' tower puts texts, if it says one.
+    /// The vector by which `query` is looked up among embeddings of `entries`, a modality: its own embedding; for a text
+    /// among other data, that by the text encoder of the entries' space, at the place where the entries' tower puts texts.
+    /// `options` are for a query that is read as the entries are.
     ///
     /// # Errors
-    /// As [`Engine::embed`]; [`Error::Unsupported`] for spaces of different widths.
+    /// As [`Engine::embed`] and [`Engine::anchor`]; [`Error::Unsupported`] for spaces of different widths.
     pub fn query(&self, query: impl Into<Input>, entries: Modality, options: &EmbedOptions) -> Result<Embedding> {
         let query = query.into();
-        let is_text = matches!(query, Input::Text(_));
-        let mut embedding = self.embed(query, options)?;
-        if entries == Modality::TEXT {
-            return Ok(embedding);
-        }
+        let (Input::Text(text), true) = (&query, entries != Modality::TEXT) else {
+            return self.embed(query, options);
+        };
+        let anchor = self.anchor(entries)?;
+        let start = Instant::now();
+        let vector = anchor.embed(&[text], None)?.pop().expect("invariant: one text gives one vector");
+        let trace = Trace::new(DataPath::Encoder, vec![anchor.part().step(start)]);
         let model = self.encoder(entries)?;
-        let (found, expected) = (embedding.vector.len(), model.encoder().dim());
+        let (found, expected) = (vector.len(), model.encoder().dim());
         if found != expected {
             let reason = format!("the query's encoder has {found} dimensions, the one of the entries {expected}");
             return Err(Error::unsupported("retrieval across spaces", reason));
         }
-        if let Some(anchor) = model.encoder().anchor().filter(|_| is_text) {
-            embedding.vector = anchor.apply(&embedding.vector);
-        }
-        Ok(embedding)
+        let vector = match model.encoder().anchor() {
+            Some(own) => own.apply(&vector),
+            None => vector,
+        };
+        Ok(Embedding { vector, trace })
     }
 }
 

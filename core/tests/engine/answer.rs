@@ -178,6 +178,57 @@ fn what_is_missing_or_wrong_is_named() {
     assert!(error.to_string().contains("projector 'image-projector'"), "{error}");
 }
 
+/// Wires components of a manifest.
+fn wire(root: &Path, wirings: &[(&str, Value)]) {
+    let file = root.join("foundation.json");
+    let mut manifest: Value = serde_json::from_slice(&std::fs::read(&file).expect("manifest")).expect("json");
+    for record in manifest["components"].as_array_mut().expect("components") {
+        let wiring = wirings.iter().find(|(name, _)| record["name"] == *name);
+        if let Some((_, wiring)) = wiring {
+            record["wiring"] = wiring.clone();
+        }
+    }
+    std::fs::write(file, manifest.to_string()).expect("manifest");
+}
+
+#[test]
+fn labels_are_compared_in_the_space_that_the_wiring_says() {
+    let root = tempfile::tempdir().expect("tempdir");
+    let components = [
+        ("first", "text-encoder", Some("bert-tiny")),
+        ("second", "text-encoder", Some("bert-tiny")),
+        ("image", "image-encoder", Some("tower-image")),
+        ("sound", "sound-encoder", Some("tower-sound")),
+    ];
+    assemble(root.path(), &components);
+    let anchor = || {
+        let foundation = Engine::open(root.path()).expect("foundation");
+        foundation.foundation().anchor(Modality::IMAGE).map(|text| text.name().to_owned())
+    };
+    assert_eq!(anchor().expect("unwired"), "first");
+    wire(root.path(), &[("image", json!({ "space": "second" }))]);
+    assert_eq!(anchor().expect("wired"), "second");
+    wire(root.path(), &[("image", json!({ "space": "sound" })), ("second", json!({ "space": "sound" }))]);
+    assert_eq!(anchor().expect("wired to a third"), "second");
+    wire(root.path(), &[("second", json!({}))]);
+    assert!(matches!(anchor(), Err(Error::MissingComponent(what)) if what.contains("'sound'")));
+}
+
+#[test]
+fn a_projector_of_other_components_is_refused() {
+    let root = tempfile::tempdir().expect("tempdir");
+    drop(foundation(root.path(), 0.05, &[0.0; HIDDEN]));
+    for (from, expected) in [("image", None), ("sound", Some("'sound' to 'backbone'"))] {
+        wire(root.path(), &[("image-projector", json!({ "from": from, "to": "backbone" }))]);
+        let engine = Engine::open(root.path()).expect("foundation");
+        let answered = engine.answer(&[picture(3)], "Why?", &options(2), &mut String::new());
+        match expected {
+            None => assert!(answered.is_ok(), "{answered:?}"),
+            Some(words) => assert!(answered.expect_err("refused").to_string().contains(words)),
+        }
+    }
+}
+
 fn installed(engine: &Engine, component: &str, peft: &Path, root: &Path) -> Result<Arc<Adapter>> {
     let dir = root.join(format!("adapter-{component}"));
     copy(peft, &dir);

@@ -83,7 +83,10 @@ impl Engine {
     /// Zero-shot.
     fn classify_by_sentences(&self, encoded: Encoded, labels: &[String], template: &str) -> Result<Classification> {
         let sentences: Vec<String> = labels.iter().map(|label| template.replace("{}", label)).collect();
-        let text = self.text()?;
+        let text = match &encoded.model {
+            None => self.text()?,
+            Some(model) => self.anchor(model.encoder().modality())?,
+        };
         let start = Instant::now();
         let anchors = text.embed(&sentences, None)?;
         let steps = vec![encoded.step, text.part().step(start)];
