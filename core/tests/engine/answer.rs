@@ -36,10 +36,15 @@ fn assemble(root: &Path, components: &[(&str, &str, Option<&str>)]) {
             if let Some(fixture) = fixture {
                 copy(&path("models").join(fixture), &root.join(name));
             }
-            let file = format!("{name}/model.safetensors");
-            let bytes = std::fs::metadata(root.join(&file)).expect("weights").len();
-            let sha256 = sha256_file(&root.join(&file)).expect("digest");
-            let files = json!([{ "path": file, "bytes": bytes, "sha256": sha256 }]);
+            let files = std::fs::read_dir(root.join(name)).expect("component").map(|entry| {
+                let file = entry.expect("entry").path();
+                json!({
+                    "path": format!("{name}/{}", file.file_name().expect("a name").to_string_lossy()),
+                    "bytes": std::fs::metadata(&file).expect("file").len(),
+                    "sha256": sha256_file(&file).expect("digest"),
+                })
+            });
+            let files: Vec<Value> = files.collect();
             json!({ "name": name, "kind": kind, "format": "hugging-face", "entry": name, "files": files })
         })
         .collect();
@@ -63,9 +68,17 @@ fn write_projector(dir: &Path, scale: f32, bias: &[f32]) {
     std::fs::write(dir.join("model.safetensors"), bytes).expect("written");
 }
 
+fn write_processor(dir: &Path, side: usize) {
+    std::fs::create_dir_all(dir).expect("directory");
+    let size = json!({ "height": side, "width": side });
+    let processor = json!({ "image_processor_type": "ViTImageProcessor", "size": size });
+    std::fs::write(dir.join("preprocessor_config.json"), processor.to_string()).expect("processor");
+}
+
 /// Backbone, image encoder and its projector.
 fn foundation(root: &Path, scale: f32, bias: &[f32]) -> Engine {
     write_projector(&root.join("image-projector"), scale, bias);
+    write_processor(&root.join("image"), 16);
     assemble(
         root,
         &[
@@ -76,8 +89,6 @@ fn foundation(root: &Path, scale: f32, bias: &[f32]) -> Engine {
             ("voice", "speech-generator", Some("vits")),
         ],
     );
-    let processor = json!({ "image_processor_type": "ViTImageProcessor", "size": { "height": 16, "width": 16 } });
-    std::fs::write(root.join("image/preprocessor_config.json"), processor.to_string()).expect("processor");
     Engine::open(root).expect("foundation")
 }
 
@@ -163,6 +174,7 @@ fn what_is_missing_or_wrong_is_named() {
     // A projector for vectors of another width.
     let other = tempfile::tempdir().expect("tempdir");
     write_projector(&other.path().join("image-projector"), 0.1, &[0.0; HIDDEN]);
+    write_processor(&other.path().join("image"), 18);
     assemble(
         other.path(),
         &[
@@ -171,8 +183,6 @@ fn what_is_missing_or_wrong_is_named() {
             ("image-projector", "image-projector", None),
         ],
     );
-    let processor = json!({ "image_processor_type": "ViTImageProcessor", "size": { "height": 18, "width": 18 } });
-    std::fs::write(other.path().join("image/preprocessor_config.json"), processor.to_string()).expect("processor");
     let narrow = Engine::open(other.path()).expect("foundation");
     let error = narrow.answer(&[picture(1)], "Why?", &plain, &mut String::new()).expect_err("refused");
     assert!(error.to_string().contains("projector 'image-projector'"), "{error}");
