@@ -25,6 +25,7 @@ use crate::command::speak::SpeakArgs;
 use crate::command::speed::SpeedArgs;
 use crate::command::tasks::TasksArgs;
 use crate::command::tour::TourArgs;
+use crate::command::transcribe::TranscribeArgs;
 use crate::console::{Console, Detail, Format};
 use crate::error::Result;
 use crate::foundation;
@@ -175,6 +176,8 @@ pub enum Run {
     Answer(AnswerArgs),
 
     Caption(CaptionArgs),
+
+    Transcribe(TranscribeArgs),
 
     Speak(SpeakArgs),
 

@@ -17,6 +17,7 @@ pub mod speak;
 pub mod speed;
 pub mod tasks;
 pub mod tour;
+pub mod transcribe;
 
 mod input;
 mod media;
@@ -24,3 +25,4 @@ pub mod model;
 mod motion;
 mod sampling;
 mod stream;
+mod subtitle;

@@ -5,6 +5,7 @@
 #[cfg(target_os = "linux")]
 mod path3;
 mod tasks;
+mod transcribe;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -181,6 +182,7 @@ fn every_help_text_has_an_example() {
         &["perplexity", "--help"],
         &["speed", "--help"],
         &["tour", "--help"],
+        &["transcribe", "--help"],
         &["pull", "--help"],
         &["foundation", "--help"],
         &["foundation", "build", "--help"],

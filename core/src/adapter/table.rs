@@ -145,6 +145,24 @@ pub const TASKS: &[TaskSpec] = &[
         ],
     },
     TaskSpec {
+        name: "transcribe",
+        summary: "Write down what is said in sound files or into a microphone",
+        inputs: &["sound"],
+        output: "text in segments with times, as it becomes certain",
+        paths: &[DataPath::Encoder],
+        needs: "a speech encoder with a recogniser around it: Whisper, wav2vec 2.0, or our own with a CTC head",
+        adapter: "LoRA on the recogniser, a CTC head for other characters",
+        examples: &[
+            ("loam transcribe talk.mp3 --model whisper-tiny", "a line per segment"),
+            ("loam transcribe talk.mp3 --model whisper-tiny --language de --translate", "into English"),
+            ("loam transcribe film.flac --model whisper-tiny --format srt > film.srt", "subtitles"),
+            (
+                "arecord -q -t raw -f S16_LE -r 16000 | loam transcribe - --model wav2vec2-base-960h",
+                "what a microphone hears",
+            ),
+        ],
+    },
+    TaskSpec {
         name: "answer",
         summary: "Answer a question about pictures, sound or motion",
         inputs: &["image", "sound", "motion"],

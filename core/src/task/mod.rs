@@ -1,4 +1,5 @@
-//! What apps ask for: chat, generation, classification, embedding, scoring. Each task is a thin layer over the engine.
+//! What apps ask for: chat, generation, classification, embedding, transcription, scoring. Each task is a thin layer over the
+//! engine.
 
 mod answer;
 mod chat;
@@ -10,6 +11,7 @@ mod score;
 mod sense;
 mod speak;
 mod spell;
+mod transcribe;
 
 pub use answer::AnswerOptions;
 pub use chat::Chat;
@@ -23,5 +25,6 @@ pub use retrieve::{Index, Match};
 pub use score::{Perplexity, SCORE_CHUNK};
 pub use sense::{Sensed, Sensor};
 pub use spell::{SpellOptions, SpelledPiece, Spelling};
+pub use transcribe::{TranscribeOptions, Transcriber, Transcript, TranscriptEvent, TranscriptSummary};
 
 pub use crate::adapter::{TASKS, TaskSpec};

@@ -28,6 +28,7 @@ mod sense;
 mod smollm2;
 mod smolvlm;
 mod towers;
+mod transcribe;
 mod vision;
 mod vits;
 mod whisper;
