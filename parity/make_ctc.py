@@ -2,12 +2,14 @@
 
 `models/wav2vec2-*` hold whole directories with vocabulary and preprocessing, and `expected.safetensors` with `sound`
 [samples], and of it `states` [frames, width] and `logits` [frames, vocabulary]; `short_logits` are those of its first 700
-samples. `decoded.json` has the text that transformers decodes. `peft/wav2vec2-r4` holds `logits` under the adapter.
-`ctc/decoded.json` lists token ids with their texts by `Wav2Vec2CTCTokenizer` of each vocabulary.
+samples. `decoded.json` has the text that transformers decodes. `peft/wav2vec2-*` hold `logits` under adapters, one of which brings its own head.
+`models/tower-speech*` are our own speech towers, over one axis and over two: `sound`, `logits`, `short_logits`, and
+`peft/tower-speech-r2` the same under an adapter. `ctc/decoded.json` lists token ids with their texts by `Wav2Vec2CTCTokenizer` of each vocabulary.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,12 @@ import torch
 import transformers
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
+from transformers.audio_utils import mel_filter_bank
 
 import paths
 from make_models import fresh
 from randomise import randomise
+from tower import Tower
 
 RATE = 16_000
 SHAPE: dict[str, Any] = dict(
@@ -137,6 +141,29 @@ def write_adapter(model: transformers.Wav2Vec2ForCTC) -> None:
     save_file({"logits": logits.contiguous()}, target / "expected.safetensors")
 
 
+def write_head(model: transformers.Wav2Vec2ForCTC) -> None:
+    """An adapter that brings a head for another alphabet."""
+    vocabulary = ["", "|", "x", "y", "z"]
+    model = copy.deepcopy(model)
+    model.lm_head = torch.nn.Linear(model.config.hidden_size, len(vocabulary))
+    adapted = get_peft_model(model, LoraConfig(r=2, lora_alpha=3, target_modules=["q_proj"], modules_to_save=["lm_head"]))
+    generator = torch.Generator().manual_seed(8)
+    with torch.no_grad():
+        for key, tensor in adapted.named_parameters():
+            if "lora_" in key or "modules_to_save" in key:
+                tensor.copy_(0.5 * torch.randn(tensor.shape, generator=generator))
+    extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=True)
+    inputs = extractor(sound(1.5).numpy(), sampling_rate=RATE, return_tensors="pt").input_values
+    with torch.no_grad():
+        logits = adapted.eval()(inputs).logits[0]
+    target = fresh(paths.PEFT / "wav2vec2-head")
+    adapted.save_pretrained(target, save_embedding_layers=False)
+    (target / "README.md").unlink(missing_ok=True)
+    head = {"kind": "ctc", "vocabulary": vocabulary, "blank": 0}
+    (target / "task.json").write_text(json.dumps({"path": "encoder", "component": "speech", "head": head}) + "\n")
+    save_file({"logits": logits.contiguous()}, target / "expected.safetensors")
+
+
 def write_decoded() -> None:
     """Sequences of token ids, one per frame, and their texts."""
     generator = torch.Generator().manual_seed(3)
@@ -154,7 +181,85 @@ def write_decoded() -> None:
     (folder / "decoded.json").write_text(json.dumps(cases, ensure_ascii=False) + "\n")
 
 
+MEL: dict[str, Any] = dict(
+    sample_rate=RATE, n_fft=256, hop=160, n_mels=12, f_min=50.0, f_max=7000.0, scale="htk",
+    log={"kind": "ln_plus", "offset": 1e-5}, ends="centered", normalize={"kind": "clip_mean", "scale": 3.0},
+)  # fmt: skip
+TOWERS: dict[str, dict[str, Any]] = {
+    "tower-speech": {
+        "input": [12, 100],
+        "stages": [
+            {"type": "conv", "outputs": 14, "kernel": [5], "stride": [2], "padding": [2]},
+            {"type": "batch_norm"},
+            {"type": "activation", "kind": "gelu"},
+            {"type": "residual", "body": [{"type": "conv", "outputs": 14, "kernel": [3], "padding": [1]}]},
+            {"type": "transformer", "layers": 1, "heads": 2, "inner": 16},
+        ],
+    },
+    "tower-speech-2d": {
+        "input": [1, 12, 80],
+        "stages": [
+            {"type": "conv", "outputs": 6, "kernel": [3, 3], "stride": [2, 1], "padding": [1, 1]},
+            {"type": "activation", "kind": "relu"},
+            {"type": "max_pool", "kernel": [3, 2], "stride": [3, 2]},
+            {"type": "transformer", "layers": 1, "heads": 2, "inner": 8},
+            {"type": "conv", "outputs": 10, "kernel": [2, 3], "padding": [0, 1]},
+        ],
+    },
+}
+
+
+def log_mel(audio: torch.Tensor) -> torch.Tensor:
+    """Our log-mel spectrogram, `[bins, frames]`."""
+    window = torch.hann_window(MEL["n_fft"], dtype=torch.float64)
+    power = torch.stft(audio.double(), MEL["n_fft"], MEL["hop"], window=window, return_complex=True).abs() ** 2
+    filters = mel_filter_bank(
+        MEL["n_fft"] // 2 + 1, MEL["n_mels"], MEL["f_min"], MEL["f_max"], RATE, norm=None, mel_scale="htk"
+    )
+    mel = (torch.from_numpy(filters.T) @ power + MEL["log"]["offset"]).log()
+    return ((mel - mel.mean()) / MEL["normalize"]["scale"]).float()
+
+
+def write_tower(name: str) -> None:
+    ctc = {"vocabulary": ["<blank>", "|", "a", "b", "c", "d"], "blank": 0, "mel": MEL}
+    config = {"model_type": "loam-tower", "modality": "speech", "dim": 8, "pooling": "mean", **TOWERS[name], "ctc": ctc}
+    model = Tower(config).eval()
+    randomise(model, name)
+    audio = sound(1.0)[: (config["input"][-1] - 1) * MEL["hop"]]
+    shape = (1, *config["input"][:-1], -1)
+
+    def logits(of: Any, samples: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return of.frames(log_mel(samples).reshape(shape))[0].contiguous()
+
+    folder = fresh(paths.MODELS / name)
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    weights = {k: v.contiguous() for k, v in model.state_dict().items() if v.is_floating_point()}
+    save_file(weights, folder / "model.safetensors")
+    expected = {"sound": audio, "logits": logits(model, audio), "short_logits": logits(model, audio[:3000])}
+    save_file(expected, folder / "expected.safetensors")
+    print(f"{name}: {expected['logits'].shape[0]} frames, best {expected['logits'].argmax(-1).tolist()[:40]}")
+    if name != "tower-speech":
+        return
+    kinds = (torch.nn.Conv1d, torch.nn.Linear)
+    targets = [key for key, module in model.named_modules() if isinstance(module, kinds)]
+    adapted = get_peft_model(model, LoraConfig(r=2, lora_alpha=5, target_modules=targets))
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for key, tensor in adapted.named_parameters():
+            if "lora_" in key:
+                tensor.copy_(0.3 * torch.randn(tensor.shape, generator=generator))
+    target = fresh(paths.PEFT / "tower-speech-r2")
+    adapted.save_pretrained(target)
+    (target / "README.md").unlink(missing_ok=True)
+    (target / "task.json").write_text(json.dumps({"path": "encoder", "component": "speech"}) + "\n")
+    save_file({"logits": logits(adapted.base_model.model.eval(), audio)}, target / "expected.safetensors")
+
+
 if __name__ == "__main__":
+    for name in TOWERS:
+        write_tower(name)
     models = {name: write(name) for name in VARIANTS}
+    write_head(models["wav2vec2-base"])
     write_adapter(models["wav2vec2-base"])
     write_decoded()

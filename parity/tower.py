@@ -48,14 +48,17 @@ class Block(nn.Module):
 class Transformer(nn.Module):
     """Learned positions and blocks over all positions of a series or a grid."""
 
-    def __init__(self, tokens: int, width: int, layers: int, heads: int, inner: int) -> None:
+    def __init__(self, window: torch.Size, width: int, layers: int, heads: int, inner: int) -> None:
         super().__init__()
-        self.positions = nn.Parameter(torch.zeros(tokens, width))
+        self.window = window
+        self.positions = nn.Parameter(torch.zeros(window.numel(), width))
         self.blocks = nn.ModuleList(Block(width, heads, inner) for _ in range(layers))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         shape = x.shape
-        x = x.flatten(2).transpose(1, 2) + self.positions
+        # An input that is narrower than the window has the first positions of each row.
+        positions = self.positions.unflatten(0, self.window)[..., : shape[-1], :].flatten(0, -2)
+        x = x.flatten(2).transpose(1, 2) + positions
         for block in self.blocks:
             x = block(x)
         return x.transpose(1, 2).reshape(shape)
@@ -87,8 +90,7 @@ def build(stages: list[dict[str, Any]], shape: torch.Size) -> tuple[nn.Sequentia
             shortcut, _ = build(stage.get("shortcut", []), shape)
             module = Residual(body, shortcut)
         elif kind == "transformer":
-            tokens = shape[1:].numel()
-            module = Transformer(tokens, shape[0], stage["layers"], stage["heads"], stage["inner"])
+            module = Transformer(shape[1:], shape[0], stage["layers"], stage["heads"], stage["inner"])
         else:
             raise ValueError(f"stage type {kind!r} is unknown")
         with torch.no_grad():
@@ -107,6 +109,13 @@ class Tower(nn.Module):
         width = shape[0] * (2 if self.pooling == "mean_max" else 1)
         self.norm = nn.LayerNorm(width)
         self.projection = nn.Linear(width, config["dim"])
+
+        if "ctc" in config:
+            self.ctc_head = nn.Linear(shape[0], len(config["ctc"]["vocabulary"]))
+
+    def frames(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits of each frame `[B, frames, vocabulary]`, of a speech tower that hears frame by frame."""
+        return self.ctc_head(self.stages(x).flatten(2).transpose(1, 2))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """`embedding` and `states`."""

@@ -37,6 +37,7 @@ Examples:
   loam pull loam-nano               fetch the built-in foundation
   loam chat 'Why is the sky blue?'  one answer; without a message: a conversation
   loam classify 'Rain until Friday' --labels weather,sports
+  loam transcribe talk.mp3 -m DIR   speech to text
   loam tour                         everything in turn
 
 Results go to standard output, everything else to standard error.

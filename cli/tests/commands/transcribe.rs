@@ -66,7 +66,8 @@ fn transcript(events: &[Value]) -> String {
 #[test]
 fn files_of_every_format_are_transcribed() {
     for ending in ["wav", "flac", "mp3", "ogg"] {
-        let words = ["transcribe", path(&tone(ending)), "--model", path(&model())];
+        let (file, model) = (tone(ending), model());
+        let words = ["transcribe", path(&file), "--model", path(&model)];
         let plain = run(&words);
         assert!(plain.status.success(), "{ending}: {}", String::from_utf8_lossy(&plain.stderr));
         let text = String::from_utf8_lossy(&plain.stdout).trim().to_owned();

@@ -9,7 +9,8 @@ use loam::engine::{Engine, ListenOptions, Listener, Pace, RECOGNIZERS, Search, S
 use loam::input::{Audio, Channels, Input, SampleRate};
 use loam::model::Modality;
 use loam::model::encoder::{FAMILIES, Features, Item, open};
-use loam::model::recognizer::ctc::{CtcNetwork, CtcVocabulary, Greedy, Wav2Vec2Ctc};
+use loam::model::recognizer::ctc::{CtcNetwork, CtcVocabulary, Greedy, TowerCtc, Wav2Vec2Ctc};
+use loam::quant::Deltas;
 use loam::weights::Safetensors;
 use serde_json::{Value, json};
 
@@ -30,6 +31,15 @@ fn network(name: &str) -> Wav2Vec2Ctc {
     Wav2Vec2Ctc::open(&dir(name)).expect("network")
 }
 
+fn vocabulary(network: &dyn CtcNetwork) -> &CtcVocabulary {
+    network.head().expect("head").vocabulary()
+}
+
+fn frames(network: &dyn CtcNetwork, samples: &[f32], deltas: Option<&Deltas>) -> Vec<f32> {
+    let states = network.states(samples, deltas).expect("heard");
+    network.head().expect("head").log_probabilities(&states, deltas).expect("probabilities")
+}
+
 fn log_softmax(logits: &[f32], width: usize) -> Vec<f32> {
     let row = |row: &[f32]| {
         let sum: f64 = row.iter().map(|v| f64::from(*v).exp()).sum();
@@ -39,7 +49,7 @@ fn log_softmax(logits: &[f32], width: usize) -> Vec<f32> {
 }
 
 fn text(network: &dyn CtcNetwork, frames: &[f32]) -> String {
-    let vocabulary = network.vocabulary();
+    let vocabulary = vocabulary(network);
     let tokens = Greedy::new(vocabulary.count(), vocabulary.blank()).push(frames);
     tokens.iter().map(|token| vocabulary.piece(token.id)).collect::<String>().trim().to_owned()
 }
@@ -52,20 +62,20 @@ fn read(file: &Path) -> Value {
 fn logits_and_texts_match_transformers() {
     for name in MODELS {
         let network = network(name);
-        let width = network.vocabulary().count();
+        let width = vocabulary(&network).count();
         let sound = expected(name, "sound");
-        let frames = network.log_probabilities(&sound, None).expect("heard");
-        assert_eq!(frames.len() / width, network.frames(sound.len()));
+        let found = frames(&network, &sound, None);
+        assert_eq!(found.len() / width, network.frames(sound.len()));
         for (found, reference) in [
-            (frames.clone(), expected(name, "logits")),
-            (network.log_probabilities(&sound[..700], None).expect("heard"), expected(name, "short_logits")),
+            (found.clone(), expected(name, "logits")),
+            (frames(&network, &sound[..700], None), expected(name, "short_logits")),
         ] {
             let worst = max_difference(&found, &log_softmax(&reference, width));
             eprintln!("{name}: {worst:.1e}");
             assert!(worst <= TOLERANCE, "{name}: differs by {worst}");
         }
         let decoded = read(&dir(name).join("decoded.json"));
-        assert_eq!(text(&network, &frames), decoded["text"].as_str().expect("text"), "{name}");
+        assert_eq!(text(&network, &found), decoded["text"].as_str().expect("text"), "{name}");
     }
 }
 
@@ -74,7 +84,8 @@ fn token_ids_become_the_texts_of_transformers() {
     let cases = read(&path("ctc/decoded.json"));
     let mut various = 0;
     for case in cases.as_array().expect("cases") {
-        let vocabulary = network(case["model"].as_str().expect("model")).vocabulary().clone();
+        let network = network(case["model"].as_str().expect("model"));
+        let vocabulary = vocabulary(&network);
         let (count, blank) = (vocabulary.count(), vocabulary.blank());
         let ids = case["ids"].as_array().expect("ids");
         let ids = ids.iter().map(|id| id.as_u64().expect("id"));
@@ -123,13 +134,13 @@ fn adapters_match_peft_in_the_recogniser_and_in_the_encoder() {
     let bound = bind(&package, &Base { linears: network.linears(), fingerprint: None, tied: false }).expect("bound");
     assert_eq!(bound.deltas.low_rank.len(), network.linears().infos().len(), "every layer is adapted");
     let sound = expected("wav2vec2-base", "sound");
-    let adapted = network.log_probabilities(&sound, Some(&bound.deltas)).expect("heard");
+    let adapted = frames(&network, &sound, Some(&bound.deltas));
     let theirs = floats(&Safetensors::open(folder.join("expected.safetensors")).expect("expected"), "logits");
-    let width = network.vocabulary().count();
+    let width = vocabulary(&network).count();
     let worst = max_difference(&adapted, &log_softmax(&theirs, width));
     eprintln!("adapter: {worst:.1e}");
     assert!(worst <= TOLERANCE, "differs from peft by {worst}");
-    let bare = network.log_probabilities(&sound, None).expect("heard");
+    let bare = frames(&network, &sound, None);
     assert!(max_difference(&adapted, &bare) > 0.1);
 
     // The encoder's layers have the same identities, so that one binding serves both.
@@ -150,7 +161,7 @@ fn adapters_match_peft_in_the_recogniser_and_in_the_encoder() {
     std::fs::write(zero.path().join("adapter_model.safetensors"), &zeros).expect("written");
     let package = AdapterPackage::open(zero.path()).expect("package");
     let none = bind(&package, &Base { linears: network.linears(), fingerprint: None, tied: false }).expect("bound");
-    assert_eq!(network.log_probabilities(&sound, Some(&none.deltas)).expect("heard"), bare);
+    assert_eq!(frames(&network, &sound, Some(&none.deltas)), bare);
 
     // A key of no module, and a rank that the groups do not divide, are refused by name.
     let renamed =
@@ -352,4 +363,113 @@ fn configurations_and_vocabularies_out_of_bounds_are_refused_by_name() {
     assert!(refused(&missing("preprocessor_config.json")).contains("preprocessor_config.json"));
     assert!(CtcVocabulary::new(vec![String::new(); 3], 3).is_err());
     assert!(CtcVocabulary::new(vec!["a".repeat(1000), "b".into()], 1).is_err());
+}
+
+#[test]
+fn own_speech_towers_match_pytorch_at_any_length() {
+    for name in ["tower-speech", "tower-speech-2d"] {
+        let network = TowerCtc::open(&dir(name)).expect("tower");
+        let width = vocabulary(&network).count();
+        let sound = expected(name, "sound");
+        // Mirrored ends: a hop less a sample does not make another frame.
+        assert_eq!(network.longest() / 160, sound.len() / 160, "{name}: the sound fills the window");
+        for (samples, tensor) in [(&sound[..], "logits"), (&sound[..3_000], "short_logits")] {
+            let found = frames(&network, samples, None);
+            assert_eq!(found.len() / width, network.frames(samples.len()), "{name}");
+            let worst = max_difference(&found, &log_softmax(&expected(name, tensor), width));
+            eprintln!("{name} {tensor}: {worst:.1e}");
+            assert!(worst <= TOLERANCE, "{name} {tensor}: differs by {worst}");
+        }
+        assert!(network.states(&vec![0.0; network.longest() + 1], None).is_err());
+        assert!(network.states(&[0.0; 20], None).expect("heard").is_empty());
+        // The encoder of the same directory, whose layers have the same identities.
+        let encoder = open(&dir(name), Modality::SPEECH).expect("encoder");
+        for info in encoder.linears().infos() {
+            assert_eq!(network.linears().get(&info.name).map(|own| own.id), Some(info.id), "{}", info.name);
+        }
+        let engine = Engine::open(dir(name)).expect("engine");
+        let samples: Vec<f32> = sound.repeat(4);
+        let whole = hear(&mut *listen(&engine, &ListenOptions::default()), &samples, samples.len());
+        assert!(joined(&whole).len() > 3, "{whole:?}");
+        assert_eq!(hear(&mut *listen(&engine, &ListenOptions::default()), &samples, 1_600), whole, "{name}");
+    }
+    let network = TowerCtc::open(&dir("tower-speech")).expect("tower");
+    let folder = path("peft/tower-speech-r2");
+    let package = AdapterPackage::open(&folder).expect("package");
+    let bound = bind(&package, &Base { linears: network.linears(), fingerprint: None, tied: false }).expect("bound");
+    let sound = expected("tower-speech", "sound");
+    let adapted = frames(&network, &sound, Some(&bound.deltas));
+    let theirs = floats(&Safetensors::open(folder.join("expected.safetensors")).expect("expected"), "logits");
+    let worst = max_difference(&adapted, &log_softmax(&theirs, 6));
+    assert!(worst <= TOLERANCE, "differs from peft by {worst}");
+    assert!(max_difference(&adapted, &frames(&network, &sound, None)) > 0.1);
+}
+
+/// An adapter with a head for another alphabet, on a model with a head and on one without.
+#[test]
+fn an_adapter_may_bring_the_head() {
+    let from = dir("wav2vec2-base");
+    let bare = tempfile::tempdir().expect("directory");
+    for file in ["config.json", "preprocessor_config.json"] {
+        std::fs::copy(from.join(file), bare.path().join(file)).expect("copied");
+    }
+    let bytes = std::fs::read(from.join("model.safetensors")).expect("weights");
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
+    let kept = tensors.tensors().into_iter().filter(|(name, _)| !name.starts_with("lm_head"));
+    safetensors::serialize_to_file(kept, None, &bare.path().join("model.safetensors")).expect("written");
+
+    let logits = floats(
+        &Safetensors::open(path("peft/wav2vec2-head").join("expected.safetensors")).expect("expected"),
+        "logits",
+    );
+    let tokens = Greedy::new(5, 0).push(&logits);
+    let wanted: String = tokens.iter().map(|token| ["", " ", "x", "y", "z"][token.id as usize]).collect();
+    let samples = expected("wav2vec2-base", "sound");
+    for model in [&from, bare.path()] {
+        let engine = Engine::open(model).expect("engine");
+        let adapter = engine.install("letters", path("peft/wav2vec2-head"), InstallPolicy::Create).expect("installed");
+        let recognizer = engine.recognizer().expect("recogniser");
+        let mut listener = Arc::clone(&recognizer).listen(&ListenOptions::default(), Some(adapter)).expect("listener");
+        assert_eq!(joined(&hear(&mut *listener, &samples, 1_600)), wanted.trim());
+        if *model == *bare.path() {
+            let refused = recognizer.listen(&ListenOptions::default(), None).err().expect("no head").to_string();
+            assert!(refused.contains("head"), "{refused}");
+        }
+    }
+    assert!(wanted.trim().len() > 10, "'{wanted}'");
+}
+
+#[test]
+fn hostile_speech_towers_are_refused_by_name() {
+    let from = dir("tower-speech");
+    let refused = |change: &dyn Fn(&mut Value)| {
+        let to = tempfile::tempdir().expect("directory");
+        std::fs::copy(from.join("model.safetensors"), to.path().join("model.safetensors")).expect("copied");
+        let mut config = read(&from.join("config.json"));
+        change(&mut config);
+        std::fs::write(to.path().join("config.json"), config.to_string()).expect("written");
+        TowerCtc::open(to.path()).expect_err("refused").to_string()
+    };
+    let check = |word: &str, change: &dyn Fn(&mut Value)| {
+        let reason = refused(change);
+        assert!(reason.contains(word), "expected '{word}' in: {reason}");
+    };
+    check("ctc", &|c| drop(c.as_object_mut().expect("object").remove("ctc")));
+    check("ctc", &|c| c["modality"] = json!("sound"));
+    check("n_mels", &|c| c["ctc"]["mel"]["n_mels"] = json!(99_999));
+    check("13 bins", &|c| c["ctc"]["mel"]["n_mels"] = json!(13));
+    check("fixed length", &|c| c["ctc"]["mel"]["frames"] = json!(100));
+    check("blank", &|c| c["ctc"]["blank"] = json!(6));
+    check("ctc_head.weight", &|c| c["ctc"]["vocabulary"] = json!(["", "a"]));
+    check("ctc_head", &|c| c["ctc"]["vocabulary"] = json!([]));
+    check("extra", &|c| c["ctc"]["extra"] = json!(1));
+    check("stages.4.positions", &|c| c["input"] = json!([12, 90]));
+    check("fit together", &|c| {
+        c["stages"][3]["body"][0] =
+            json!({"type": "conv", "outputs": 14, "kernel": [3], "padding": [1], "stride": [3]});
+        c["stages"][3]["shortcut"] = json!([
+            {"type": "max_pool", "kernel": [2], "stride": [3]}
+        ]);
+        c["stages"].as_array_mut().expect("stages").truncate(4);
+    });
 }

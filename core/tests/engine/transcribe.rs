@@ -26,7 +26,7 @@ fn audio(samples: &[f32], hertz: u32) -> Audio {
 fn a_sound_and_a_stream_of_100_ms_chunks_give_one_transcript() {
     let engine = Engine::open(path(MODEL)).expect("engine");
     for (hertz, pace) in [(16_000, Pace::Thorough), (44_100, Pace::Live), (8_000, Pace::Live)] {
-        let sound = audio(&sound(7), hertz);
+        let sound = audio(&sound(if hertz > 40_000 { 14 } else { 5 }), hertz);
         let listen = ListenOptions { pace, ..ListenOptions::default() };
         let options = TranscribeOptions { listen, adapter: None };
         let whole = engine.transcribe(&sound, &options).expect("transcribed");

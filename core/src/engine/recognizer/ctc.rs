@@ -7,25 +7,18 @@ use serde_json::Value;
 
 use super::contract::{ListenOptions, Listener, Pace, Recognizer, Search, Segment, SpeechTask};
 use super::writer::Writer;
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, HeadSpec};
 use crate::engine::trace::Part;
 use crate::error::{Error, Result};
 use crate::input::{SampleRate, check_samples};
 use crate::model::LinearTable;
-use crate::model::recognizer::ctc::{CtcNetwork, CtcSearch, Greedy, MAX_BEAM, PrefixBeam, Wav2Vec2Ctc};
+use crate::model::recognizer::ctc::{
+    CtcNetwork, CtcSearch, CtcVocabulary, Greedy, MAX_BEAM, PrefixBeam, TowerCtc, Wav2Vec2Ctc, log_softmax,
+};
 
 /// Longest windows in seconds: 24 s hold what attention makes use of, 4.5 s what a word needs.
 const THOROUGH: f64 = 24.0;
 const LIVE: f64 = 4.5;
-
-/// Whether a configuration is of a wav2vec 2.0 model with a CTC head.
-pub(super) fn is_wav2vec2_ctc(config: &Value) -> bool {
-    // A file that does not say is taken at its name; loading shows whether a head is there.
-    config
-        .get("architectures")
-        .and_then(Value::as_array)
-        .is_none_or(|kinds| kinds.iter().any(|k| k == "Wav2Vec2ForCTC"))
-}
 
 /// Opens a wav2vec 2.0 model.
 ///
@@ -33,6 +26,19 @@ pub(super) fn is_wav2vec2_ctc(config: &Value) -> bool {
 /// As [`Wav2Vec2Ctc::open`].
 pub(super) fn open_wav2vec2(part: Part, dir: &Path) -> Result<Arc<dyn Recognizer>> {
     Ok(Arc::new(CtcRecognizer { part, network: Box::new(Wav2Vec2Ctc::open(dir)?) }))
+}
+
+/// Opens one of our own speech towers.
+///
+/// # Errors
+/// As [`TowerCtc::open`].
+pub(super) fn open_tower(part: Part, dir: &Path) -> Result<Arc<dyn Recognizer>> {
+    Ok(Arc::new(CtcRecognizer { part, network: Box::new(TowerCtc::open(dir)?) }))
+}
+
+/// Whether a configuration is of a tower that says how it hears speech frame by frame.
+pub(super) fn is_ctc_tower(config: &Value) -> bool {
+    config.get("ctc").is_some()
 }
 
 /// A loaded recogniser.
@@ -78,7 +84,8 @@ impl Recognizer for CtcRecognizer {
                 format!("it acts on '{found}', speech is heard by '{}'", self.part.name),
             ));
         }
-        let (count, blank) = (self.network.vocabulary().count(), self.network.vocabulary().blank());
+        let vocabulary = self.vocabulary(adapter.as_deref())?;
+        let (count, blank) = (vocabulary.count(), vocabulary.blank());
         let search = match options.search {
             Search::Greedy => CtcSearch::Greedy(Greedy::new(count, blank)),
             Search::Beam(width) if (1..=MAX_BEAM).contains(&width) => {
@@ -91,7 +98,8 @@ impl Recognizer for CtcRecognizer {
         let step = self.network.hop() as f64 / f64::from(self.rate().hertz());
         Ok(Box::new(CtcListener {
             plan: Plan::new(&*self.network, options.pace),
-            writer: Writer::new(self.network.vocabulary(), step),
+            writer: Writer::new(&vocabulary, step),
+            vocabulary,
             search,
             held: Vec::new(),
             received: 0,
@@ -100,6 +108,39 @@ impl Recognizer for CtcRecognizer {
             model: self,
             adapter,
         }))
+    }
+}
+
+impl CtcRecognizer {
+    /// The tokens of the adapter's head, or of the checkpoint's where the adapter has none.
+    fn vocabulary(&self, adapter: Option<&Adapter>) -> Result<CtcVocabulary> {
+        let head = adapter.and_then(|adapter| Some((adapter, adapter.bound.head.as_ref()?)));
+        match head.map(|(adapter, head)| (adapter, head.spec())) {
+            Some((adapter, HeadSpec::Ctc { vocabulary, blank })) => {
+                CtcVocabulary::from_list(vocabulary, *blank).map_err(|reason| Error::adapter(&adapter.alias, reason))
+            }
+            Some((adapter, spec)) => {
+                Err(Error::adapter(&adapter.alias, format!("its {} head gives no characters", spec.kind())))
+            }
+            None => self.network.head().map(|head| head.vocabulary().clone()).ok_or_else(|| {
+                let reason = "the checkpoint has no head for characters; an adapter with a ctc head brings one";
+                Error::unsupported(format!("speech recognition by '{}'", self.part.name), reason)
+            }),
+        }
+    }
+
+    /// Log-probabilities `[frames, vocabulary]` of one window.
+    fn frames(&self, samples: &[f32], adapter: Option<&Adapter>) -> Result<Vec<f32>> {
+        let states = self.network.states(samples, adapter.map(|adapter| &adapter.bound.deltas))?;
+        match (adapter.and_then(|adapter| adapter.bound.head.as_ref()), self.network.head()) {
+            (Some(head), _) => {
+                let mut logits = head.logits(&states);
+                log_softmax(&mut logits, head.outputs())?;
+                Ok(logits)
+            }
+            (None, Some(head)) => head.log_probabilities(&states, adapter.map(|adapter| &adapter.bound.deltas)),
+            (None, None) => unreachable!("a stream begins with a vocabulary"),
+        }
     }
 }
 
@@ -141,6 +182,7 @@ enum State {
 struct CtcListener {
     model: Arc<CtcRecognizer>,
     adapter: Option<Arc<Adapter>>,
+    vocabulary: CtcVocabulary,
     plan: Plan,
     search: CtcSearch,
     writer: Writer,
@@ -154,13 +196,10 @@ struct CtcListener {
 }
 
 impl CtcListener {
-    /// Runs the window at hand and searches its frames from the context up to `last`.
+    /// Runs the window at hand and searches its frames from the context up to frame `last` of the window.
     fn hear(&mut self, last: usize, out: &mut Vec<Segment>) -> Result<()> {
-        let network = &*self.model.network;
-        let deltas = self.adapter.as_deref().map(|adapter| &adapter.bound.deltas);
-        let length = self.held.len().min(self.plan.length);
-        let frames = network.log_probabilities(&self.held[..length], deltas)?;
-        let vocabulary = network.vocabulary();
+        let frames = self.model.frames(&self.held, self.adapter.as_deref())?;
+        let vocabulary = &self.vocabulary;
         let count = frames.len() / vocabulary.count();
         let kept = self.context.min(count)..last.min(count);
         let tokens = self.search.push(&frames[kept.start * vocabulary.count()..kept.end * vocabulary.count()]);
@@ -179,14 +218,18 @@ impl Listener for CtcListener {
         let mut segments = Vec::new();
         let mut rest = samples;
         while !rest.is_empty() {
-            let (taken, after) = rest.split_at(rest.len().min(self.plan.length - self.held.len()));
+            // A stream begins without context, so that its first window is shorter and its first text early.
+            let hop = self.model.network.hop();
+            let wanted = self.plan.length - (self.plan.left - self.context) * hop;
+            let (taken, after) = rest.split_at(rest.len().min(wanted - self.held.len()));
             self.held.extend_from_slice(taken);
             self.received = self.received.saturating_add(taken.len());
             rest = after;
-            if self.held.len() == self.plan.length {
-                self.hear(self.plan.left + self.plan.body, &mut segments)?;
-                self.held.drain(..self.plan.body * self.model.network.hop());
-                self.context = self.plan.left;
+            if self.held.len() == wanted {
+                let last = self.context + self.plan.body;
+                self.hear(last, &mut segments)?;
+                self.context = last.min(self.plan.left);
+                self.held.drain(..(last - self.context) * hop);
             }
         }
         Ok(segments)
@@ -206,9 +249,8 @@ impl Listener for CtcListener {
         let mut segments = Vec::new();
         self.hear(usize::MAX, &mut segments)?;
         self.state = State::Ended;
-        let vocabulary = self.model.network.vocabulary();
         let tokens = self.search.finish();
-        segments.extend(tokens.iter().filter_map(|token| self.writer.add(token, vocabulary)));
+        segments.extend(tokens.iter().filter_map(|token| self.writer.add(token, &self.vocabulary)));
         segments.extend(self.writer.close());
         Ok(segments)
     }

@@ -1,8 +1,9 @@
 //! Windows of a stream, with a network whose frames see a few samples: then seams would show.
 
 use super::*;
-use crate::model::recognizer::ctc::CtcVocabulary;
-use crate::quant::Deltas;
+use crate::model::recognizer::ctc::CtcHead;
+use crate::model::{LinearRole, RowOrder};
+use crate::quant::{Deltas, Linear, Matrix};
 
 const HOP: usize = 160;
 const REACH: usize = 400;
@@ -12,7 +13,7 @@ const TOKENS: [&str; 6] = ["", " ", "a", "b", "c", "d"];
 /// Hears the token `round(100 * first sample of a frame)`, a little less surely the louder its last one is.
 #[derive(Debug)]
 struct Ear {
-    vocabulary: CtcVocabulary,
+    head: CtcHead,
     table: LinearTable,
     longest: usize,
 }
@@ -34,15 +35,15 @@ impl CtcNetwork for Ear {
         samples.checked_sub(REACH).map_or(0, |rest| rest / HOP + 1)
     }
 
-    fn vocabulary(&self) -> &CtcVocabulary {
-        &self.vocabulary
+    fn head(&self) -> Option<&CtcHead> {
+        Some(&self.head)
     }
 
     fn linears(&self) -> &LinearTable {
         &self.table
     }
 
-    fn log_probabilities(&self, samples: &[f32], _: Option<&Deltas>) -> Result<Vec<f32>> {
+    fn states(&self, samples: &[f32], _: Option<&Deltas>) -> Result<Vec<f32>> {
         assert!(samples.len() <= self.longest, "{} samples at once", samples.len());
         let frame = |k: usize| {
             let heard = (samples[k * HOP] * 100.0).round() as usize;
@@ -55,7 +56,12 @@ impl CtcNetwork for Ear {
 
 fn ear(longest: usize) -> Arc<CtcRecognizer> {
     let vocabulary = CtcVocabulary::new(TOKENS.map(str::to_owned).to_vec(), 0).expect("vocabulary");
-    let network = Box::new(Ear { vocabulary, table: LinearTable::default(), longest });
+    let (mut table, count) = (LinearTable::default(), TOKENS.len());
+    let id = table.add("head".into(), LinearRole::Linear, (count, count), RowOrder::Same);
+    // The states are log-probabilities already.
+    let identity: Vec<f32> = (0..count * count).map(|at| f32::from(at % (count + 1) == 0)).collect();
+    let linear = Linear::new(id, Matrix::from_f32(&identity, count, count), None).expect("linear");
+    let network = Box::new(Ear { head: CtcHead::new(linear, vocabulary), table, longest });
     Arc::new(CtcRecognizer { part: Part { name: "speech".into(), bytes: 0 }, network })
 }
 
@@ -82,7 +88,7 @@ fn text(segments: &[Segment]) -> String {
 fn windows_join_without_a_seam() {
     let sound: Vec<f32> = samples(16_000 * 45 + 123).collect();
     let once = ear(usize::MAX);
-    let frames = once.network.log_probabilities(&sound, None).expect("heard");
+    let frames = once.frames(&sound, None).expect("heard");
     let tokens = Greedy::new(TOKENS.len(), 0).push(&frames);
     let expected: String = tokens.iter().map(|token| TOKENS[token.id as usize]).collect();
     for longest in [24 * 16_000, 7 * 16_000 + 11, 2_500] {
@@ -106,10 +112,12 @@ fn windows_join_without_a_seam() {
 #[test]
 fn four_hours_hold_one_window() {
     let model = ear(usize::MAX);
+    let vocabulary = model.vocabulary(None).expect("vocabulary");
     let plan = Plan::new(&*model.network, Pace::Thorough);
     let mut listener = CtcListener {
         plan,
-        writer: Writer::new(model.network.vocabulary(), 0.01),
+        writer: Writer::new(&vocabulary, 0.01),
+        vocabulary,
         search: CtcSearch::Greedy(Greedy::new(TOKENS.len(), 0)),
         held: Vec::new(),
         received: 0,

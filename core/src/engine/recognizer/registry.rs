@@ -26,7 +26,9 @@ pub struct RecognizerFamily {
 
 /// All recognisers.
 pub const RECOGNIZERS: &[RecognizerFamily] = &[
-    RecognizerFamily { model_type: "wav2vec2", writes: ctc::is_wav2vec2_ctc, open: ctc::open_wav2vec2 },
+    // Without a head of its own, an adapter brings one.
+    RecognizerFamily { model_type: "wav2vec2", writes: |_| true, open: ctc::open_wav2vec2 },
+    RecognizerFamily { model_type: "loam-tower", writes: ctc::is_ctc_tower, open: ctc::open_tower },
     RecognizerFamily { model_type: "whisper", writes: whisper::writes, open: whisper::open },
 ];
 

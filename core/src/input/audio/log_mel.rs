@@ -64,6 +64,12 @@ impl LogMel {
         }
     }
 
+    /// Frames of a sound of so many samples; none for one that is too short.
+    #[must_use]
+    pub fn frames_in(&self, samples: usize) -> usize {
+        self.frames(samples).unwrap_or(0)
+    }
+
     /// The sound with zeros up to the fixed length.
     fn filled(&self, samples: &[f32]) -> Result<Option<Vec<f32>>> {
         let Some(length) = self.config.samples else { return Ok(None) };

@@ -15,7 +15,7 @@ mod preprocessor;
 mod registry;
 mod sentence;
 mod text;
-mod tower;
+pub(crate) mod tower;
 mod vit;
 mod vit_config;
 mod vit_load;

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::input::MelConfig;
 use crate::model::encoder::fields::MAX_WIDTH;
 use crate::model::encoder::registry::modality;
 use crate::model::layer::Grid;
@@ -71,6 +72,39 @@ struct Written {
     pooling: TowerPooling,
     dim: usize,
     logit_scale: Option<f32>,
+    ctc: Option<WrittenCtc>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenCtc {
+    mel: Value,
+    #[serde(default)]
+    vocabulary: Vec<String>,
+    #[serde(default)]
+    blank: usize,
+}
+
+/// How a tower hears speech frame by frame.
+#[derive(Clone, Debug)]
+pub(crate) struct CtcConfig {
+    /// The spectrogram of sound of any length.
+    pub(crate) mel: MelConfig,
+    /// What each output of its head writes, `|` for the space between words; empty where an adapter brings the head.
+    pub(crate) vocabulary: Vec<String>,
+    /// The output that stands for nothing.
+    pub(crate) blank: usize,
+}
+
+impl CtcConfig {
+    fn parse(written: WrittenCtc) -> Result<Self> {
+        let mel = MelConfig::parse(&written.mel)?;
+        if mel.samples.is_some() || mel.frames.is_some() {
+            let reason = "ctc: mel has a fixed length, speech has any".to_owned();
+            return Err(Error::malformed("configuration", FORMAT, reason));
+        }
+        Ok(Self { mel, vocabulary: written.vocabulary, blank: written.blank })
+    }
 }
 
 /// A checked configuration.
@@ -83,6 +117,7 @@ pub(super) struct TowerConfig {
     pub(super) pooling: TowerPooling,
     pub(super) dim: usize,
     pub(super) logit_scale: Option<f32>,
+    pub(super) ctc: Option<CtcConfig>,
 }
 
 impl TowerConfig {
@@ -108,7 +143,12 @@ impl TowerConfig {
         if written.logit_scale.is_some_and(|scale| !scale.is_finite() || scale <= 0.0) {
             return Err(wrong(format!("logit_scale {:?} is not positive", written.logit_scale)));
         }
+        if written.ctc.is_some() && modality != Modality::SPEECH {
+            return Err(wrong(format!("ctc: it is of speech towers, this one reads {modality}")));
+        }
+        let ctc = written.ctc.map(CtcConfig::parse).transpose()?;
         Ok(Self {
+            ctc,
             modality,
             input: written.input,
             stages: written.stages,

@@ -4,10 +4,11 @@
 //! architecture. `config.json` (`model_type` "loam-tower") holds the modality, the input's extents `[channels, length]` or
 //! `[channels, height, width]`, the stages (see [`Stage`]), the pooling and the width of the shared space. Module paths
 //! follow from positions, `stages.3.weight`, as PyTorch's `Sequential` numbers them; `parity/tower.py` builds the same
-//! network there. `preprocessor_config.json` is what [`Preprocessor::parse`] reads.
+//! network there. A speech tower may have a `ctc` section and hear frame by frame ([`FrameTower`]). `preprocessor_config.json` is what [`Preprocessor::parse`] reads.
 
 mod config;
 mod stage;
+mod trunk;
 
 use rayon::prelude::*;
 
@@ -17,28 +18,85 @@ use super::preprocessor::Preprocessor;
 use super::registry::Source;
 use crate::error::{Error, Result};
 use crate::input::{ImuConfig, Input};
-use crate::model::layer::{Bias, Grid, LayerNorm, Loader, Prefix};
+use crate::model::layer::{Bias, Grid, LayerNorm, Loader};
 use crate::model::modality::Modality;
 use crate::model::table::LinearTable;
 use crate::quant::{Deltas, Linear};
+pub(crate) use config::CtcConfig;
 use config::{TowerConfig, TowerPooling};
-use stage::{Extent, Stage};
+pub(crate) use trunk::Trunk;
 
 /// A loaded tower.
 struct Tower {
     config: TowerConfig,
     processor: Option<Preprocessor>,
     table: LinearTable,
-    stages: Vec<Stage>,
-    state_width: usize,
+    trunk: Trunk,
+    output: Output,
+    anchor: Option<Anchor>,
+}
+
+/// From states to the shared space.
+struct Output {
     norm: LayerNorm,
     projection: Linear,
-    anchor: Option<Anchor>,
+}
+
+impl Output {
+    fn load(loader: &mut Loader<'_>, config: &TowerConfig, width: usize) -> Result<Self> {
+        let pooled = match config.pooling {
+            TowerPooling::Mean => width,
+            TowerPooling::MeanMax => 2 * width,
+        };
+        let norm = loader.layer_norm("norm", pooled, 1e-5)?;
+        Ok(Self { norm, projection: loader.linear("projection", config.dim, pooled, Bias::Required)? })
+    }
+}
+
+/// A speech tower that hears frame by frame, as `ctc` of its configuration says.
+#[derive(Debug)]
+pub(crate) struct FrameTower {
+    /// The network.
+    pub(crate) trunk: Trunk,
+    /// How it hears.
+    pub(crate) ctc: CtcConfig,
+}
+
+impl FrameTower {
+    /// Loads the trunk, and hands back the loader for the head. A layer has the same identity as in the encoder.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] or [`Error::Unsupported`] naming the field; [`Error::MissingTensor`] or [`Error::Shape`].
+    pub(crate) fn load<'a>(source: &Source<'a>) -> Result<(Self, Loader<'a>)> {
+        let config = TowerConfig::parse(source.config)?;
+        let wrong = |reason: String| Error::malformed("configuration", "config.json", reason);
+        let ctc = config.ctc.clone().ok_or_else(|| wrong("ctc is missing".into()))?;
+        let (trunk, mut loader) = Trunk::load(source, &config)?;
+        let rows = trunk.output(trunk.window()).map_or(0, |full| full.height);
+        if rows != 1 {
+            return Err(wrong(format!("ctc: stages give {rows} states at a time, expected 1")));
+        }
+        let bins = ctc.mel.n_mels;
+        if !matches!(config.input[..], [n, _] | [1, n, _] if n == bins) {
+            return Err(wrong(format!("ctc: mel gives {bins} bins, the input is {:?}", config.input)));
+        }
+        // The end of a stream has any length from that of the first state on.
+        let width = trunk.window().width;
+        let narrower = (1..=width).map(|width| trunk.output(Grid { width, ..trunk.window() }));
+        if narrower.skip_while(Option::is_none).any(|output| output.is_none()) {
+            return Err(wrong(format!("ctc: stages do not fit together for all lengths up to {width}")));
+        }
+        if loader.has("projection.weight") {
+            Output::load(&mut loader, &config, trunk.state_width())?;
+            Anchor::load(&loader, config.dim)?;
+        }
+        Ok((Self { trunk, ctc }, loader))
+    }
 }
 
 impl std::fmt::Debug for Tower {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Tower({}, {} stages)", self.config.modality, self.stages.len())
+        write!(f, "Tower({}, {:?})", self.config.modality, self.trunk)
     }
 }
 
@@ -54,23 +112,11 @@ pub(super) fn open(source: &Source<'_>) -> Result<Box<dyn Encoder>> {
         let reason = format!("it makes features of shape {output:?}, the tower reads {:?}", config.input);
         return Err(Error::malformed("preprocessing", "preprocessor_config.json", reason));
     }
-    let mut loader = Loader::new(source.checkpoint, Prefix::default());
-    let mut extent = Extent { channels: config.input[0], grid: config.grid() };
-    let mut stages = Vec::with_capacity(config.stages.len());
-    for (i, spec) in config.stages.iter().enumerate() {
-        let (stage, after) = Stage::load(&mut loader, &format!("stages.{i}"), spec, extent)?;
-        stages.push(stage);
-        extent = after;
-    }
-    let pooled = match config.pooling {
-        TowerPooling::Mean => extent.channels,
-        TowerPooling::MeanMax => 2 * extent.channels,
-    };
-    let norm = loader.layer_norm("norm", pooled, 1e-5)?;
-    let projection = loader.linear("projection", config.dim, pooled, Bias::Required)?;
+    let (trunk, mut loader) = Trunk::load(source, &config)?;
+    let output = Output::load(&mut loader, &config, trunk.state_width())?;
     let anchor = Anchor::load(&loader, config.dim)?;
-    let table = loader.finish("loam tower", |_| false)?;
-    Ok(Box::new(Tower { config, processor, table, stages, state_width: extent.channels, norm, projection, anchor }))
+    let table = loader.finish("loam tower", |name| config.ctc.is_some() && name.starts_with("ctc_head."))?;
+    Ok(Box::new(Tower { config, processor, table, trunk, output, anchor }))
 }
 
 impl Encoder for Tower {
@@ -83,7 +129,7 @@ impl Encoder for Tower {
     }
 
     fn state_width(&self) -> usize {
-        self.state_width
+        self.trunk.state_width()
     }
 
     fn reads(&self) -> Option<Vec<usize>> {
@@ -123,21 +169,12 @@ impl Encoder for Tower {
 
 impl Tower {
     fn run(&self, item: &Item<'_>) -> Encoding {
-        let (channels, mut grid) = (self.config.input[0], self.config.grid());
-        let positions = grid.count();
-        // From one plane per channel to one row per position.
-        let mut x = vec![0.0; positions * channels];
-        for (at, row) in x.chunks_exact_mut(channels).enumerate() {
-            row.iter_mut().enumerate().for_each(|(c, value)| *value = item.features.values[c * positions + at]);
-        }
-        for stage in &self.stages {
-            (x, grid) = stage.forward(x, grid, item.deltas);
-        }
-        Encoding { embedding: self.pool(&x, grid, item.deltas), states: x }
+        let (states, grid) = self.trunk.forward(&item.features.values, self.trunk.window(), item.deltas);
+        Encoding { embedding: self.pool(&states, grid, item.deltas), states }
     }
 
     fn pool(&self, x: &[f32], grid: Grid, deltas: Option<&Deltas>) -> Vec<f32> {
-        let width = self.state_width;
+        let width = self.trunk.state_width();
         let mut pooled = vec![0.0; width];
         for row in x.chunks_exact(width) {
             pooled.iter_mut().zip(row).for_each(|(p, v)| *p += v);
@@ -150,9 +187,9 @@ impl Tower {
             }
             pooled.extend(largest);
         }
-        self.norm.apply(&mut pooled);
+        self.output.norm.apply(&mut pooled);
         let mut out = vec![0.0; self.config.dim];
-        self.projection.forward(&pooled, &[deltas], &mut out);
+        self.output.projection.forward(&pooled, &[deltas], &mut out);
         out
     }
 }

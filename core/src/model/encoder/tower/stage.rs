@@ -48,7 +48,7 @@ pub(super) enum Stage {
     Activation(Activation),
     MaxPool(Window),
     Residual { body: Vec<Stage>, shortcut: Vec<Stage> },
-    Transformer { positions: Vec<f32>, blocks: Vec<TransformerBlock> },
+    Transformer { positions: Vec<f32>, window: Grid, blocks: Vec<TransformerBlock> },
 }
 
 fn wrong(path: &str, reason: impl std::fmt::Display) -> Error {
@@ -139,7 +139,7 @@ impl Stage {
                 let blocks = (0..*layers)
                     .map(|i| TransformerBlock::load(loader, &format!("{path}.blocks.{i}"), &BLOCK, &shape))
                     .collect::<Result<_>>()?;
-                (Self::Transformer { positions, blocks }, from)
+                (Self::Transformer { positions, window: from.grid, blocks }, from)
             }
         };
         match to.grid.count().checked_mul(to.channels).filter(|&count| count <= MAX_VALUES) {
@@ -157,6 +157,33 @@ impl Stage {
             extent = after;
         }
         Ok((stages, extent))
+    }
+
+    /// Extent of the output for another extent of the input, `None` where there is none: for one that is smaller than a
+    /// kernel, or that a stage's positions do not cover.
+    pub(super) fn output(&self, grid: Grid) -> Option<Grid> {
+        match self {
+            Self::Conv(conv) => conv.shape().output(grid),
+            Self::Norm(_) | Self::Activation(_) => Some(grid),
+            Self::MaxPool(window) => window.output(grid),
+            Self::Residual { body, shortcut } => {
+                let along = |stages: &[Self]| stages.iter().try_fold(grid, |grid, stage| stage.output(grid));
+                along(body).filter(|to| along(shortcut) == Some(*to))
+            }
+            Self::Transformer { window, .. } => {
+                (grid.height == window.height && grid.width <= window.width).then_some(grid)
+            }
+        }
+    }
+
+    /// Positions along the last axis from one output to the next.
+    pub(super) fn stride(&self) -> usize {
+        match self {
+            Self::Conv(conv) => conv.shape().stride[1],
+            Self::MaxPool(window) => window.stride[1],
+            Self::Residual { body, .. } => body.iter().map(Self::stride).product(),
+            Self::Norm(_) | Self::Activation(_) | Self::Transformer { .. } => 1,
+        }
     }
 
     /// Runs the stage on one input, `[positions, channels]`.
@@ -181,8 +208,13 @@ impl Stage {
                 out.iter_mut().zip(&kept).for_each(|(o, k)| *o += k);
                 (out, grid)
             }
-            Self::Transformer { positions, blocks } => {
-                x.iter_mut().zip(positions).for_each(|(x, p)| *x += p);
+            Self::Transformer { positions, window, blocks } => {
+                // A grid that is narrower than the window has the first positions of each row.
+                let channels = x.len() / grid.count();
+                let rows = positions.chunks_exact(window.width * channels);
+                for (x, positions) in x.chunks_exact_mut(grid.width * channels).zip(rows) {
+                    x.iter_mut().zip(positions).for_each(|(x, p)| *x += p);
+                }
                 let lengths = [grid.count()];
                 let rows = Pass::rows(&lengths, &[deltas]);
                 let pass = Pass { lengths: &lengths, deltas: &rows, mask: Mask::None };

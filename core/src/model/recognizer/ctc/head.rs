@@ -2,25 +2,56 @@
 
 use rayon::prelude::*;
 
+use super::vocabulary::CtcVocabulary;
 use crate::error::{Error, Result};
 use crate::quant::{Deltas, Linear};
 
-/// Runs the head on `states`, `[frames, width]`, and takes the logarithm of the softmax of each frame.
+/// The head that a checkpoint brings, with its vocabulary.
+#[derive(Clone, Debug)]
+pub struct CtcHead {
+    linear: Linear,
+    vocabulary: CtcVocabulary,
+}
+
+impl CtcHead {
+    /// A head of as many outputs as the vocabulary has tokens.
+    pub(crate) fn new(linear: Linear, vocabulary: CtcVocabulary) -> Self {
+        debug_assert_eq!(linear.outputs(), vocabulary.count());
+        Self { linear, vocabulary }
+    }
+
+    /// Its tokens.
+    #[must_use]
+    pub fn vocabulary(&self) -> &CtcVocabulary {
+        &self.vocabulary
+    }
+
+    /// Natural logarithms of probabilities, `[frames, vocabulary]`, of `states`, `[frames, width]`.
+    ///
+    /// # Errors
+    /// As [`log_softmax`].
+    pub fn log_probabilities(&self, states: &[f32], deltas: Option<&Deltas>) -> Result<Vec<f32>> {
+        let (frames, count) = (states.len() / self.linear.weight().cols(), self.linear.outputs());
+        let mut out = vec![0.0; frames * count];
+        self.linear.forward(states, &vec![deltas; frames], &mut out);
+        log_softmax(&mut out, count)?;
+        Ok(out)
+    }
+}
+
+/// Turns logits `[frames, count]` into natural logarithms of probabilities.
 ///
 /// # Errors
 /// [`Error::Malformed`] for results that are no numbers: the weights are broken then.
-pub(super) fn log_probabilities(head: &Linear, states: &[f32], deltas: Option<&Deltas>) -> Result<Vec<f32>> {
-    let (frames, count) = (states.len() / head.weight().cols(), head.outputs());
-    let mut out = vec![0.0; frames * count];
-    head.forward(states, &vec![deltas; frames], &mut out);
-    out.par_chunks_mut(count).with_min_len(16).for_each(|row| {
+pub fn log_softmax(logits: &mut [f32], count: usize) -> Result<()> {
+    logits.par_chunks_mut(count).with_min_len(16).for_each(|row| {
         let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f64 = row.iter().map(|v| f64::from(v - max).exp()).sum();
         let shift = max + sum.ln() as f32;
         row.iter_mut().for_each(|v| *v -= shift);
     });
-    match out.iter().position(|v| v.is_nan()) {
-        None => Ok(out),
+    match logits.iter().position(|v| v.is_nan()) {
+        None => Ok(()),
         Some(at) => {
             let reason = format!("frame {} of a window has no probabilities: weights are not finite", at / count);
             Err(Error::malformed("speech recogniser", "checkpoint", reason))

@@ -9,12 +9,15 @@ mod greedy;
 mod head;
 mod network;
 mod token;
+mod tower;
 mod vocabulary;
 mod wav2vec2;
 
 pub use beam::{MAX_BEAM, PrefixBeam};
 pub use greedy::Greedy;
+pub use head::{CtcHead, log_softmax};
 pub use network::CtcNetwork;
 pub use token::{CtcSearch, CtcToken};
+pub use tower::TowerCtc;
 pub use vocabulary::CtcVocabulary;
 pub use wav2vec2::Wav2Vec2Ctc;

@@ -1,12 +1,13 @@
 //! What a network behind a CTC search offers.
 
-use super::vocabulary::CtcVocabulary;
+use super::head::CtcHead;
 use crate::error::Result;
 use crate::input::SampleRate;
 use crate::model::table::LinearTable;
 use crate::quant::Deltas;
 
-/// A frozen network from sound to frames of probabilities over a vocabulary. Immutable and shared.
+/// A frozen network from sound to one state per frame, with the head that makes characters of them where the checkpoint
+/// has one. Immutable and shared.
 pub trait CtcNetwork: std::fmt::Debug + Send + Sync {
     /// The rate that it hears at.
     fn rate(&self) -> SampleRate;
@@ -20,17 +21,15 @@ pub trait CtcNetwork: std::fmt::Debug + Send + Sync {
     /// Frames of so many samples.
     fn frames(&self, samples: usize) -> usize;
 
-    /// Its tokens.
-    fn vocabulary(&self) -> &CtcVocabulary;
+    /// The checkpoint's own head; without one, an adapter has to bring it.
+    fn head(&self) -> Option<&CtcHead>;
 
     /// The layers that adapters may act on.
     fn linears(&self) -> &LinearTable;
 
-    /// Natural logarithms of probabilities, `[frames, vocabulary]`; frame `k` begins at sample `k * hop`. None for sound
-    /// that is too short for a frame.
+    /// States `[frames, width]`; frame `k` begins at sample `k * hop`. None for sound that is too short for a frame.
     ///
     /// # Errors
-    /// [`crate::Error::Argument`] for more samples than [`CtcNetwork::longest`]; [`crate::Error::Malformed`] for weights that
-    /// give no numbers.
-    fn log_probabilities(&self, samples: &[f32], deltas: Option<&Deltas>) -> Result<Vec<f32>>;
+    /// [`crate::Error::Argument`] for more samples than [`CtcNetwork::longest`].
+    fn states(&self, samples: &[f32], deltas: Option<&Deltas>) -> Result<Vec<f32>>;
 }

@@ -42,6 +42,15 @@ impl CtcVocabulary {
         Ok(Self { pieces, blank: u32::try_from(blank).expect("invariant: fewer than 2^17 tokens") })
     }
 
+    /// As [`CtcVocabulary::new`] of tokens as a list in a configuration has them, where `|` parts words.
+    ///
+    /// # Errors
+    /// As [`CtcVocabulary::new`].
+    pub fn from_list(tokens: &[String], blank: usize) -> Result<Self> {
+        let piece = |token: &String| if token == "|" { " ".to_owned() } else { token.clone() };
+        Self::new(tokens.iter().map(piece).collect(), blank)
+    }
+
     /// Reads `vocab.json`, `tokenizer_config.json` and `added_tokens.json` of a `Wav2Vec2CTCTokenizer`, for a head of
     /// `outputs` outputs. Texts come out as that tokenizer's `decode` writes them: special tokens other than the blank are
     /// shown as they are.

@@ -1,8 +1,8 @@
-//! wav2vec 2.0 with a CTC head (`Wav2Vec2ForCTC`).
+//! wav2vec 2.0 as a recogniser: with the head of `Wav2Vec2ForCTC`, or with one that an adapter brings.
 
 use std::path::Path;
 
-use super::head::log_probabilities;
+use super::head::CtcHead;
 use super::network::CtcNetwork;
 use super::vocabulary::{CtcVocabulary, MAX_TOKENS};
 use crate::error::{Error, Result};
@@ -11,22 +11,22 @@ use crate::model::encoder::ModelDir;
 use crate::model::encoder::wav2vec2::{Wav2Vec2, is_unused};
 use crate::model::layer::Bias;
 use crate::model::table::LinearTable;
-use crate::quant::{Deltas, Linear};
+use crate::quant::Deltas;
 
 /// Module path of the head.
 const HEAD: &str = "lm_head";
 
-/// The network, its head and its vocabulary.
+/// The network and its head.
 #[derive(Debug)]
 pub struct Wav2Vec2Ctc {
     network: Wav2Vec2,
-    head: Linear,
-    vocabulary: CtcVocabulary,
+    head: Option<CtcHead>,
     table: LinearTable,
 }
 
 impl Wav2Vec2Ctc {
-    /// Opens a Hugging Face directory with weights, `config.json`, `vocab.json` and the preprocessing.
+    /// Opens a Hugging Face directory with weights, `config.json`, the preprocessing and, where the weights have a head,
+    /// `vocab.json`.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Malformed`] or [`Error::Unsupported`] naming file or field; [`Error::MissingTensor`],
@@ -35,17 +35,21 @@ impl Wav2Vec2Ctc {
         let files = ModelDir::open(dir)?;
         let (network, loader) = Wav2Vec2::load(&files.source())?;
         let mut loader = loader.whole();
-        let outputs = loader.tensor(&format!("{HEAD}.weight"))?.shape.first().copied().unwrap_or(0);
-        if !(2..=MAX_TOKENS).contains(&outputs) {
-            let reason = format!("{HEAD} has {outputs} outputs, accepted are 2 to {MAX_TOKENS}");
-            return Err(Error::malformed(dir.display(), "speech recogniser", reason));
-        }
-        let head = loader.linear(HEAD, outputs, network.width(), Bias::Required)?;
-        let vocabulary = CtcVocabulary::from_dir(dir, outputs)?;
+        let head = if let Some(weight) = loader.optional(&format!("{HEAD}.weight"))? {
+            let outputs = weight.shape.first().copied().unwrap_or(0);
+            if !(2..=MAX_TOKENS).contains(&outputs) {
+                let reason = format!("{HEAD} has {outputs} outputs, accepted are 2 to {MAX_TOKENS}");
+                return Err(Error::malformed(dir.display(), "speech recogniser", reason));
+            }
+            let linear = loader.linear(HEAD, outputs, network.width(), Bias::Required)?;
+            Some(CtcHead::new(linear, CtcVocabulary::from_dir(dir, outputs)?))
+        } else {
+            None
+        };
         let mut table = loader.finish("wav2vec2 recogniser", is_unused)?;
         // PEFT wraps the whole model, in which the head stands beside the network.
         table.respell(|module| (module != HEAD).then(|| format!("wav2vec2.{module}")));
-        Ok(Self { network, head, vocabulary, table })
+        Ok(Self { network, head, table })
     }
 }
 
@@ -66,19 +70,19 @@ impl CtcNetwork for Wav2Vec2Ctc {
         self.network.frames(samples)
     }
 
-    fn vocabulary(&self) -> &CtcVocabulary {
-        &self.vocabulary
+    fn head(&self) -> Option<&CtcHead> {
+        self.head.as_ref()
     }
 
     fn linears(&self) -> &LinearTable {
         &self.table
     }
 
-    fn log_probabilities(&self, samples: &[f32], deltas: Option<&Deltas>) -> Result<Vec<f32>> {
+    fn states(&self, samples: &[f32], deltas: Option<&Deltas>) -> Result<Vec<f32>> {
         if samples.is_empty() {
             return Ok(Vec::new());
         }
         let prepared = self.network.prepare(&Audio::from_f32(samples, Channels::MONO, self.rate())?)?;
-        log_probabilities(&self.head, &self.network.states(&prepared, deltas)?, deltas)
+        self.network.states(&prepared, deltas)
     }
 }
