@@ -48,8 +48,8 @@ pub struct SpeedArgs {
 pub fn run(args: &SpeedArgs, home: &Home, console: &Console) -> anyhow::Result<()> {
     let engine = args.model.open(home)?;
     let adapter = args.adapter.install(&engine, home)?;
-    let deltas = adapter.as_deref().map(|adapter| &adapter.bound.deltas);
     let model = engine.language()?;
+    let deltas = model.deltas(adapter.as_deref())?;
     let limit = model.backbone().config().max_position_embeddings;
     let longest = args.prompt.max(args.decode) as usize;
     if longest > limit {

@@ -77,10 +77,12 @@ impl<'m, 's> Batch<'m, 's> {
     /// Adds a request; its events go to `sink`.
     ///
     /// # Errors
-    /// [`crate::Error::Argument`] or [`crate::Error::ContextFull`]; the batch is unchanged then.
+    /// [`crate::Error::Argument`], [`crate::Error::ContextFull`], or [`crate::Error::Adapter`] for an adapter of another
+    /// component; the batch is unchanged then.
     pub fn add(&mut self, request: Request, sink: &'s mut dyn Sink) -> Result<()> {
         let config = self.model.backbone().config();
         request.check(config.max_position_embeddings, config.hidden_size)?;
+        self.model.deltas(request.adapter.as_deref())?;
         let mut cache = request.cache.unwrap_or_else(|| self.model.backbone().new_cache());
         // At least the last prompt token runs, for its logits.
         cache.truncate(request.prompt.len() - 1);

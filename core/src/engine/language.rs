@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use super::trace::Part;
+use crate::adapter::Adapter;
 use crate::error::{Error, Result};
 use crate::input::{ChatOptions, ChatTemplate, Message, Tokenizer, encode_chat};
 use crate::model::backbone::Backbone;
+use crate::quant::Deltas;
 use crate::weights::{Checkpoint, Naming};
 
 /// A loaded language model. Immutable and shared.
@@ -63,6 +65,14 @@ impl LanguageModel {
     #[must_use]
     pub fn part(&self) -> &Part {
         &self.part
+    }
+
+    /// The changes of an adapter, which must be one of this component.
+    ///
+    /// # Errors
+    /// As [`Part::deltas`].
+    pub fn deltas<'a>(&self, adapter: Option<&'a Adapter>) -> Result<Option<&'a Deltas>> {
+        self.part.deltas(adapter)
     }
 
     /// The network.

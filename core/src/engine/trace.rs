@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::adapter::DataPath;
-use crate::quant::kernels;
+use crate::adapter::{Adapter, DataPath};
+use crate::error::{Error, Result};
+use crate::quant::{Deltas, kernels};
 
 /// Proof of what a result took: a component that is not listed was neither loaded nor run for it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -54,6 +55,20 @@ pub struct Part {
 }
 
 impl Part {
+    /// The changes of an adapter, which must be one of this component.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] for an adapter of another one, whose changes would fall on the wrong layers.
+    pub fn deltas<'a>(&self, adapter: Option<&'a Adapter>) -> Result<Option<&'a Deltas>> {
+        let Some(adapter) = adapter else { return Ok(None) };
+        let component = &adapter.package.task().component;
+        if *component != self.name {
+            let reason = format!("it acts on '{component}', '{}' runs", self.name);
+            return Err(Error::adapter(&adapter.alias, reason));
+        }
+        Ok(Some(&adapter.bound.deltas))
+    }
+
     /// The step of a run on the CPU that began at `start` and ends now.
     #[must_use]
     pub fn step(&self, start: Instant) -> Step {

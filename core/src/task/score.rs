@@ -24,7 +24,8 @@ impl LanguageModel {
     /// Calls `visit(position, logits)` for every token of `tokens`, in order; `logits` predict the token after it.
     ///
     /// # Errors
-    /// [`Error::ContextFull`] for texts longer than the window, [`Error::Argument`] for no or unknown ids, or `visit`'s own.
+    /// [`Error::ContextFull`] for texts longer than the window, [`Error::Argument`] for no or unknown ids,
+    /// [`Error::Adapter`] for an adapter of another component, or `visit`'s own.
     pub fn score(
         &self,
         tokens: &[u32],
@@ -38,7 +39,7 @@ impl LanguageModel {
         if tokens.len() > limit {
             return Err(Error::ContextFull { tokens: tokens.len(), limit });
         }
-        let deltas = adapter.map(|adapter| &adapter.bound.deltas);
+        let deltas = self.deltas(adapter)?;
         let mut cache = self.backbone().new_cache();
         let mut work = Workspace::default();
         for ids in tokens.chunks(SCORE_CHUNK) {

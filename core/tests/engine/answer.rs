@@ -268,6 +268,19 @@ fn an_adapter_acts_on_its_component_or_is_refused() {
     assert!(matches!(&error, Error::Adapter { reason, .. } if reason.contains("'sound'")), "{error}");
 }
 
+/// Its changes would fall on layers of the same numbers in the backbone.
+#[test]
+fn a_generation_refuses_an_adapter_of_an_encoder() {
+    let root = tempfile::tempdir().expect("tempdir");
+    let engine = foundation(root.path(), 0.05, &[0.0; HIDDEN]);
+    let image = installed(&engine, "image", &path("peft/tower-image-r2"), root.path()).expect("installed");
+    let request = Request::new(vec![1, 2], Some(Arc::clone(&image)), options(2).generate);
+    let error = engine.generate(request, &mut String::new()).expect_err("refused");
+    assert!(matches!(&error, Error::Adapter { reason, .. } if reason.contains("'image', 'backbone' runs")), "{error}");
+    let error = engine.language().expect("model").perplexity(&[1, 2, 3], Some(&image)).expect_err("refused");
+    assert!(matches!(error, Error::Adapter { .. }), "{error}");
+}
+
 #[test]
 fn an_adapter_of_a_task_that_does_not_exist_is_refused() {
     let root = tempfile::tempdir().expect("tempdir");

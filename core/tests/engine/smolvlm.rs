@@ -30,7 +30,7 @@ struct Fixture {
 
 fn fixture(name: &str) -> Fixture {
     let dir = path("models").join(name);
-    let part = Part { name: "smolvlm".into(), bytes: 0 };
+    let part = Part { name: "backbone".into(), bytes: 0 };
     let model = VisionLanguageModel::open(part, &dir).unwrap_or_else(|e| panic!("{name}: {e}"));
     let expected = Safetensors::open(dir.join("expected.safetensors")).expect("expected");
     Fixture { dir, model, expected }
@@ -148,7 +148,7 @@ fn logits_and_greedy_continuation_match_transformers() {
         let finished = generate(&fixture.model, prompt.request(None, sixteen()));
         assert_eq!(finished.generated, fixture.ids("pair.generated"), "{name}");
         let steps: Vec<&str> = finished.stats.trace.steps.iter().map(|step| step.component.as_str()).collect();
-        assert_eq!(steps, ["smolvlm/vision", "smolvlm"]);
+        assert_eq!(steps, ["backbone/vision", "backbone"]);
     }
 }
 

@@ -77,13 +77,7 @@ impl Recognizer for CtcRecognizer {
             let reason = format!("'{language}': this recogniser hears one language and leaves no choice");
             return Err(Error::argument("language", reason));
         }
-        if let Some(adapter) = adapter.as_deref().filter(|a| a.package.task().component != self.part.name) {
-            let found = &adapter.package.task().component;
-            return Err(Error::adapter(
-                &adapter.alias,
-                format!("it acts on '{found}', speech is heard by '{}'", self.part.name),
-            ));
-        }
+        self.part.deltas(adapter.as_deref())?;
         let vocabulary = self.vocabulary(adapter.as_deref())?;
         let (count, blank) = (vocabulary.count(), vocabulary.blank());
         let search = match options.search {

@@ -52,7 +52,7 @@ fn prompt(text: &str, adapter: &Adapter) -> String {
 pub(in crate::task) fn last_state(model: &LanguageModel, text: &str, adapter: &Adapter) -> Result<Vec<f32>> {
     let tokens = model.tokenizer()?.encode(&prompt(text, adapter), Special::Plain, Affixes::Add)?;
     let mut cache = model.backbone().new_cache();
-    feed(model, &tokens, Some(&adapter.bound.deltas), Want::Hidden, &mut cache)
+    feed(model, &tokens, model.deltas(Some(adapter))?, Want::Hidden, &mut cache)
 }
 
 /// Log-probability of each label as the model's whole answer, the end of the turn included, so that a label that begins
@@ -61,7 +61,7 @@ fn answer_likelihoods(model: &LanguageModel, text: &str, adapter: &Adapter, labe
     let instructions = adapter.package.task().instructions.as_deref().map(Message::system);
     let messages: Vec<Message> = instructions.into_iter().chain([Message::user(prompt(text, adapter))]).collect();
     let prompt = model.encode_chat(&messages)?;
-    let deltas = Some(&adapter.bound.deltas);
+    let deltas = model.deltas(Some(adapter))?;
     let mut shared = model.backbone().new_cache();
     let first = feed(model, &prompt, deltas, Want::Logits, &mut shared)?;
     let end = model.tokenizer()?.end_tokens().first().copied();

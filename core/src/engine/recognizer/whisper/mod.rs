@@ -127,6 +127,10 @@ impl WhisperRecognizer {
         adapter: Option<Arc<Adapter>>,
     ) -> Result<Box<dyn Listener + Send>> {
         let language = self.check(&options)?;
+        self.part.deltas(adapter.as_deref())?;
+        if let Some(adapter) = adapter.as_deref().filter(|adapter| adapter.bound.head.is_some()) {
+            return Err(Error::adapter(&adapter.alias, "it brings a head, and Whisper's decoder writes the text"));
+        }
         Ok(Box::new(WhisperListener::new(self, options, language, adapter)))
     }
 
