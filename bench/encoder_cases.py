@@ -86,6 +86,11 @@ def save_minilm(model: Any, folder: Path) -> None:
     (folder / "1_Pooling/config.json").write_text(json.dumps(pooling))
 
 
+def save_wav2vec2(model: Any, folder: Path) -> None:
+    model.save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
+
+
 def unit_mean(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.normalize(model(tokens).last_hidden_state.mean(1), dim=-1)
 
@@ -218,6 +223,7 @@ CASES = (
         lambda: transformers.Wav2Vec2Model(transformers.Wav2Vec2Config()),
         (64000,),
         lambda model, x: model(x).last_hidden_state.mean(1),
+        save_wav2vec2,
     ),
     Case(
         "own image tower, 32 px", "image", lambda: own("image", [3, 32, 32], IMAGE, "mean"), (3, 32, 32),
