@@ -109,10 +109,14 @@ pub fn replace_file(target: &Path, content: &[u8]) -> Result<()> {
     }
     let path = sibling(target, &format!("{STAGING}{}-", std::process::id()))?;
     let written = write_new(&path, content).and_then(|()| fs::rename(&path, target).map_err(Error::io(target)));
-    if written.is_err() {
+    written.map_err(|reason| {
         let _ = fs::remove_file(&path);
-    }
-    written
+        match reason {
+            // Who named the target knows nothing of the file beside it.
+            Error::Io { source, .. } => Error::io(target)(source),
+            other => other,
+        }
+    })
 }
 
 /// Creates a file with that content and forces it to disk; an old file is overwritten, so use it below a staging
@@ -201,7 +205,12 @@ fn sync_tree(directory: &Path) -> Result<()> {
 }
 
 fn sync_parent(path: &Path) -> Result<()> {
-    path.parent().map_or(Ok(()), sync_directory)
+    match path.parent() {
+        None => Ok(()),
+        // A bare name lies in the working directory.
+        Some(parent) if parent.as_os_str().is_empty() => sync_directory(Path::new(".")),
+        Some(parent) => sync_directory(parent),
+    }
 }
 
 /// Makes names in a directory survive a power cut.

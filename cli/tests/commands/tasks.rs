@@ -66,7 +66,7 @@ fn speech_becomes_a_wav_file() {
     assert_eq!(std::fs::read(&wav).expect("still there"), before);
     assert_eq!(std::fs::read_dir(dir.path()).expect("directory").count(), 1);
     let nowhere = dir.path().join("absent/speech.wav");
-    refused(&["speak", "ka", "--output", path(&nowhere), "--model", path(&vits)], 3, "absent");
+    refused(&["speak", "ka", "--output", path(&nowhere), "--model", path(&vits)], 3, "absent/speech.wav: No such");
     refused(&["speak", "ka", "--output", path(&wav), "--model", path(&model("llama2"))], 11, "speech-generator");
     let piped = run(&["speak", "ka", "--output", "-", "--model", path(&vits)]);
     assert!(piped.stdout.starts_with(b"RIFF"));
@@ -132,6 +132,34 @@ fn motion_is_read_from_csv() {
     refused(&sense, 2, "a window has 0.20 s");
     std::fs::write(&csv, "1,2,nan,4,5,6\n".repeat(40)).expect("written");
     refused(&sense, 2, "channel 2");
+}
+
+/// The README's own command: recipe and target are names in the working directory.
+#[test]
+fn a_foundation_is_built_in_the_working_directory() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let source = std::fs::canonicalize(model("siglip-tiny")).expect("fixture");
+    let recipe = format!(
+        "schema = 1\nid = 'mine'\nversion = '1'\nsummary = 's'\n[[sources]]\nname = 'pair'\npath = '{}'\n\
+         [[components]]\nname = 'image'\nkind = 'image-encoder'\nformat = 'hugging-face'\nmodel = 'tiny'\n\
+         licence = 'Apache-2.0'\nsource = 'pair'\n",
+        source.display()
+    );
+    std::fs::write(dir.path().join("mine.toml"), recipe).expect("written");
+    let inside = |words: &[&str]| {
+        let home = ["--home", path(dir.path())];
+        super::loam().args(words).args(home).current_dir(dir.path()).output().expect("the program starts")
+    };
+    for words in [
+        &["foundation", "build", "mine.toml", "--output", "mine"][..],
+        &["foundation", "build", "mine.toml", "--output", "mine", "--replace"],
+        &["foundation", "verify", "mine"],
+    ] {
+        let output = inside(words);
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let left = std::fs::read_dir(dir.path()).expect("directory").map(|entry| entry.expect("entry").file_name());
+    assert!(left.into_iter().all(|name| !name.to_string_lossy().starts_with(".previous")), "the replaced one is gone");
 }
 
 #[test]
