@@ -45,8 +45,8 @@ Results go to standard output, everything else to standard error.
 Exit codes: 0 success, 1 unexpected, 2 wrong argument, 3 file not readable or \
 writable, 4 malformed file, 5 unsupported, 6 missing or misshapen tensor, 7 \
 adapter refused, 8 no such adapter, 9 wrong digest, 10 context full, 11 no such \
-component, 12 tokenizer or template, 13 stopped by the receiver, 20 network, 21 \
-no index, 22 package not found, 23 another loam installs, 24 not installed, 130 \
+component, 12 tokenizer or template, 13 stopped by the receiver, 14 out of the memory budget, \
+20 network, 21 no index, 22 package not found, 23 another loam installs, 24 not installed, 130 \
 Ctrl-C.";
 
 const COMPLETION_EXAMPLES: &str = "\

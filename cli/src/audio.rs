@@ -48,6 +48,9 @@ impl AudioFile {
     pub fn open(path: &Path) -> Result<Self> {
         let wrong = |reason: &dyn ToString| Error::malformed(path.display(), FORMAT, reason.to_string());
         let file = File::open(path).map_err(Error::io(path))?;
+        if path.is_dir() {
+            return Err(Error::io(path)(std::io::ErrorKind::IsADirectory.into()));
+        }
         let stream = MediaSourceStream::new(Box::new(file), Default::default());
         let mut hint = Hint::new();
         if let Some(ending) = path.extension().and_then(|ending| ending.to_str()) {

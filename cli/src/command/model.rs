@@ -7,6 +7,7 @@ use clap::Args;
 use loam::Engine;
 use loam::adapter::{Adapter, InstallPolicy, check_alias};
 use loam::engine::EngineOptions;
+use loam::foundation::Verify;
 
 use crate::error::Error;
 use crate::home::Home;
@@ -30,6 +31,9 @@ pub struct ModelArgs {
     /// Weights that may be loaded at a time, in MB; what was used least recently makes room [default: all]
     #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=MAX_BUDGET))]
     budget: Option<u64>,
+    /// Hash every file of a foundation before it is used; a changed byte is refused
+    #[arg(long)]
+    check: bool,
 }
 
 impl ModelArgs {
@@ -39,7 +43,8 @@ impl ModelArgs {
     /// [`Error::NotInstalled`] with the command that would fetch it; as [`Engine::open`] otherwise.
     pub fn open(&self, home: &Home) -> anyhow::Result<Engine> {
         let budget = self.budget.map(|megabytes| megabytes * MEGABYTE);
-        let options = EngineOptions { component_budget: budget, ..EngineOptions::default() };
+        let verify = if self.check { Verify::Digests } else { Verify::Sizes };
+        let options = EngineOptions { component_budget: budget, verify };
         Ok(Engine::open_with(self.path(home)?, options)?)
     }
 

@@ -158,6 +158,23 @@ fn a_foundation_is_built_in_the_working_directory() {
         let output = inside(words);
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
+    let picture = fixture("images").join("portrait.png");
+    let picture = std::fs::canonicalize(&picture).expect("fixture");
+    let embed = ["embed", "--image", path(&picture), "--model", "mine"];
+    assert!(inside(&[&embed[..], &["--check"]].concat()).status.success());
+    // NaN over the second half of the weights; the size stays.
+    let weights = dir.path().join("mine/image/model.safetensors");
+    let mut bytes = std::fs::read(&weights).expect("weights");
+    for at in (bytes.len() / 2..bytes.len()).filter(|at| at % 4 == 3) {
+        bytes[at] = 0x7f;
+        bytes[at - 1] = 0xc0;
+    }
+    std::fs::write(&weights, bytes).expect("damaged");
+    for (words, code) in [(&embed[..], 4), (&[&embed[..], &["--check"]].concat(), 9)] {
+        let output = inside(words);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.stdout.is_empty(), "{words:?}");
+    }
     let left = std::fs::read_dir(dir.path()).expect("directory").map(|entry| entry.expect("entry").file_name());
     assert!(left.into_iter().all(|name| !name.to_string_lossy().starts_with(".previous")), "the replaced one is gone");
 }

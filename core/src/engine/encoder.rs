@@ -51,7 +51,8 @@ impl EncoderModel {
     /// Encodes raw inputs, all under one adapter's deltas.
     ///
     /// # Errors
-    /// As [`Encoder::prepare`] and [`Encoder::encode`].
+    /// As [`Encoder::prepare`] and [`Encoder::encode`]; [`crate::Error::Malformed`] for weights that make an embedding which
+    /// is not finite.
     pub fn encode(&self, inputs: &[Input], deltas: Option<&Deltas>) -> Result<Vec<Encoding>> {
         self.run(inputs, |input| self.encoder.prepare(input), deltas)
     }
@@ -75,6 +76,8 @@ impl EncoderModel {
     ) -> Result<Vec<Encoding>> {
         let features = inputs.iter().map(prepare).collect::<Result<Vec<_>>>()?;
         let items: Vec<Item<'_>> = features.iter().map(|features| Item { features, deltas }).collect();
-        self.encoder.encode(&items)
+        let encodings = self.encoder.encode(&items)?;
+        encodings.iter().try_for_each(|encoding| self.part.check_finite(&encoding.embedding))?;
+        Ok(encodings)
     }
 }

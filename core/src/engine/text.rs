@@ -54,7 +54,7 @@ impl TextModel {
     /// Unit-length embeddings of `texts`, each cut to the encoder's token limit.
     ///
     /// # Errors
-    /// As [`Tokenizer::encode_within`].
+    /// As [`Tokenizer::encode_within`]; [`crate::Error::Malformed`] for weights that make an embedding which is not finite.
     pub fn embed<T: AsRef<str>>(&self, texts: &[T], deltas: Option<&Deltas>) -> Result<Vec<Vec<f32>>> {
         let mut embeddings = Vec::with_capacity(texts.len());
         for texts in texts.chunks(TEXTS_PER_PASS) {
@@ -72,6 +72,7 @@ impl TextModel {
                 .collect::<Result<Vec<_>>>()?;
             embeddings.extend(self.encoder.embed(&tokens, deltas)?);
         }
+        embeddings.iter().try_for_each(|embedding| self.part.check_finite(embedding))?;
         Ok(embeddings)
     }
 }
