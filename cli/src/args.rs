@@ -95,7 +95,7 @@ enum TypedCommand {
     Foundation(foundation::FoundationArgs),
 
     #[command(flatten)]
-    Run(Run),
+    Run(Box<Run>),
 
     /// Write a completion script for a shell
     #[command(after_help = COMPLETION_EXAMPLES)]
@@ -232,7 +232,7 @@ impl From<Typed> for Invocation {
         let action = match typed.command {
             TypedCommand::Pull(arguments) => Action::Pull(arguments.into()),
             TypedCommand::Foundation(arguments) => Action::Foundation(arguments),
-            TypedCommand::Run(run) => Action::Run(Box::new(run)),
+            TypedCommand::Run(run) => Action::Run(run),
             TypedCommand::Completions { shell } => Action::Completions(shell),
         };
         Self { console: Console::new(format, detail), logging, action, home: globals.home }
