@@ -32,6 +32,7 @@ pub struct EmbedArgs {
 /// # Errors
 /// The engine's and the console's.
 pub fn run(args: &EmbedArgs, home: &Home, console: &Console) -> anyhow::Result<()> {
+    args.media.alike()?;
     let media = args.media.read()?;
     let (names, inputs): (Vec<String>, Vec<Input>) = if media.is_empty() {
         let texts = if args.texts.is_empty() {

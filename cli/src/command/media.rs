@@ -65,6 +65,19 @@ impl MediaArgs {
         self.image.iter().chain(&self.sound).chain(&self.motion).map(|path| path.display().to_string()).collect()
     }
 
+    /// Succeeds when all files are of one kind, which one encoder reads.
+    ///
+    /// # Errors
+    /// [`Error::Argument`].
+    pub fn alike(&self) -> Result<()> {
+        let kinds = [&self.image, &self.sound, &self.motion].iter().filter(|files| !files.is_empty()).count();
+        if kinds < 2 {
+            return Ok(());
+        }
+        let reason = format!("{kinds} kinds of files; their vectors lie apart, embed them one kind at a time");
+        Err(Error::Argument { name: "input", reason })
+    }
+
     /// As [`MediaArgs::read`] for commands that work on one input; `None` when no file is named.
     ///
     /// # Errors

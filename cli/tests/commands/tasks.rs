@@ -96,6 +96,8 @@ fn vectors_of_pictures_and_sounds_find_their_like() {
     refused(&both, 2, "a text and a file");
     let tone = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio/tone.wav");
     refused(&["retrieve", "x", "--files", first, path(&tone), "--model", path(&siglip)], 2, "apart");
+    let mixed = ["embed", "--compare", "--image", first, "--sound", path(&tone), "--model", path(&siglip)];
+    refused(&mixed, 2, "2 kinds of files");
     refused(&["embed", "a word", "--image", first, "--model", path(&siglip)], 2, "one kind");
     refused(&["embed", "--sound", path(&tone), "--model", path(&siglip)], 11, "sound-encoder");
 }

@@ -76,7 +76,7 @@ pub enum HeadSpec {
     },
     /// `W x + b` of each frame, logits of characters.
     Ctc {
-        /// The characters, or pieces of words, by output, as they are written: a space parts words.
+        /// The characters, or pieces of words, by output, as they are written: `|` or a space parts words.
         vocabulary: Vec<String>,
         /// The output that stands for nothing.
         #[serde(default)]

@@ -201,6 +201,15 @@ impl Engine {
             self.foundation.components().iter().find(|c| c.name() == name).ok_or_else(|| {
                 Error::adapter(alias, format!("made for component '{name}', which the foundation lacks"))
             })?;
+        // Tasks run the first component of a kind.
+        let first = self.foundation.component(component.kind())?.name();
+        if first != name {
+            let reason = format!(
+                "made for '{name}', tasks run '{first}', which comes first among {} components",
+                component.kind()
+            );
+            return Err(Error::adapter(alias, reason));
+        }
         // Hashing a bare model is only needed when the adapter asks for a match.
         let fingerprint = if package.task().base.contains_key(name) { Some(component.fingerprint()?) } else { None };
         let mut bound = match component.kind() {

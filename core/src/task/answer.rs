@@ -182,8 +182,12 @@ impl Engine {
         let encoder = self.encoder(modality)?;
         let mut ran = Vec::new();
         let start = Instant::now();
-        let deltas = options.deltas(&encoder.part().name, &mut ran);
-        let encoding = encoder.encode(std::slice::from_ref(input), deltas)?;
+        let inputs = std::slice::from_ref(input);
+        let own = options.adapter.as_ref().filter(|a| a.package.task().component == encoder.part().name);
+        let encoding = match own {
+            None => encoder.encode(inputs, None)?,
+            Some(adapter) => encoder.encode_adapted(inputs, &adapter.bound)?,
+        };
         steps.push(encoder.part().step(start));
         let projector = self.projector(modality)?;
         let start = Instant::now();

@@ -63,6 +63,7 @@ impl Engine {
         };
         let (values, trace) = match &input {
             Input::Text(text) if adapter.package.task().path == DataPath::Backbone => {
+                super::classify::check_text(options.modality)?;
                 let model = self.language()?;
                 let start = Instant::now();
                 let values = head.logits(&last_state(&model, text, adapter)?);

@@ -8,6 +8,7 @@ use super::embed::{EmbedOptions, Embedding, similarity};
 use crate::adapter::DataPath;
 use crate::engine::{Engine, Trace};
 use crate::error::{Error, Result};
+use crate::foundation::ComponentKind;
 use crate::input::Input;
 use crate::model::Modality;
 
@@ -20,12 +21,22 @@ impl Engine {
     /// `options` are for a query that is read as the entries are.
     ///
     /// # Errors
-    /// As [`Engine::embed`] and [`Engine::anchor`]; [`Error::Unsupported`] for spaces of different widths.
+    /// As [`Engine::embed`] and [`Engine::anchor`]; [`Error::Unsupported`] for spaces that cannot be compared;
+    /// [`Error::Adapter`] for one beside a text among other data.
     pub fn query(&self, query: impl Into<Input>, entries: Modality, options: &EmbedOptions) -> Result<Embedding> {
         let query = query.into();
-        let (Input::Text(text), true) = (&query, entries != Modality::TEXT) else {
+        let (modality, _) = self.reader(&query, options.modality, options.adapter.as_deref())?;
+        if modality == entries {
+            return self.embed(query, options);
+        }
+        let Input::Text(text) = &query else {
+            self.check_spaces(modality, entries)?;
             return self.embed(query, options);
         };
+        if let Some(adapter) = &options.adapter {
+            let reason = format!("a text among {entries} is read by the bare text encoder of their space");
+            return Err(Error::adapter(&adapter.alias, reason));
+        }
         let anchor = self.anchor(entries)?;
         let start = Instant::now();
         let vector = anchor.embed(&[text], None)?.pop().expect("invariant: one text gives one vector");
@@ -41,6 +52,28 @@ impl Engine {
             None => vector,
         };
         Ok(Embedding { vector, trace })
+    }
+}
+
+impl Engine {
+    /// Succeeds when vectors of a query's modality can be compared with those of the entries: both are wired to one space, or
+    /// neither is wired, and neither moves the texts that it is compared with.
+    fn check_spaces(&self, query: Modality, entries: Modality) -> Result<()> {
+        let refuse = |reason: String| Err(Error::unsupported("retrieval across spaces", reason));
+        let anchor_of = |modality: Modality| match modality {
+            Modality::TEXT => self.foundation().component(ComponentKind::TEXT),
+            other => self.foundation().anchor(other),
+        };
+        let (one, other) = (anchor_of(query)?.name(), anchor_of(entries)?.name());
+        if one != other {
+            return refuse(format!("{query} is in the space of '{one}', the entries in that of '{other}'"));
+        }
+        for modality in [query, entries].into_iter().filter(|modality| *modality != Modality::TEXT) {
+            if self.encoder(modality)?.encoder().anchor().is_some() {
+                return refuse(format!("the {modality} tower moves texts into a space of its own; look up by text"));
+            }
+        }
+        Ok(())
     }
 }
 

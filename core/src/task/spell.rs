@@ -9,7 +9,7 @@ use crate::engine::{Engine, Trace};
 use crate::error::{Error, Result};
 use crate::input::Input;
 use crate::model::Modality;
-use crate::model::recognizer::ctc::{CtcVocabulary, Greedy};
+use crate::model::recognizer::ctc::{CtcVocabulary, Greedy, log_softmax};
 
 /// How an input is spelled.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub struct Spelling {
 /// A piece of the head's vocabulary that was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SpelledPiece {
-    /// As the vocabulary writes it.
+    /// As the vocabulary writes it; `|`, which parts words there, is a space.
     pub piece: String,
     /// The state, counted from 0, at which it was found first.
     pub frame: u64,
@@ -54,7 +54,7 @@ impl Engine {
         let (head, vocabulary) = ctc_head(adapter)?;
         let encoded = self.encode_input(&input.into(), options.modality, Some(adapter))?;
         let mut frames = head.apply(&encoded.encoding);
-        frames.chunks_exact_mut(vocabulary.count()).for_each(log_softmax);
+        log_softmax(&mut frames, vocabulary.count())?;
         let tokens = Greedy::new(vocabulary.count(), vocabulary.blank()).push(&frames);
         let pieces: Vec<SpelledPiece> = tokens
             .iter()
@@ -71,17 +71,8 @@ impl Engine {
 
 fn ctc_head(adapter: &Adapter) -> Result<(&AdapterHead, CtcVocabulary)> {
     match adapter.bound.head.as_ref().map(|head| (head, head.spec())) {
-        Some((head, HeadSpec::Ctc { vocabulary, blank })) => {
-            Ok((head, CtcVocabulary::new(vocabulary.clone(), *blank)?))
-        }
+        Some((head, HeadSpec::Ctc { vocabulary, blank })) => Ok((head, CtcVocabulary::from_list(vocabulary, *blank)?)),
         Some((_, other)) => Err(Error::adapter(&adapter.alias, format!("its {} head spells nothing", other.kind()))),
         None => Err(Error::adapter(&adapter.alias, "it brings no ctc head")),
     }
-}
-
-fn log_softmax(row: &mut [f32]) {
-    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = row.iter().map(|v| f64::from(v - max).exp()).sum();
-    let shift = max + sum.ln() as f32;
-    row.iter_mut().for_each(|v| *v -= shift);
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 const FORMAT: &str = "pickle";
 /// Largest accepted pickle; a checkpoint has some 300 bytes per tensor.
-pub(super) const MAX_PICKLE: usize = 64 << 20;
+pub(super) const MAX_PICKLE: usize = 8 << 20;
 
 /// Number of an object.
 pub(super) type Id = usize;

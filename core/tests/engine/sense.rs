@@ -101,6 +101,22 @@ fn timestamps_of_the_caller_are_those_of_the_results() {
     assert!(starts.iter().zip([0.0, 0.2, 0.4]).all(|(a, b)| (a - b).abs() < 1e-6), "{starts:?}");
 }
 
+/// Sensors are late and early; that is no reason to refuse a window.
+#[test]
+fn jitter_of_timestamps_loses_no_window() {
+    let engine = engine();
+    let options = options(&engine);
+    for rate in [100.0, 200.0] {
+        let mut sensor = engine.sensor(source(rate), Repair::Refuse, 0.1, options.clone()).expect("sensor");
+        let count = 10 * rate as usize;
+        // Up to a fifth of a period to either side.
+        let jitter = |i: usize| ((i * 7919 % 41) as f64 / 100.0 - 0.2) / rate;
+        let times: Vec<f64> = (0..count).map(|i| i as f64 / rate + jitter(i)).collect();
+        let found = sensor.push(&motion(count), Some(&times)).expect("no window is refused");
+        assert!(found.len() >= 97, "{rate} Hz: {} windows", found.len());
+    }
+}
+
 #[test]
 fn bad_motion_is_refused_by_name_and_the_stream_goes_on() {
     let engine = engine();

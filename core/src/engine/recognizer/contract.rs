@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::adapter::Adapter;
 use crate::engine::trace::Part;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::input::SampleRate;
 use crate::model::LinearTable;
 
@@ -96,6 +96,7 @@ pub trait Recognizer: std::fmt::Debug + Send + Sync {
     /// Begins to listen to one stream, under `adapter` if given. The listener keeps recogniser and adapter alive.
     ///
     /// # Errors
+    /// [`Error::Adapter`] for an adapter of another component, or with a head or preprocessing that does not fit;
     /// [`crate::Error::Argument`] for an unknown language or a beam out of range; [`crate::Error::Unsupported`] for a task
     /// that the model cannot do.
     fn listen(
@@ -103,6 +104,17 @@ pub trait Recognizer: std::fmt::Debug + Send + Sync {
         options: &ListenOptions,
         adapter: Option<Arc<Adapter>>,
     ) -> Result<Box<dyn Listener + Send>>;
+}
+
+/// A recogniser's own preprocessing is part of how it cuts a stream; an adapter that brings another one is refused.
+///
+/// # Errors
+/// [`Error::Adapter`].
+pub(super) fn refuse_preprocessing(adapter: Option<&Adapter>) -> Result<()> {
+    match adapter.filter(|adapter| adapter.bound.preprocessor.is_some()) {
+        None => Ok(()),
+        Some(adapter) => Err(Error::adapter(&adapter.alias, "it brings preprocessing, recognisers keep to their own")),
+    }
 }
 
 /// One stream of speech. Holds a window of samples at most, however long the stream is.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::contract::{ListenOptions, Listener, Pace, Recognizer, Search, Segment, SpeechTask};
+use super::contract::{ListenOptions, Listener, Pace, Recognizer, Search, Segment, SpeechTask, refuse_preprocessing};
 use super::writer::Writer;
 use crate::adapter::{Adapter, HeadSpec};
 use crate::engine::trace::Part;
@@ -78,6 +78,7 @@ impl Recognizer for CtcRecognizer {
             return Err(Error::argument("language", reason));
         }
         self.part.deltas(adapter.as_deref())?;
+        refuse_preprocessing(adapter.as_deref())?;
         let vocabulary = self.vocabulary(adapter.as_deref())?;
         let (count, blank) = (vocabulary.count(), vocabulary.blank());
         let search = match options.search {
@@ -91,7 +92,7 @@ impl Recognizer for CtcRecognizer {
         };
         let step = self.network.hop() as f64 / f64::from(self.rate().hertz());
         Ok(Box::new(CtcListener {
-            plan: Plan::new(&*self.network, options.pace),
+            plan: Plan::new(&*self.network, options.pace)?,
             writer: Writer::new(&vocabulary, step),
             vocabulary,
             search,
@@ -150,7 +151,9 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(network: &dyn CtcNetwork, pace: Pace) -> Self {
+    /// # Errors
+    /// [`Error::Unsupported`] for a network whose window holds no frame, or less sound than frames are apart.
+    fn new(network: &dyn CtcNetwork, pace: Pace) -> Result<Self> {
         let seconds = match pace {
             Pace::Thorough => THOROUGH,
             Pace::Live => LIVE,
@@ -162,7 +165,14 @@ impl Plan {
             Pace::Thorough => (frames / 6, frames / 6),
             Pace::Live => (frames * 2 / 3, frames / 9),
         };
-        Self { length, left, body: (frames - left - right).max(1) }
+        // A window moves by whole frames, and never by more sound than it holds.
+        let steps = length / network.hop().max(1);
+        if frames == 0 || steps == 0 {
+            let reason = format!("a window of {length} samples has {frames} frames, {} samples apart", network.hop());
+            return Err(Error::unsupported("speech recognition by this network", reason));
+        }
+        let left = left.min(steps - 1);
+        Ok(Self { length, left, body: frames.saturating_sub(left + right).clamp(1, steps - left) })
     }
 }
 

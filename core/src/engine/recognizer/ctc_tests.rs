@@ -113,7 +113,7 @@ fn windows_join_without_a_seam() {
 fn four_hours_hold_one_window() {
     let model = ear(usize::MAX);
     let vocabulary = model.vocabulary(None).expect("vocabulary");
-    let plan = Plan::new(&*model.network, Pace::Thorough);
+    let plan = Plan::new(&*model.network, Pace::Thorough).expect("plan");
     let mut listener = CtcListener {
         plan,
         writer: Writer::new(&vocabulary, 0.01),
@@ -143,3 +143,20 @@ fn four_hours_hold_one_window() {
 
 /// A little more than what the writer allows.
 const LONGEST_SEGMENT: f64 = 41.0;
+
+/// Windows without a frame, and frames that lie further apart than a window is long.
+#[test]
+fn a_network_whose_windows_hold_nothing_is_refused() {
+    for longest in [1, HOP - 1, REACH - 1] {
+        let model = ear(longest);
+        for pace in [Pace::Thorough, Pace::Live] {
+            assert!(matches!(Plan::new(&*model.network, pace), Err(Error::Unsupported { .. })), "{longest}");
+        }
+    }
+    for longest in REACH.max(HOP)..REACH.max(HOP) + 40 * HOP {
+        for pace in [Pace::Thorough, Pace::Live] {
+            let plan = Plan::new(&*ear(longest).network, pace).expect("plan");
+            assert!(plan.body > 0 && (plan.left + plan.body) * HOP <= plan.length, "{longest}: {plan:?}");
+        }
+    }
+}

@@ -27,10 +27,7 @@ impl ImuConfig {
     /// unless `repair` allows it; for a window without the gyroscope or the gravity that the tower expects; for one that is
     /// too short, or too long by more than a sample that ends between two steps, unless the configuration allows it. [`Error::Malformed`] for a configuration out of range.
     pub fn prepare(&self, window: &ImuWindow, repair: Repair) -> Result<Vec<f32>> {
-        self.prepared(window, repair, self.long)
-    }
-
-    pub(super) fn prepared(&self, window: &ImuWindow, repair: Repair, long: LongWindow) -> Result<Vec<f32>> {
+        let long = window.long().unwrap_or(self.long);
         self.check()?;
         repair.check()?;
         self.check_source(window)?;

@@ -1,6 +1,6 @@
 //! Windows of a running sensor.
 
-use super::config::{ImuConfig, LongWindow};
+use super::config::ImuConfig;
 use super::rate::samples_for;
 use super::repair::{Repair, check_times};
 use super::window::{ImuSource, ImuWindow, MAX_STEPS, check_count, whole_steps};
@@ -113,7 +113,7 @@ impl ImuStream {
     /// error once, and the next call goes on after it.
     pub fn take(&mut self) -> Option<Result<Vec<f32>>> {
         let window = self.next_window()?;
-        Some(window.and_then(|window| self.config.prepared(&window, self.repair, LongWindow::KeepFirst)))
+        Some(window.and_then(|window| self.config.prepare(&window, self.repair)))
     }
 
     /// As [`ImuStream::take`], the window as the sensor gave it: what [`ImuConfig::prepare`] makes a whole window of.
@@ -142,7 +142,7 @@ impl ImuStream {
         if first >= length || first > self.times.len() / 2 {
             self.forget(first);
         }
-        Some(ImuWindow::new(self.source, samples, times))
+        Some(ImuWindow::new(self.source, samples, times).map(ImuWindow::of_stream))
     }
 
     /// Forgets everything but the configuration.

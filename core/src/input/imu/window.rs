@@ -1,6 +1,7 @@
 //! What a sensor gave.
 
 use super::axes::Axes;
+use super::config::LongWindow;
 use super::units::{Acceleration, AngularRate, Gravity, ImuLayout};
 use crate::error::{Error, Result};
 
@@ -64,6 +65,8 @@ pub struct ImuWindow {
     source: ImuSource,
     samples: Vec<f32>,
     timestamps: Option<Vec<f64>>,
+    /// What is done when it is too long, where that is not for the tower to say.
+    long: Option<LongWindow>,
 }
 
 impl ImuWindow {
@@ -81,7 +84,16 @@ impl ImuWindow {
             return Err(Error::argument("imu window", format!("{steps} samples, accepted are 2 to {MAX_STEPS}")));
         }
         check_count(timestamps.as_deref(), steps)?;
-        Ok(Self { source, samples, timestamps })
+        Ok(Self { source, samples, timestamps, long: None })
+    }
+
+    /// A window that was cut from a stream: with the jitter of timestamps it may reach beyond its last step.
+    pub(super) fn of_stream(self) -> Self {
+        Self { long: Some(LongWindow::KeepFirst), ..self }
+    }
+
+    pub(super) fn long(&self) -> Option<LongWindow> {
+        self.long
     }
 
     /// How it was recorded.

@@ -7,6 +7,8 @@ use crate::quant::{Deltas, Linear};
 
 /// Patches gathered at a time: bounds the memory to this many rows of `channels * kernel` values.
 const PATCHES: usize = 1024;
+/// Values gathered at a time, where a patch is large: 64 MB.
+const MAX_GATHERED: usize = 1 << 24;
 
 /// Extent of an input or output; a series has height 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,12 +99,13 @@ impl Conv {
         let out_grid = self.shape.output(grid).expect("invariant: callers check the extent first");
         let (patch, outputs) = (self.shape.patch(), self.shape.outputs);
         let mut out = vec![0.0; out_grid.count() * outputs];
-        let mut patches = vec![0.0; PATCHES.min(out_grid.count()) * patch];
-        for (chunk, out) in out.chunks_mut(PATCHES * outputs).enumerate() {
+        let rows = PATCHES.min(MAX_GATHERED / patch).max(1);
+        let mut patches = vec![0.0; rows.min(out_grid.count()) * patch];
+        for (chunk, out) in out.chunks_mut(rows * outputs).enumerate() {
             let count = out.len() / outputs;
             let patches = &mut patches[..count * patch];
             patches.par_chunks_mut(patch).with_min_len(8).enumerate().for_each(|(i, row)| {
-                self.gather(xs, grid, out_grid, chunk * PATCHES + i, row);
+                self.gather(xs, grid, out_grid, chunk * rows + i, row);
             });
             self.linear.forward(patches, &vec![deltas; count], out);
         }

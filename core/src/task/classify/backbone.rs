@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::ranking::{check_labels, ranked};
-use super::{Classification, ClassifyOptions, ScoredBy, Scoring, check_head};
+use super::{Classification, ClassifyOptions, ScoredBy, Scoring, check_head, check_text};
 use crate::adapter::{Adapter, DataPath};
 use crate::engine::{Engine, LanguageModel, Trace};
 use crate::error::{Error, Result};
@@ -20,6 +20,10 @@ impl Engine {
         options: &ClassifyOptions,
         adapter: &Adapter,
     ) -> Result<Classification> {
+        check_text(options.modality)?;
+        if options.template.is_some() {
+            return Err(Error::argument("template", "the backbone's adapter has its own"));
+        }
         let labels = if options.labels.is_empty() { &adapter.package.task().labels } else { &options.labels };
         if let Some(head) = &adapter.bound.head {
             check_head(adapter, head, labels)?;

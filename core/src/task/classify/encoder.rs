@@ -34,6 +34,9 @@ impl Engine {
         if let Some((adapter, head)) = head {
             check_head(adapter, head, labels)?;
             check_labels(labels)?;
+            if options.template.is_some() {
+                return Err(Error::argument("template", "the adapter's head decides, which reads no sentences"));
+            }
             let encoded = self.encode_input(input, options.modality, Some(adapter))?;
             let logits: Vec<f64> = head.apply(&encoded.encoding).into_iter().map(f64::from).collect();
             let trace = Trace::new(DataPath::Encoder, vec![encoded.step]);

@@ -125,3 +125,14 @@ fn check_head(adapter: &Adapter, head: &AdapterHead, labels: &[String]) -> Resul
     let reason = format!("{} given, the adapter's head has {}", labels.len(), head.outputs());
     Err(Error::argument("labels", reason))
 }
+
+/// Text on the backbone is read as text.
+///
+/// # Errors
+/// [`Error::Argument`] for another modality.
+pub(super) fn check_text(modality: Option<Modality>) -> Result<()> {
+    match modality.filter(|modality| *modality != Modality::TEXT) {
+        None => Ok(()),
+        Some(modality) => Err(Error::argument("input", format!("text, which is not read as {modality}"))),
+    }
+}

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::contract::{ListenOptions, Listener, Recognizer, SpeechTask};
+use super::contract::{ListenOptions, Listener, Recognizer, SpeechTask, refuse_preprocessing};
 use crate::adapter::Adapter;
 use crate::engine::trace::Part;
 use crate::error::{Error, Result};
@@ -128,6 +128,7 @@ impl WhisperRecognizer {
     ) -> Result<Box<dyn Listener + Send>> {
         let language = self.check(&options)?;
         self.part.deltas(adapter.as_deref())?;
+        refuse_preprocessing(adapter.as_deref())?;
         if let Some(adapter) = adapter.as_deref().filter(|adapter| adapter.bound.head.is_some()) {
             return Err(Error::adapter(&adapter.alias, "it brings a head, and Whisper's decoder writes the text"));
         }

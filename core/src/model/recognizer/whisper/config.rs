@@ -84,11 +84,12 @@ impl WhisperConfig {
     /// [`Error::Malformed`] naming both shapes.
     pub fn check_features(&self, extractor: &FeatureExtractor) -> Result<()> {
         let (made, read) = (extractor.output(), self.input());
-        if made.as_deref() == Some(&read) {
+        if made.as_deref() == Some(&read) && extractor.mel().is_some() {
             return Ok(());
         }
-        let made = made.map_or("no spectrogram of a fixed shape".into(), |shape| format!("{shape:?}"));
-        let reason = format!("it makes {made}, the network reads {read:?}");
+        let made = made.map_or("no spectrogram of a fixed shape".to_owned(), |shape| format!("{shape:?}"));
+        let kind = if extractor.mel().is_some() { "" } else { ", which is no log-mel spectrogram" };
+        let reason = format!("it makes {made}{kind}, the network reads {read:?}");
         Err(Error::malformed("preprocessing", "preprocessor_config.json", reason))
     }
 
