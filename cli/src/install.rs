@@ -98,7 +98,7 @@ pub fn write_file(_lock: &Lock, target: &Path, content: &[u8]) -> Result<()> {
 }
 
 /// Writes a file that a user named, in one step, replacing what was there. What is no plain file, such as a pipe, is
-/// written to as it is.
+/// written to as it is; a link is followed.
 ///
 /// # Errors
 /// [`Error::Io`]; a plain file is then as before.
@@ -107,6 +107,8 @@ pub fn replace_file(target: &Path, content: &[u8]) -> Result<()> {
         let mut file = File::options().write(true).open(target).map_err(Error::io(target))?;
         return file.write_all(content).map_err(Error::io(target));
     }
+    let real = fs::canonicalize(target);
+    let target = real.as_deref().unwrap_or(target);
     let path = sibling(target, &format!("{STAGING}{}-", std::process::id()))?;
     let written = write_new(&path, content).and_then(|()| fs::rename(&path, target).map_err(Error::io(target)));
     written.map_err(|reason| {

@@ -1,11 +1,13 @@
 //! `loam adapter`: import, inspect, install, list and remove adapters.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use loam::Engine;
-use loam::adapter::{AdapterPackage, InstallPolicy, check_alias};
+use loam::adapter::{Adapter, AdapterPackage, DataPath, InstallPolicy, check_alias};
+use loam::foundation::ComponentKind;
 use serde_json::{Value, json};
 
 use super::inspect;
@@ -41,7 +43,9 @@ pub struct AdapterCommand {
 enum Verb {
     /// Turn a PEFT directory into one file that is bound to this base
     #[command(
-        after_help = "Example:\n  loam adapter import peft_dir --output mine.loam --instructions 'Answer briefly.'"
+        after_help = "Examples:\n  loam adapter import peft_dir --output mine.loam --instructions 'Answer briefly.'\n  \
+                      loam adapter import peft_dir --output birds.loam --component image --model clip-vit-base-patch32\n\n\
+                      A task.json in the directory says more: docs/adapters.md."
     )]
     Import(ImportArgs),
     /// Show what an adapter is
@@ -71,6 +75,9 @@ struct ImportArgs {
     /// Package file to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Component of the foundation that it acts on; what its task.json says, else the backbone
+    #[arg(long, value_name = "NAME")]
+    component: Option<String>,
     /// Name to suggest for it
     #[arg(long)]
     name: Option<String>,
@@ -119,26 +126,19 @@ pub fn run(command: &AdapterCommand, home: &Home, console: &Console) -> anyhow::
 }
 
 /// Binds the adapter, so that one that does not fit is refused before anything is written.
-fn bound_report(engine: &Engine, alias: &str, path: &Path) -> anyhow::Result<Value> {
-    let adapter = engine.install(alias, path, InstallPolicy::Upsert)?;
-    let base = match adapter.package.task().component.as_str() {
-        "backbone" => engine.language()?.backbone().parameters(),
-        "text" => engine.text()?.encoder().linears().parameters(),
-        other => {
-            let modality = loam::model::encoder::modality(other);
-            let modality = modality.ok_or_else(|| loam::Error::MissingComponent(other.to_owned()))?;
-            engine.encoder(modality)?.encoder().linears().parameters()
-        }
-    };
+fn bound_report(engine: &Engine, alias: &str, package: AdapterPackage) -> anyhow::Result<(Value, Arc<Adapter>)> {
+    let adapter = engine.install_package(alias, package, InstallPolicy::Upsert)?;
+    let base = engine.adaptable_parameters(&adapter.package.task().component)?;
     let share = adapter.bound.parameters as f64 / base as f64;
-    Ok(json!({
+    let report = json!({
         "alias": alias,
         "component": adapter.package.task().component,
         "rank": adapter.bound.rank,
         "parameters": adapter.bound.parameters,
         "share_of_base": share,
         "bytes": adapter.bytes(),
-    }))
+    });
+    Ok((report, adapter))
 }
 
 fn import(args: &ImportArgs, home: &Home, console: &Console) -> anyhow::Result<()> {
@@ -158,7 +158,15 @@ fn import(args: &ImportArgs, home: &Home, console: &Console) -> anyhow::Result<(
     if !args.labels.is_empty() {
         task.labels.clone_from(&args.labels);
     }
-    let report = bound_report(&engine, package.name(), &args.directory)?;
+    if let Some(name) = &args.component {
+        task.component.clone_from(name);
+        let kind = engine.foundation().components().iter().find(|c| c.name() == name).map(|c| c.kind());
+        task.path = match kind {
+            Some(ComponentKind::Encoder(_)) => DataPath::Encoder,
+            Some(ComponentKind::Projector(_) | ComponentKind::VisionLanguage) => DataPath::EncoderBackbone,
+            _ => DataPath::Backbone,
+        };
+    }
     let component = engine
         .foundation()
         .components()
@@ -167,7 +175,9 @@ fn import(args: &ImportArgs, home: &Home, console: &Console) -> anyhow::Result<(
         .ok_or(loam::Error::MissingComponent(task.component.clone()))?;
     task.base.insert(task.component.clone(), component.fingerprint()?.to_owned());
     package.set_task(task);
-    package.save(&args.output)?;
+    let alias = package.name().to_owned();
+    let (report, adapter) = bound_report(&engine, &alias, package)?;
+    adapter.package.save(&args.output)?;
     let bytes = std::fs::metadata(&args.output).map_err(Error::io(&args.output))?.len();
     if console.format() == Format::Json {
         console.json(&json!({ "package": args.output, "bytes": bytes, "bound": report }))?;
@@ -182,7 +192,8 @@ fn install(args: &InstallArgs, home: &Home, console: &Console) -> anyhow::Result
     let package = AdapterPackage::open(&args.adapter)?;
     let alias = args.alias.clone().unwrap_or_else(|| package.name().to_owned());
     check_alias(&alias)?;
-    let report = bound_report(&engine, &alias, &args.adapter)?;
+    let (report, adapter) = bound_report(&engine, &alias, package)?;
+    let package = &adapter.package;
     let lock = home.lock(PATIENCE, || console.note("waiting for another loam that installs"))?;
     let target = installed_adapter(&alias, home);
     if target.exists() && !args.replace {

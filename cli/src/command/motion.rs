@@ -1,11 +1,12 @@
 //! Motion in CSV files.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use loam::input::{Acceleration, AngularRate, Axes, Gravity, ImuLayout, ImuSource, ImuWindow, Input, Repair};
 
-use super::input::file;
 use crate::error::{Error, Result};
 
 const FORMAT: &str = "CSV of motion";
@@ -76,6 +77,12 @@ pub struct Recording {
 }
 
 impl MotionArgs {
+    /// Whether the user named a rate.
+    #[must_use]
+    pub fn has_rate(&self) -> bool {
+        self.rate.is_some()
+    }
+
     /// What becomes of gaps and of values that are not finite.
     #[must_use]
     pub fn repair(&self) -> Repair {
@@ -96,43 +103,57 @@ impl MotionArgs {
     /// numbers names the columns.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Malformed`] naming the line; [`Error::Argument`] without a rate.
+    /// As [`MotionArgs::rows`] and [`MotionArgs::describe`]; [`Error::Malformed`] for no sample, or more than 2^20.
     pub fn recording(&self, path: &Path) -> Result<Recording> {
-        let text = file(path)?;
-        let wrong = |reason: String| Error::malformed(path.display(), FORMAT, reason);
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).from_reader(text.as_bytes());
-        let mut rows: Vec<Vec<f64>> = Vec::new();
-        for (index, record) in reader.records().enumerate() {
-            let record = record.map_err(|reason| wrong(reason.to_string()))?;
-            if index == 0 && record.iter().all(|cell| number(cell).is_none()) {
-                continue;
+        let mut rows = self.rows(path)?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next_row()? {
+            if all.len() == MAX_STEPS {
+                return Err(Error::malformed(path.display(), FORMAT, format!("it has more than {MAX_STEPS} samples")));
             }
-            let line = record.position().map_or(0, csv::Position::line);
-            let row: Option<Vec<f64>> = record.iter().map(number).collect();
-            let row = row.ok_or_else(|| wrong(format!("line {line} has a cell that is no number")))?;
-            if !matches!(row.len(), 3 | 4 | 6 | 7) {
-                return Err(wrong(format!("line {line} has {} columns, expected 3, 4, 6 or 7", row.len())));
-            }
-            if rows.len() == MAX_STEPS {
-                return Err(wrong(format!("it has more than {MAX_STEPS} samples")));
-            }
-            rows.push(row);
+            all.push(row);
         }
-        let columns = rows.first().map(Vec::len).ok_or_else(|| wrong("it has no sample".to_owned()))?;
-        let timed = matches!(columns, 4 | 7);
-        let timestamps: Option<Vec<f64>> = timed.then(|| rows.iter().map(|row| row[0]).collect());
-        let values = rows.iter().flat_map(|row| &row[usize::from(timed)..]);
-        let rate = self.rate.or_else(|| timestamps.as_deref().and_then(rate_of));
-        let rate = rate.ok_or_else(|| Error::Argument {
-            name: "--rate",
-            reason: format!("{} has no seconds, so its rate in Hz must be given", path.display()),
-        })?;
-        Ok(Recording {
-            source: self
-                .source(rate, if columns < 6 { ImuLayout::Accelerometer } else { ImuLayout::AccelerometerGyroscope }),
-            samples: values.map(|value| *value as f32).collect(),
-            timestamps,
-        })
+        let source = self.describe(path, &all)?;
+        let (samples, timestamps) = split(&all);
+        Ok(Recording { source, samples, timestamps })
+    }
+
+    /// The samples of a file one by one, `-` for standard input, as they come.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn rows(&self, path: &Path) -> Result<Rows> {
+        let input: Box<dyn Read> = if path == Path::new("-") {
+            Box::new(std::io::stdin().lock())
+        } else {
+            Box::new(File::open(path).map_err(Error::io(path))?)
+        };
+        let reader = csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).from_reader(input);
+        Ok(Rows { what: path.display().to_string(), records: reader.into_records(), read: 0 })
+    }
+
+    /// How the samples were recorded, of which `rows` are the first.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for none; [`Error::Argument`] without a rate, or for one that their seconds contradict.
+    pub fn describe(&self, path: &Path, rows: &[Row]) -> Result<ImuSource> {
+        let first = rows.first().ok_or_else(|| Error::malformed(path.display(), FORMAT, "it has no sample"))?;
+        let times: Vec<f64> = rows.iter().filter_map(|row| row.seconds).collect();
+        let (found, wrong) = (rate_of(&times), |reason: String| Error::Argument { name: "--rate", reason });
+        let rate = match (self.rate, found) {
+            (Some(rate), Some(found)) if !(0.8..=1.25).contains(&(rate / found)) => {
+                return Err(wrong(format!("{rate} Hz, the seconds of {} are {found:.2} Hz", path.display())));
+            }
+            (Some(rate), _) => rate,
+            (None, Some(found)) => found,
+            (None, None) => {
+                let reason = format!("{} has no seconds, so its rate in Hz must be given", path.display());
+                return Err(wrong(reason));
+            }
+        };
+        let accelerometer = first.values.len() == ImuLayout::Accelerometer.channels();
+        let layout = if accelerometer { ImuLayout::Accelerometer } else { ImuLayout::AccelerometerGyroscope };
+        Ok(self.source(rate, layout))
     }
 
     fn source(&self, rate: f64, layout: ImuLayout) -> ImuSource {
@@ -155,6 +176,57 @@ impl MotionArgs {
                 Frame::Android => Axes::Android,
                 Frame::Ios => Axes::Ios,
             },
+        }
+    }
+}
+
+/// One sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// When it was taken, where the file says so.
+    pub seconds: Option<f64>,
+    /// A value per channel.
+    pub values: Vec<f32>,
+}
+
+/// Samples of `rows` one after another, and their seconds.
+#[must_use]
+pub fn split(rows: &[Row]) -> (Vec<f32>, Option<Vec<f64>>) {
+    let samples = rows.iter().flat_map(|row| &row.values).copied().collect();
+    (samples, rows.iter().map(|row| row.seconds).collect())
+}
+
+/// The samples of a file.
+pub struct Rows {
+    what: String,
+    records: csv::StringRecordsIntoIter<Box<dyn Read>>,
+    read: u64,
+}
+
+impl Rows {
+    /// The next sample, `None` after the last one.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] naming the line.
+    pub fn next_row(&mut self) -> Result<Option<Row>> {
+        let wrong = |reason: String| Error::malformed(&self.what, FORMAT, reason);
+        loop {
+            let Some(record) = self.records.next() else { return Ok(None) };
+            let record = record.map_err(|reason| wrong(reason.to_string()))?;
+            self.read += 1;
+            if self.read == 1 && record.iter().all(|cell| number(cell).is_none()) {
+                continue;
+            }
+            let line = record.position().map_or(0, csv::Position::line);
+            let row: Option<Vec<f64>> = record.iter().map(number).collect();
+            let row = row.ok_or_else(|| wrong(format!("line {line} has a cell that is no number")))?;
+            let timed = match row.len() {
+                3 | 6 => 0,
+                4 | 7 => 1,
+                other => return Err(wrong(format!("line {line} has {other} columns, expected 3, 4, 6 or 7"))),
+            };
+            let values = row[timed..].iter().map(|value| *value as f32).collect();
+            return Ok(Some(Row { seconds: (timed == 1).then(|| row[0]), values }));
         }
     }
 }

@@ -55,7 +55,12 @@ pub fn run(args: &RetrieveArgs, home: &Home, console: &Console) -> anyhow::Resul
     let options = EmbedOptions { adapter: args.adapter.install(&engine, home)?, modality: Some(modality) };
     let index = index(args, &engine, &options, console)?;
     // One encoder, one adapter: a query of the entries' kind is read as they are.
-    let alike = matches!(query, Input::Text(_)) == (modality == Modality::TEXT);
+    let alike = match &query {
+        Input::Text(_) => args.lines.is_some(),
+        Input::Image(_) => args.lines.is_none() && modality_of(&args.files)? == Modality::IMAGE,
+        Input::Sound(_) => args.lines.is_none() && modality_of(&args.files)? == Modality::SOUND,
+        Input::Motion { .. } => false,
+    };
     let query = engine.query(query, modality, &if alike { options } else { EmbedOptions::default() })?;
     let matches = index.search(&query.vector, args.top)?;
     if console.format() == Format::Json {

@@ -9,13 +9,13 @@ use loam::task::{ClassifyOptions, Sensed};
 use super::interrupt::Interruptible;
 use super::media::modality;
 use super::model::{AdapterArgs, ModelArgs};
-use super::motion::MotionArgs;
+use super::motion::{MotionArgs, split};
 use crate::console::{Console, Format};
 use crate::error::Error;
 use crate::home::Home;
 
-/// Samples that are pushed at once: results appear while the rest is read.
-const SAMPLES_PER_PUSH: usize = 256;
+/// Samples that the rate is found from, where only their seconds tell it.
+const SAMPLES_FOR_RATE: usize = 64;
 
 /// `loam sense` as typed.
 #[derive(Debug, Clone, Args)]
@@ -43,39 +43,47 @@ pub struct SenseArgs {
     adapter: AdapterArgs,
 }
 
-/// Writes a line per window.
+/// Writes a line per window, each as soon as its last sample was read.
 ///
 /// # Errors
 /// The engine's and the console's.
 pub fn run(args: &SenseArgs, home: &Home, console: &Console) -> anyhow::Result<()> {
-    let recording = args.format.recording(&args.file)?;
+    let mut rows = args.format.rows(&args.file)?;
+    let mut pending = Vec::new();
+    let wanted = if args.format.has_rate() { 1 } else { SAMPLES_FOR_RATE };
+    while pending.len() < wanted
+        && let Some(row) = rows.next_row()?
+    {
+        pending.push(row);
+    }
+    let source = args.format.describe(&args.file, &pending)?;
     let engine = args.model.open(home)?;
     let adapter = args.adapter.install(&engine, home)?;
     let modality = args.modality;
     let options = ClassifyOptions { labels: args.labels.clone(), template: args.template.clone(), adapter, modality };
-    let begin = |hop: f64| engine.sensor(recording.source, args.format.repair(), hop, options.clone());
-    let mut sensor = match args.hop {
-        Some(hop) => begin(hop)?,
-        None => begin(engine.window_seconds(&options)?)?,
+    let hop = match args.hop {
+        Some(hop) => hop,
+        None => engine.window_seconds(&options)?,
     };
-    let width = recording.source.layout.channels();
+    let mut sensor = engine.sensor(source, args.format.repair(), hop, options)?;
     let running = Interruptible::begin();
-    let mut windows = 0;
-    for (index, samples) in recording.samples.chunks(SAMPLES_PER_PUSH * width).enumerate() {
+    let (mut windows, mut read) = (0, 0usize);
+    while !pending.is_empty() {
         if running.is_interrupted() {
             return Err(Error::Interrupted.into());
         }
-        let first = index * SAMPLES_PER_PUSH;
-        let times = recording.timestamps.as_ref().map(|times| &times[first..first + samples.len() / width]);
-        for sensed in sensor.push(samples, times)? {
+        read += pending.len();
+        let (samples, seconds) = split(&pending);
+        for sensed in sensor.push(&samples, seconds.as_deref())? {
             windows += 1;
             show(&sensed, console)?;
         }
+        pending.clear();
+        pending.extend(rows.next_row()?);
     }
     if windows == 0 {
-        let found = recording.samples.len() / width;
-        let seconds = found as f64 / recording.source.rate;
-        let reason = format!("{found} samples are {seconds:.2} s, a window has {:.2} s", sensor.window_seconds());
+        let seconds = read as f64 / source.rate;
+        let reason = format!("{read} samples are {seconds:.2} s, a window has {:.2} s", sensor.window_seconds());
         return Err(Error::Argument { name: "FILE", reason }.into());
     }
     Ok(())

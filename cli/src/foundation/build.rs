@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::DecimalBytes;
 use loam::foundation::{ComponentKind, ComponentRecord, FileRecord, Foundation, MANIFEST, Manifest};
+use loam::model::Modality;
+use loam::model::encoder::open_with;
 use loam::weights::{Checkpoint, QUANTIZED, Quantization, QuantizedTensors, is_named_as_weights, quantize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::BuildArgs;
 use super::gather::{Local, Web, Weights};
@@ -58,12 +60,35 @@ pub fn run(args: &BuildArgs, home: &Home, console: &Console) -> anyhow::Result<(
     // The engine has the last word: a foundation that it cannot open or run is not installed.
     for component in Foundation::open(staging.path())?.components() {
         console.note(format_args!("  opening {}", component.name()));
-        inspect::config(component.kind(), component.entry())?;
-        component.preprocessing()?;
+        let config = inspect::config(component.kind(), component.entry())?;
+        check_dim(component, &config)?;
+        let preprocessing = component.preprocessing()?;
+        if let ComponentKind::Encoder(modality) = component.kind()
+            && modality != Modality::TEXT
+            && preprocessing.is_some()
+        {
+            open_with(component.entry(), modality, preprocessing).map_err(|reason| {
+                let what = format!("component '{}'", component.name());
+                Error::malformed(what, "preprocessing", reason)
+            })?;
+        }
     }
     staging.commit()?;
     builder.remove_downloads()?;
     report(&manifest, &built, &target, begun, console)
+}
+
+/// The width on record is that of the network.
+fn check_dim(component: &loam::foundation::Component, config: &Value) -> Result<(), Error> {
+    let written = component.record().and_then(|record| record.dim).map(|dim| dim as u64);
+    let found = ["dim", "hidden_size"].iter().find_map(|name| config.get(name)?.as_u64());
+    match (written, found) {
+        (Some(written), Some(found)) if written != found => {
+            let reason = format!("dim is {written}, its vectors have {found} values");
+            Err(Error::malformed(format!("component '{}'", component.name()), "recipe", reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Nothing but a foundation is replaced, and that only on request.

@@ -45,7 +45,7 @@ enum Verb {
     #[command(after_help = BUILD_EXAMPLES)]
     Build(BuildArgs),
 
-    /// Prove that every file is there, that none was added, and that every byte is as the manifest says
+    /// Prove that every file is there, that none was added to a component, and that every byte is as the manifest says
     #[command(after_help = "Example:\n  loam foundation verify mine --json")]
     Verify {
         /// Installed foundation or foundation directory

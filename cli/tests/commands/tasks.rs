@@ -92,6 +92,18 @@ fn vectors_of_pictures_and_sounds_find_their_like() {
     assert_eq!((found["entries"].as_u64(), found["matches"].as_array().map(Vec::len)), (Some(3), Some(2)));
     assert_eq!(search(&["a word"])["matches"].as_array().map(Vec::len), Some(2));
 
+    // Across kinds of data in one space.
+    let csv = tempfile::NamedTempFile::new().expect("file");
+    std::fs::write(csv.path(), "0.1,0.2,9.8,0,0,0.1\n".repeat(40)).expect("written");
+    let imagebind = model("imagebind-tiny");
+    let across = [
+        &["retrieve", "--motion", path(csv.path()), "--rate", "200", "--files"],
+        &files[..],
+        &["--model", path(&imagebind), "--json"],
+    ];
+    let found = json(&run(&across.concat()));
+    assert_eq!(found["matches"].as_array().map(Vec::len), Some(3), "{found}");
+
     let both = ["retrieve", "a word", "--image", first, "--files", first, "--model", path(&siglip)];
     refused(&both, 2, "a text and a file");
     let tone = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio/tone.wav");
@@ -130,10 +142,93 @@ fn motion_is_read_from_csv() {
     // Its random text tower has no tokenizer, which the labels need.
     refused(&sense, 3, "tokenizer");
     refused(&[&sense[..], &["--hop", "7"]].concat(), 2, "hop");
+    let timed = |i: usize| format!("{},{}", i as f64 / 50.0, line(i));
+    std::fs::write(dir.path().join("timed.csv"), (0..40).map(timed).collect::<String>()).expect("written");
+    let wrong = dir.path().join("timed.csv");
+    refused(&["embed", "--motion", path(&wrong), "--rate", "200", "--model", path(&imagebind)], 2, "50.00 Hz");
     std::fs::write(&csv, "1,2,3,4,5,6\n").expect("written");
     refused(&sense, 2, "a window has 0.20 s");
     std::fs::write(&csv, "1,2,nan,4,5,6\n".repeat(40)).expect("written");
     refused(&sense, 2, "channel 2");
+}
+
+#[test]
+fn an_adapter_of_any_component_is_imported() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let peft = dir.path().join("peft");
+    std::fs::create_dir(&peft).expect("directory");
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+        std::fs::copy(fixture("peft/tower-image-r2").join(name), peft.join(name)).expect("copied");
+    }
+    let (tower, output) = (model("tower-image"), dir.path().join("mine.loam"));
+    let import = ["adapter", "import", path(&peft), "--output", path(&output), "--model", path(&tower), "--json"];
+    refused(&import, 11, "no backbone component");
+    let report = json(&run(&[&import[..], &["--component", "image"]].concat()));
+    assert_eq!((&report["bound"]["component"], &report["bound"]["rank"]), (&Value::from("image"), &Value::from(2)));
+    let inspected = json(&run(&["adapter", "inspect", path(&output), "--json"]));
+    assert_eq!(inspected["task"]["path"], "encoder");
+    let smolvlm = model("smolvlm");
+    let whole = smolvlm.join("adapter");
+    let of_all = ["adapter", "import", path(&whole), "--output", path(&output), "--model", path(&smolvlm)];
+    assert!(run(&[&of_all[..], &["--component", "vision-language"]].concat()).status.success());
+    // What is no plain file is written to, not replaced.
+    #[cfg(target_os = "linux")]
+    {
+        let piped = run(&[&import[..4], &["/dev/null", "--model", path(&tower), "--component", "image"]].concat());
+        assert!(piped.status.success(), "{}", String::from_utf8_lossy(&piped.stderr));
+        assert!(!std::fs::metadata("/dev/null").expect("a device").is_file());
+    }
+}
+
+/// A LoRA on ImageBind's tiny IMU tower with a head of two labels.
+fn steps(dir: &Path) {
+    let source = fixture("imagebind/imu-r3");
+    let bytes = std::fs::read(source.join("adapter_model.safetensors")).expect("adapter");
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
+    let weight: Vec<u8> = (0..2 * 20).flat_map(|i| ((i * 31 % 17) as f32 - 8.0).to_le_bytes()).collect();
+    let mut all: std::collections::HashMap<_, _> = tensors.tensors().into_iter().collect();
+    let head = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![2, 20], &weight).expect("head");
+    all.insert("base_model.model.classifier.weight".to_owned(), head);
+    let packed = safetensors::serialize(all, None).expect("serialised");
+    std::fs::write(dir.join("adapter_model.safetensors"), packed).expect("written");
+    let config = std::fs::read(source.join("adapter_config.json")).expect("config");
+    let mut config: Value = serde_json::from_slice(&config).expect("json");
+    config["modules_to_save"] = serde_json::json!(["classifier"]);
+    std::fs::write(dir.join("adapter_config.json"), config.to_string()).expect("written");
+    let task = serde_json::json!({
+        "task": "sense", "path": "encoder", "component": "imu", "labels": ["walking", "running"],
+    });
+    std::fs::write(dir.join("task.json"), task.to_string()).expect("written");
+}
+
+/// A window appears while the stream is still open.
+#[test]
+fn motion_is_read_as_it_comes() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::Stdio;
+    let dir = tempfile::tempdir().expect("tempdir");
+    let adapter = dir.path().join("steps");
+    std::fs::create_dir(&adapter).expect("directory");
+    steps(&adapter);
+    let imagebind = model("imagebind-tiny");
+    let mut child = super::loam()
+        .args(["sense", "-", "--rate", "200", "--json", "--adapter", path(&adapter), "--model", path(&imagebind)])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+    for window in 0..3 {
+        stdin.write_all("0.1,0.2,9.8,0,0,0.1\n".repeat(40).as_bytes()).expect("written");
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("a line");
+        let sensed: Value = serde_json::from_str(&line).expect("JSON");
+        let start = sensed["start"].as_f64().unwrap_or_else(|| panic!("{sensed}"));
+        assert!((start - 0.2 * f64::from(window)).abs() < 1e-9, "{sensed}");
+    }
+    drop(stdin);
+    assert!(child.wait().expect("ends").success());
 }
 
 /// The README's own command: recipe and target are names in the working directory.
@@ -176,6 +271,16 @@ fn a_foundation_is_built_in_the_working_directory() {
         let output = inside(words);
         assert_eq!(output.status.code(), Some(code), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(output.stdout.is_empty(), "{words:?}");
+    }
+    let recipe = std::fs::read_to_string(dir.path().join("mine.toml")).expect("recipe");
+    for (line, code, wanted) in
+        [("properties = { dim = 99 }", 4, "dim is 99"), ("preprocessing = { nonsense = true }", 4, "component 'image'")]
+    {
+        std::fs::write(dir.path().join("wrong.toml"), format!("{recipe}{line}\n")).expect("written");
+        let output = inside(&["foundation", "build", "wrong.toml", "--output", "wrong"]);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{line}: {message}");
+        assert!(message.contains(wanted) && !dir.path().join("wrong").exists(), "{line}: {message}");
     }
     let left = std::fs::read_dir(dir.path()).expect("directory").map(|entry| entry.expect("entry").file_name());
     assert!(left.into_iter().all(|name| !name.to_string_lossy().starts_with(".previous")), "the replaced one is gone");

@@ -191,7 +191,14 @@ fn read_json(path: &Path) -> Result<Value> {
     serde_json::from_slice(&read_bounded(path, MAX_JSON)?).map_err(|e| Error::malformed(path.display(), "JSON", e))
 }
 
+/// What is no plain file, such as a pipe or a device, is written to as it is; a link is followed.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let written = std::fs::File::options().write(true).open(path).and_then(|mut file| file.write_all(bytes));
+        return written.map_err(|e| Error::io(path, e));
+    }
+    let real = std::fs::canonicalize(path);
+    let path = real.as_deref().unwrap_or(path);
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.partial", std::process::id()));
     let beside = PathBuf::from(beside);

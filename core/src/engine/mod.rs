@@ -194,7 +194,14 @@ impl Engine {
     /// # Errors
     /// [`Error::Adapter`] naming the tensor, field or limit; as [`AdapterPackage::open`] otherwise.
     pub fn install(&self, alias: &str, path: impl AsRef<Path>, policy: InstallPolicy) -> Result<Arc<Adapter>> {
-        let package = AdapterPackage::open(path)?;
+        self.install_package(alias, AdapterPackage::open(path)?, policy)
+    }
+
+    /// As [`Engine::install`], of a package that is open already.
+    ///
+    /// # Errors
+    /// As [`Engine::install`].
+    pub fn install_package(&self, alias: &str, package: AdapterPackage, policy: InstallPolicy) -> Result<Arc<Adapter>> {
         package.task().check(alias)?;
         let name = &package.task().component;
         let component =
@@ -248,6 +255,26 @@ impl Engine {
         };
         self.fit(alias, &package, component.kind(), &mut bound)?;
         self.adapters.install(alias, package, bound, policy)
+    }
+
+    /// Parameters of the layers of a component that adapters may act on. Loads it.
+    ///
+    /// # Errors
+    /// [`Error::MissingComponent`]; as the loading of that kind otherwise.
+    pub fn adaptable_parameters(&self, component: &str) -> Result<usize> {
+        let found = self.foundation.components().iter().find(|other| other.name() == component);
+        let found = found.ok_or_else(|| Error::MissingComponent(component.to_owned()))?;
+        Ok(match found.kind() {
+            ComponentKind::Backbone => self.language()?.backbone().parameters(),
+            ComponentKind::Encoder(Modality::TEXT) => self.text()?.encoder().linears().parameters(),
+            ComponentKind::Encoder(Modality::SPEECH) if recognizer::family(found.entry())?.is_some() => {
+                self.recognizer()?.linears().parameters()
+            }
+            ComponentKind::Encoder(modality) => self.encoder(modality)?.encoder().linears().parameters(),
+            ComponentKind::Projector(modality) => self.projector(modality)?.projector().linears().parameters(),
+            ComponentKind::VisionLanguage => self.vision_language()?.base().linears.parameters(),
+            ComponentKind::SpeechGenerator => self.speech_generator()?.model().linears().parameters(),
+        })
     }
 
     /// Runs one request on the language model.

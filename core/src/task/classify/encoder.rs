@@ -1,5 +1,6 @@
 //! Classification by an encoder: through an adapter's head, the checkpoint's own classifier, or the labels' sentences.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use super::ranking::{check_labels, ranked};
@@ -92,6 +93,7 @@ impl Engine {
         };
         let start = Instant::now();
         let anchors = text.embed(&sentences, None)?;
+        check_distinct(labels, &anchors, text.encoder().max_tokens())?;
         let steps = vec![encoded.step, text.part().step(start)];
         let vector = &encoded.encoding.embedding;
         check_space(vector, &anchors)?;
@@ -117,6 +119,20 @@ fn default_template(input: &Input) -> &'static str {
         Input::Sound(_) => SOUND_TEMPLATE,
         Input::Motion { .. } => MOTION_TEMPLATE,
     }
+}
+
+/// Sentences that are cut before their labels, or whose labels the vocabulary does not know, are one and the same.
+fn check_distinct(labels: &[String], anchors: &[Vec<f32>], limit: usize) -> Result<()> {
+    let mut seen: HashMap<Vec<u32>, &str> = HashMap::new();
+    for (label, anchor) in labels.iter().zip(anchors) {
+        if let Some(other) = seen.insert(anchor.iter().map(|value| value.to_bits()).collect(), label) {
+            let reason = format!(
+                "'{other}' and '{label}' are the same to the text encoder, which reads {limit} tokens of a sentence"
+            );
+            return Err(Error::argument("labels", reason));
+        }
+    }
+    Ok(())
 }
 
 /// Vectors of different widths come from different spaces.
