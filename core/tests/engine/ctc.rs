@@ -319,6 +319,8 @@ fn configurations_and_vocabularies_out_of_bounds_are_refused_by_name() {
         ("conv_stride", json!([1024, 1024, 1024])),
         ("conv_kernel", json!([0, 3, 2])),
         ("conv_dim", json!([99_999_999, 3, 2])),
+        // Small weights, a hundred gigabytes of activations.
+        ("conv_dim", json!([60_000, 3, 2])),
         ("num_conv_pos_embedding_groups", json!(5)),
         ("num_conv_pos_embeddings", json!(1 << 30)),
         ("num_attention_heads", json!(7)),
@@ -464,6 +466,11 @@ fn hostile_speech_towers_are_refused_by_name() {
     check("ctc_head", &|c| c["ctc"]["vocabulary"] = json!([]));
     check("extra", &|c| c["ctc"]["extra"] = json!(1));
     check("stages.4.positions", &|c| c["input"] = json!([12, 90]));
+    check("deep", &|c| {
+        for _ in 0..5 {
+            c["stages"] = json!([{ "type": "residual", "body": c["stages"].clone() }]);
+        }
+    });
     check("fit together", &|c| {
         c["stages"][3]["body"][0] =
             json!({"type": "conv", "outputs": 14, "kernel": [3], "padding": [1], "stride": [3]});

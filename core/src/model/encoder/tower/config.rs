@@ -13,6 +13,8 @@ use crate::model::modality::Modality;
 const FORMAT: &str = "config.json";
 /// Stages of a list.
 const MAX_STAGES: usize = 256;
+/// Residual stages within each other: each one keeps its input while its body runs.
+const MAX_DEPTH: usize = 4;
 /// Values of one input.
 const MAX_INPUT: usize = 1 << 24;
 
@@ -107,6 +109,15 @@ impl CtcConfig {
     }
 }
 
+/// How deep residual stages lie within each other.
+fn depth(stages: &[StageConfig]) -> usize {
+    let of = |stage: &StageConfig| match stage {
+        StageConfig::Residual { body, shortcut } => 1 + depth(body).max(depth(shortcut)),
+        _ => 0,
+    };
+    stages.iter().map(of).max().unwrap_or(0)
+}
+
 /// A checked configuration.
 #[derive(Clone, Debug)]
 pub(super) struct TowerConfig {
@@ -136,6 +147,9 @@ impl TowerConfig {
                 "input {:?}, expected two or three extents of at most {MAX_INPUT} values",
                 written.input
             )));
+        }
+        if depth(&written.stages) > MAX_DEPTH {
+            return Err(wrong(format!("residual stages lie more than {MAX_DEPTH} deep")));
         }
         if written.stages.len() > MAX_STAGES || written.dim == 0 || written.dim > MAX_WIDTH {
             return Err(wrong(format!("{} stages, dim {}", written.stages.len(), written.dim)));

@@ -32,6 +32,10 @@ pub(super) enum NormOrder {
     Pre,
 }
 
+/// Values between two convolutions for each sample that is heard: 512 channels at 5 samples a step are 103. Half a minute at
+/// 16 kHz then takes at most 1 GB.
+const MAX_VALUES_PER_SAMPLE: usize = 512;
+
 /// A checked configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Wav2Vec2Config {
@@ -145,6 +149,10 @@ fn convolutions(fields: &Fields<'_>) -> Result<Vec<ConvShape>> {
             return Err(
                 fields.wrong("conv_stride", &format!("steps and reach of a frame of at most {MAX_REACH} samples"))
             );
+        }
+        if outputs > MAX_VALUES_PER_SAMPLE * hop {
+            let expected = format!("at most {} at {hop} samples a step", MAX_VALUES_PER_SAMPLE * hop);
+            return Err(fields.wrong("conv_dim", &expected));
         }
         shapes.push(ConvShape::series(inputs, outputs, kernel, stride, 0));
         inputs = outputs;
