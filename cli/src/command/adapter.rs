@@ -160,19 +160,14 @@ fn import(args: &ImportArgs, home: &Home, console: &Console) -> anyhow::Result<(
     }
     if let Some(name) = &args.component {
         task.component.clone_from(name);
-        let kind = engine.foundation().components().iter().find(|c| c.name() == name).map(|c| c.kind());
+        let kind = engine.foundation().named(name)?.kind();
         task.path = match kind {
-            Some(ComponentKind::Encoder(_)) => DataPath::Encoder,
-            Some(ComponentKind::Projector(_) | ComponentKind::VisionLanguage) => DataPath::EncoderBackbone,
+            ComponentKind::Encoder(_) => DataPath::Encoder,
+            ComponentKind::Projector(_) | ComponentKind::VisionLanguage => DataPath::EncoderBackbone,
             _ => DataPath::Backbone,
         };
     }
-    let component = engine
-        .foundation()
-        .components()
-        .iter()
-        .find(|component| component.name() == task.component)
-        .ok_or(loam::Error::MissingComponent(task.component.clone()))?;
+    let component = engine.foundation().named(&task.component)?;
     task.base.insert(task.component.clone(), component.fingerprint()?.to_owned());
     package.set_task(task);
     let alias = package.name().to_owned();

@@ -47,18 +47,18 @@ pub struct RetrieveArgs {
 pub fn run(args: &RetrieveArgs, home: &Home, console: &Console) -> anyhow::Result<()> {
     let query = one_input(args.query.as_deref(), &args.media)?;
     let engine = args.model.open(home)?;
-    let modality = match (&args.lines, args.media.modality()) {
-        (Some(_), _) => Modality::TEXT,
-        (None, Some(named)) => named,
-        (None, None) => modality_of(&args.files)?,
+    let (kind, named) = match &args.lines {
+        Some(_) => (Modality::TEXT, None),
+        None => (modality_of(&args.files)?, args.media.modality()),
     };
+    let modality = named.unwrap_or(kind);
     let options = EmbedOptions { adapter: args.adapter.install(&engine, home)?, modality: Some(modality) };
     let index = index(args, &engine, &options, console)?;
     // One encoder, one adapter: a query of the entries' kind is read as they are.
     let alike = match &query {
-        Input::Text(_) => args.lines.is_some(),
-        Input::Image(_) => args.lines.is_none() && modality_of(&args.files)? == Modality::IMAGE,
-        Input::Sound(_) => args.lines.is_none() && modality_of(&args.files)? == Modality::SOUND,
+        Input::Text(_) => kind == Modality::TEXT,
+        Input::Image(_) => kind == Modality::IMAGE,
+        Input::Sound(_) => kind == Modality::SOUND,
         Input::Motion { .. } => false,
     };
     let query = engine.query(query, modality, &if alike { options } else { EmbedOptions::default() })?;

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::task::AdapterTask;
 use crate::error::{Error, Result};
 use crate::model::encoder::Encoding;
+use crate::model::ops::mean_rows;
 use crate::model::recognizer::ctc::CtcVocabulary;
 use crate::quant::Matrix;
 use crate::weights::TensorView;
@@ -300,16 +301,7 @@ impl AdapterHead {
         let rows: Cow<'_, [f32]> = match self.spec.reads() {
             HeadReads::Embedding => (&encoding.embedding).into(),
             HeadReads::Frames => (&encoding.states).into(),
-            HeadReads::MeanState => {
-                let width = self.weight.cols();
-                let mut mean = vec![0.0; width];
-                for state in encoding.states.chunks_exact(width) {
-                    mean.iter_mut().zip(state).for_each(|(m, v)| *m += v);
-                }
-                let count = (encoding.states.len() / width).max(1) as f32;
-                mean.iter_mut().for_each(|m| *m /= count);
-                mean.into()
-            }
+            HeadReads::MeanState => mean_rows(&encoding.states, self.weight.cols()).into(),
         };
         self.logits(&rows)
     }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::config::LoraConfig;
 use super::task::AdapterTask;
 use crate::error::{Error, Result};
-use crate::weights::{BlockType, Safetensors, TensorView, read_bounded};
+use crate::weights::{BlockType, Safetensors, TensorView, read_json};
 
 /// Metadata key of PEFT's configuration in a package.
 const CONFIG_KEY: &str = "loam.adapter_config";
@@ -52,9 +52,9 @@ impl AdapterPackage {
             let reason = "adapter_model.bin is a pickle; save it again with safe_serialization=True";
             return Err(Error::adapter(name, reason));
         }
-        let config = read_json(&dir.join("adapter_config.json"))?;
+        let config = read_json(&dir.join("adapter_config.json"), MAX_JSON)?;
         let task = dir.join("task.json");
-        let task = if task.is_file() { Some(read_json(&task)?) } else { None };
+        let task = if task.is_file() { Some(read_json(&task, MAX_JSON)?) } else { None };
         Self::assemble(name, dir, config, task, weights)
     }
 
@@ -185,10 +185,6 @@ fn open_tensors(name: &str, path: &Path) -> Result<Safetensors> {
         return Err(Error::adapter(name, format!("{count} tensors, the limit is {MAX_TENSORS}")));
     }
     Ok(tensors)
-}
-
-fn read_json(path: &Path) -> Result<Value> {
-    serde_json::from_slice(&read_bounded(path, MAX_JSON)?).map_err(|e| Error::malformed(path.display(), "JSON", e))
 }
 
 /// What is no plain file, such as a pipe or a device, is written to as it is; a link is followed.

@@ -1,13 +1,36 @@
-//! What of an adapter depends on how its component is run: the width that its head reads, and its own preprocessing.
+//! What of an adapter depends on how its component is run: the layers that it acts on, the width that its head reads, and its
+//! own preprocessing.
 
 use super::Engine;
-use crate::adapter::{AdapterPackage, BoundAdapter, HeadWidths};
+use super::recognizer::family;
+use crate::adapter::{AdapterPackage, Base, BoundAdapter, HeadWidths};
 use crate::error::{Error, Result};
-use crate::foundation::ComponentKind;
+use crate::foundation::{Component, ComponentKind};
 use crate::model::Modality;
 use crate::model::encoder::{Encoder, Preprocessor};
 
 impl Engine {
+    /// What adapters of `component` act on, which is loaded; its identity is for the caller to say.
+    pub(super) fn with_base<T>(&self, component: &Component, act: impl FnOnce(Base<'_>) -> Result<T>) -> Result<T> {
+        let plain = |linears| Base { linears, fingerprint: None, tied: false };
+        match component.kind() {
+            ComponentKind::Backbone => {
+                let model = self.language()?;
+                let tied = model.backbone().config().tie_word_embeddings;
+                act(Base { tied, ..plain(model.backbone().linears()) })
+            }
+            ComponentKind::Encoder(Modality::TEXT) => act(plain(self.text()?.encoder().linears())),
+            // The encoder is a part of it and has the same identities, so an adapter acts on either.
+            ComponentKind::Encoder(Modality::SPEECH) if family(component.entry())?.is_some() => {
+                act(plain(self.recognizer()?.linears()))
+            }
+            ComponentKind::Encoder(modality) => act(plain(self.encoder(modality)?.encoder().linears())),
+            ComponentKind::Projector(modality) => act(plain(self.projector(modality)?.projector().linears())),
+            ComponentKind::VisionLanguage => act(self.vision_language()?.base()),
+            ComponentKind::SpeechGenerator => act(plain(self.speech_generator()?.model().linears())),
+        }
+    }
+
     /// Checks the head of `bound` against a component of that kind, and reads the preprocessing of `package` into it.
     ///
     /// # Errors

@@ -204,10 +204,10 @@ impl Engine {
     pub fn install_package(&self, alias: &str, package: AdapterPackage, policy: InstallPolicy) -> Result<Arc<Adapter>> {
         package.task().check(alias)?;
         let name = &package.task().component;
-        let component =
-            self.foundation.components().iter().find(|c| c.name() == name).ok_or_else(|| {
-                Error::adapter(alias, format!("made for component '{name}', which the foundation lacks"))
-            })?;
+        let component = self
+            .foundation
+            .named(name)
+            .map_err(|_| Error::adapter(alias, format!("made for component '{name}', which the foundation lacks")))?;
         // Tasks run the first component of a kind.
         let first = self.foundation.component(component.kind())?.name();
         if first != name {
@@ -219,40 +219,10 @@ impl Engine {
         }
         // Hashing a bare model is only needed when the adapter asks for a match.
         let fingerprint = if package.task().base.contains_key(name) { Some(component.fingerprint()?) } else { None };
-        let mut bound = match component.kind() {
-            ComponentKind::Backbone => {
-                let model = self.language()?;
-                let tied = model.backbone().config().tie_word_embeddings;
-                bind(&package, &Base { linears: model.backbone().linears(), fingerprint, tied })?
-            }
-            ComponentKind::Encoder(Modality::SPEECH) if recognizer::family(component.entry())?.is_some() => {
-                // The encoder is a part of it and has the same identities, so the adapter acts on either.
-                let model = self.recognizer()?;
-                bind(&package, &Base { linears: model.linears(), fingerprint, tied: false })?
-            }
-            ComponentKind::Encoder(modality) if modality != Modality::TEXT => {
-                let model = self.encoder(modality)?;
-                bind(&package, &Base { linears: model.encoder().linears(), fingerprint, tied: false })?
-            }
-            ComponentKind::Encoder(_) => {
-                let model = self.text()?;
-                bind(&package, &Base { linears: model.encoder().linears(), fingerprint, tied: false })?
-            }
-            ComponentKind::Projector(modality) => {
-                let model = self.projector(modality)?;
-                bind(&package, &Base { linears: model.projector().linears(), fingerprint, tied: false })?
-            }
-            ComponentKind::VisionLanguage => {
-                let model = self.vision_language()?;
-                bind(&package, &Base { fingerprint, ..model.base() })?
-            }
-            ComponentKind::SpeechGenerator => {
-                return Err(Error::adapter(
-                    alias,
-                    format!("made for '{name}', a speech generator; none acts on these"),
-                ));
-            }
-        };
+        if component.kind() == ComponentKind::SpeechGenerator {
+            return Err(Error::adapter(alias, format!("made for '{name}', a speech generator; none acts on these")));
+        }
+        let mut bound = self.with_base(component, |base| bind(&package, &Base { fingerprint, ..base }))?;
         self.fit(alias, &package, component.kind(), &mut bound)?;
         self.adapters.install(alias, package, bound, policy)
     }
@@ -262,19 +232,12 @@ impl Engine {
     /// # Errors
     /// [`Error::MissingComponent`]; as the loading of that kind otherwise.
     pub fn adaptable_parameters(&self, component: &str) -> Result<usize> {
-        let found = self.foundation.components().iter().find(|other| other.name() == component);
-        let found = found.ok_or_else(|| Error::MissingComponent(component.to_owned()))?;
-        Ok(match found.kind() {
-            ComponentKind::Backbone => self.language()?.backbone().parameters(),
-            ComponentKind::Encoder(Modality::TEXT) => self.text()?.encoder().linears().parameters(),
-            ComponentKind::Encoder(Modality::SPEECH) if recognizer::family(found.entry())?.is_some() => {
-                self.recognizer()?.linears().parameters()
-            }
-            ComponentKind::Encoder(modality) => self.encoder(modality)?.encoder().linears().parameters(),
-            ComponentKind::Projector(modality) => self.projector(modality)?.projector().linears().parameters(),
-            ComponentKind::VisionLanguage => self.vision_language()?.base().linears.parameters(),
-            ComponentKind::SpeechGenerator => self.speech_generator()?.model().linears().parameters(),
-        })
+        let found = self.foundation.named(component)?;
+        match found.kind() {
+            // Its count leaves out what the LM head shares with the embedding table.
+            ComponentKind::Backbone => Ok(self.language()?.backbone().parameters()),
+            _ => self.with_base(found, |base| Ok(base.linears.parameters())),
+        }
     }
 
     /// Runs one request on the language model.

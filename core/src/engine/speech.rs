@@ -4,17 +4,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::trace::{Part, Trace};
 use crate::adapter::DataPath;
 use crate::error::{Error, Result};
 use crate::input::{CharacterTokenizer, Script};
 use crate::model::generator::vits::{Noise, Vits, VitsConfig, Voice};
-use crate::weights::{Checkpoint, read_bounded};
-
-/// Configurations are a few KB of JSON.
-const MAX_CONFIG: u64 = 4 << 20;
+use crate::weights::{Checkpoint, MAX_CONFIG, read_json};
 
 /// How a text is spoken; what is `None` is as the model's configuration says.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,8 +68,7 @@ impl SpeechGenerator {
     /// as [`Vits::load`] and [`CharacterTokenizer::from_dir`] otherwise.
     pub fn open(part: Part, dir: &Path) -> Result<Self> {
         let file = dir.join("config.json");
-        let json: Value = serde_json::from_slice(&read_bounded(&file, MAX_CONFIG)?)
-            .map_err(|e| Error::malformed(file.display(), "JSON", e))?;
+        let json = read_json(&file, MAX_CONFIG)?;
         let config = VitsConfig::parse(&json)?;
         let tokenizer = CharacterTokenizer::from_dir(dir)?;
         let (known, rows) = (tokenizer.vocab_size(), config.vocabulary());

@@ -20,10 +20,8 @@ use crate::model::LinearTable;
 use crate::model::encoder::{Features, Fields, Idefics3Vision, Item};
 use crate::model::projector::{Projector, ProjectorConfig, States};
 use crate::quant::Deltas;
-use crate::weights::{Checkpoint, read_bounded};
+use crate::weights::{Checkpoint, MAX_CONFIG, read_json};
 
-/// Configurations are a few KB of JSON.
-const MAX_CONFIG: u64 = 4 << 20;
 /// Pictures of one prompt.
 const MAX_IMAGES: usize = 64;
 /// Where the checkpoint keeps its connector, and its text model.
@@ -83,7 +81,7 @@ impl VisionLanguageModel {
     /// [`Error::Unsupported`] for another model type or a tensor that would go unused; [`Error::Malformed`],
     /// [`Error::MissingTensor`] or [`Error::Shape`] for a damaged one.
     pub fn open(part: Part, dir: &Path) -> Result<Self> {
-        let config = read_json(&dir.join("config.json"))?;
+        let config = read_json(&dir.join("config.json"), MAX_CONFIG)?;
         if !Self::reads(&config) {
             let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or("missing");
             let reason = "idefics3 and smolvlm read pictures";
@@ -112,7 +110,8 @@ impl VisionLanguageModel {
         let image_token = fields.size_or("image_token_id", 128_257, text.config().vocab_size - 1)?;
         let image_token = u32::try_from(image_token).expect("invariant: vocabularies are bounded");
         let processor = dir.join("preprocessor_config.json");
-        let processor = if processor.is_file() { Some(TileProcessor::parse(&read_json(&processor)?)?) } else { None };
+        let processor =
+            if processor.is_file() { Some(TileProcessor::parse(&read_json(&processor, MAX_CONFIG)?)?) } else { None };
         let edge = vision.side() * vision.patch();
         if let Some(tile) = processor.as_ref().map(TileProcessor::tile).filter(|tile| *tile != edge) {
             let reason = format!("max_image_size gives tiles of {tile} pixels, the vision tower reads {edge}");
@@ -326,8 +325,4 @@ fn refuse_strangers(checkpoint: &Checkpoint) -> Result<()> {
         None => Ok(()),
         Some(name) => Err(Error::unsupported(format!("tensor '{name}'"), "a vision-language model has no such weight")),
     }
-}
-
-fn read_json(path: &Path) -> Result<Value> {
-    serde_json::from_slice(&read_bounded(path, MAX_CONFIG)?).map_err(|e| Error::malformed(path.display(), "JSON", e))
 }

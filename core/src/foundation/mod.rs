@@ -20,9 +20,7 @@ pub use wiring::Wiring;
 use crate::error::{Error, Result};
 use crate::model::Modality;
 use crate::model::encoder::{FAMILIES, TEXT_FAMILIES};
-use crate::weights::{Checkpoint, is_named_as_weights, read_bounded, sha256_file};
-
-const MAX_CONFIG: u64 = 4 << 20;
+use crate::weights::{Checkpoint, MAX_CONFIG, is_named_as_weights, read_bounded, read_json, sha256_file};
 
 /// One part of an opened foundation.
 #[derive(Debug)]
@@ -95,11 +93,7 @@ impl Component {
         match self.record.as_ref().and_then(|record| record.preprocessing.as_ref()) {
             None => Ok(None),
             Some(Preprocessing::Constants(fields)) => Ok(Some(Value::Object(fields.clone()))),
-            Some(Preprocessing::File(path)) => {
-                let path = self.root.join(path);
-                let json = serde_json::from_slice(&read_bounded(&path, MAX_CONFIG)?);
-                json.map(Some).map_err(|e| Error::malformed(path.display(), "JSON", e))
-            }
+            Some(Preprocessing::File(path)) => read_json(&self.root.join(path), MAX_CONFIG).map(Some),
         }
     }
 
@@ -267,6 +261,14 @@ impl Foundation {
     /// [`Error::MissingComponent`] naming the kind.
     pub fn component(&self, kind: ComponentKind) -> Result<&Component> {
         self.components.iter().find(|c| c.kind == kind).ok_or_else(|| Error::MissingComponent(kind.to_string()))
+    }
+
+    /// The component of that name.
+    ///
+    /// # Errors
+    /// [`Error::MissingComponent`] naming it.
+    pub fn named(&self, name: &str) -> Result<&Component> {
+        self.components.iter().find(|c| c.name() == name).ok_or_else(|| Error::MissingComponent(name.to_owned()))
     }
 
     /// The text encoder whose embeddings can be compared with those of the encoder of `modality`: the one that its wiring

@@ -6,7 +6,7 @@ pub mod encoder;
 pub mod generator;
 mod layer;
 mod modality;
-mod ops;
+pub(crate) mod ops;
 pub mod projector;
 pub mod recognizer;
 mod table;

@@ -117,6 +117,27 @@ pub(crate) fn softmax(scores: &mut [f32]) {
     scores.iter_mut().for_each(|s| *s *= scale);
 }
 
+/// `ln(sum(exp(x)))`; minus infinity where every score is.
+pub(crate) fn log_sum_exp(scores: &[f32]) -> f32 {
+    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    if max == f32::NEG_INFINITY {
+        return max;
+    }
+    let sum: f64 = scores.iter().map(|&score| f64::from(score - max).exp()).sum();
+    max + sum.ln() as f32
+}
+
+/// The mean of `[rows, width]` over its rows; zeros for none.
+pub(crate) fn mean_rows(rows: &[f32], width: usize) -> Vec<f32> {
+    let mut mean = vec![0.0; width];
+    for row in rows.chunks_exact(width) {
+        mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+    }
+    let count = (rows.len() / width).max(1) as f32;
+    mean.iter_mut().for_each(|sum| *sum /= count);
+    mean
+}
+
 /// `c * tanh(x / c)`: keeps `x` within `-c..c`.
 pub(crate) fn softcap(x: f32, cap: f32) -> f32 {
     cap * (x / cap).tanh()

@@ -10,7 +10,7 @@ use super::layer::{Activation, Bias, Loader, Prefix};
 use super::table::LinearTable;
 use crate::error::{Error, Result};
 use crate::quant::{Deltas, Linear};
-use crate::weights::{Checkpoint, read_bounded};
+use crate::weights::{Checkpoint, read_json};
 
 /// `model_type` of a projector's own `config.json`.
 pub const PROJECTOR_TYPE: &str = "loam-projector";
@@ -171,8 +171,7 @@ impl Projector {
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         let dir = dir.as_ref();
         let file = dir.join("config.json");
-        let json = serde_json::from_slice(&read_bounded(&file, MAX_CONFIG)?)
-            .map_err(|e| Error::malformed(file.display(), "JSON", e))?;
+        let json = read_json(&file, MAX_CONFIG)?;
         let config = ProjectorConfig::parse(&json)?;
         Self::load(&Checkpoint::open(dir)?, Prefix::default(), config, &LinearTable::default())
     }

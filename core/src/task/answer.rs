@@ -13,7 +13,6 @@ use crate::error::{Error, Result};
 use crate::foundation::{Component, ComponentKind};
 use crate::input::{ChatOptions, Image, Input, Message, Position, encode_chat_around};
 use crate::model::Modality;
-use crate::quant::Deltas;
 
 /// Inputs of one question.
 const MAX_INPUTS: usize = 64;
@@ -32,20 +31,16 @@ pub struct AnswerOptions {
 }
 
 impl AnswerOptions {
-    /// The adapter's changes of a component, which is noted as run.
-    fn deltas<'a>(&'a self, component: &str, ran: &mut Vec<String>) -> Option<&'a Deltas> {
-        ran.push(component.to_owned());
-        self.adapter
-            .as_ref()
-            .filter(|adapter| adapter.package.task().component == component)
-            .map(|adapter| &adapter.bound.deltas)
+    /// The adapter, if it acts on that component.
+    fn adapter_of(&self, component: &str) -> Option<&Arc<Adapter>> {
+        self.adapter.as_ref().filter(|adapter| adapter.package.task().component == component)
     }
 
     /// An adapter that acts on nothing that ran would be ignored without a word.
-    fn check(&self, ran: &[String]) -> Result<()> {
+    fn check(&self, ran: &[&str]) -> Result<()> {
         let Some(adapter) = &self.adapter else { return Ok(()) };
         let component = &adapter.package.task().component;
-        if ran.contains(component) {
+        if ran.contains(&component.as_str()) {
             return Ok(());
         }
         let reason = format!("it acts on '{component}', the answer takes {}", ran.join(", "));
@@ -116,9 +111,8 @@ impl Engine {
         sink: &mut dyn Sink,
     ) -> Result<GenerateStats> {
         let component = self.foundation().component(ComponentKind::VisionLanguage)?.name();
-        let mut ran = Vec::new();
-        let deltas = options.deltas(component, &mut ran);
-        options.check(&ran)?;
+        options.check(&[component])?;
+        let deltas = options.adapter_of(component).map(|adapter| &adapter.bound.deltas);
         let model = self.vision_language()?;
         let prompt = model.encode_prompt(pictures, &options.messages(pictures.len(), question), deltas)?;
         let request = prompt.request(options.adapter.clone(), options.generate.clone());
@@ -133,18 +127,17 @@ impl Engine {
         sink: &mut dyn Sink,
     ) -> Result<GenerateStats> {
         let backbone = self.foundation().component(ComponentKind::Backbone)?.name();
-        let mut ran = Vec::new();
-        let on_backbone = options.deltas(backbone, &mut ran).is_some();
+        let mut ran = vec![backbone];
         let mut modalities = Vec::with_capacity(inputs.len());
         for input in inputs {
             if matches!(input, Input::Text(_)) {
                 return Err(Error::argument("inputs", "text, which belongs into the question"));
             }
             let (modality, encoder) = self.reader(input, options.modality, None)?;
-            ran.push(encoder.to_owned());
+            ran.push(encoder);
             let projector = self.foundation().component(ComponentKind::Projector(modality))?;
             check_wiring(projector, encoder, backbone)?;
-            ran.push(projector.name().to_owned());
+            ran.push(projector.name());
             modalities.push(modality);
         }
         options.check(&ran)?;
@@ -164,8 +157,8 @@ impl Engine {
                 prompt.push_soft(soft, language.backbone().config().hidden_size)?;
             }
         }
-        let adapter = options.adapter.clone().filter(|_| on_backbone);
-        let mut request = Request::new(prompt, adapter, options.generate.clone());
+        let adapter = options.adapter_of(backbone);
+        let mut request = Request::new(prompt, adapter.cloned(), options.generate.clone());
         request.position = Position::Start;
         request.steps = steps;
         Ok(crate::engine::generate(&language, request, sink)?.stats)
@@ -180,18 +173,16 @@ impl Engine {
         steps: &mut Vec<Step>,
     ) -> Result<Vec<f32>> {
         let encoder = self.encoder(modality)?;
-        let mut ran = Vec::new();
         let start = Instant::now();
         let inputs = std::slice::from_ref(input);
-        let own = options.adapter.as_ref().filter(|a| a.package.task().component == encoder.part().name);
-        let encoding = match own {
+        let encoding = match options.adapter_of(&encoder.part().name) {
             None => encoder.encode(inputs, None)?,
             Some(adapter) => encoder.encode_adapted(inputs, &adapter.bound)?,
         };
         steps.push(encoder.part().step(start));
         let projector = self.projector(modality)?;
         let start = Instant::now();
-        let deltas = options.deltas(&projector.part().name, &mut ran);
+        let deltas = options.adapter_of(&projector.part().name).map(|adapter| &adapter.bound.deltas);
         let soft = projector.project(&encoding[0], encoder.encoder().state_width(), deltas)?;
         steps.push(projector.part().step(start));
         Ok(soft)

@@ -82,8 +82,7 @@ impl Engine {
 
     /// What the encoder of that name reads.
     fn modality_of(&self, component: &str) -> Option<Modality> {
-        let found = self.foundation().components().iter().find(|other| other.name() == component)?;
-        match found.kind() {
+        match self.foundation().named(component).ok()?.kind() {
             ComponentKind::Encoder(modality) => Some(modality),
             _ => None,
         }

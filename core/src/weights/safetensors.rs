@@ -159,19 +159,3 @@ impl Safetensors {
         Ok(Some(TensorView { name: name.to_owned(), kind, shape: entry.shape.clone(), data }))
     }
 }
-
-/// Reads a whole small file, refusing one over `limit` bytes before reading it.
-///
-/// # Errors
-/// [`Error::Io`], or [`Error::Malformed`] naming the size.
-pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let meta = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
-    if !meta.is_file() {
-        return Err(Error::io(path, std::io::Error::other("not a regular file")));
-    }
-    let size = meta.len();
-    if size > limit {
-        return Err(Error::malformed(path.display(), "file", format!("{size} bytes, the limit is {limit}")));
-    }
-    std::fs::read(path).map_err(|e| Error::io(path, e))
-}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::weights::safetensors::read_bounded;
+use crate::weights::files::read_bounded;
 
 const FORMAT: &str = "shard index";
 /// An index holds one line per tensor.

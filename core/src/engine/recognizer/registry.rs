@@ -9,9 +9,7 @@ use super::contract::Recognizer;
 use super::{ctc, whisper};
 use crate::engine::trace::Part;
 use crate::error::{Error, Result};
-use crate::weights::read_bounded;
-
-const MAX_CONFIG: u64 = 4 << 20;
+use crate::weights::{MAX_CONFIG, read_json};
 
 /// One kind of recogniser. Its model type is one of a speech encoder too ([`crate::model::encoder::FAMILIES`]).
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +36,7 @@ pub const RECOGNIZERS: &[RecognizerFamily] = &[
 /// [`Error::Io`] or [`Error::Malformed`] for a `config.json` that cannot be read.
 pub(in crate::engine) fn family(dir: &Path) -> Result<Option<&'static RecognizerFamily>> {
     let file = dir.join("config.json");
-    let config: Value = serde_json::from_slice(&read_bounded(&file, MAX_CONFIG)?)
-        .map_err(|e| Error::malformed(file.display(), "JSON", e))?;
+    let config = read_json(&file, MAX_CONFIG)?;
     let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
     Ok(RECOGNIZERS.iter().find(|family| family.model_type == model_type && (family.writes)(&config)))
 }

@@ -25,7 +25,8 @@ impl ImuConfig {
     /// # Errors
     /// [`Error::Argument`] naming the index of a value that is not finite, of a gap or of a timestamp that does not rise,
     /// unless `repair` allows it; for a window without the gyroscope or the gravity that the tower expects; for one that is
-    /// too short, or too long by more than a sample that ends between two steps, unless the configuration allows it. [`Error::Malformed`] for a configuration out of range.
+    /// too short, or too long by more than a sample that ends between two steps, unless the configuration allows it.
+    /// [`Error::Malformed`] for a configuration out of range.
     pub fn prepare(&self, window: &ImuWindow, repair: Repair) -> Result<Vec<f32>> {
         let long = window.long().unwrap_or(self.long);
         self.check()?;

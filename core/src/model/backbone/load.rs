@@ -13,10 +13,7 @@ use super::{Backbone, gguf, hugging_face};
 use crate::error::{Error, Result};
 use crate::model::table::{LinearRole, LinearTable, RowOrder};
 use crate::quant::{Linear, Matrix};
-use crate::weights::{Checkpoint, Naming, TensorView, read_bounded};
-
-/// Configurations are a few KB of JSON.
-const MAX_CONFIG: u64 = 4 << 20;
+use crate::weights::{Checkpoint, MAX_CONFIG, Naming, TensorView, read_bounded};
 
 /// Reads the configuration that belongs to `checkpoint`.
 ///

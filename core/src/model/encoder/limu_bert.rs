@@ -12,8 +12,9 @@ use super::preprocessor::Preprocessor;
 use super::registry::Source;
 use crate::error::{Error, Result};
 use crate::input::{Acceleration, AngularRate, Gravity, ImuConfig, ImuLayout, Input, LongWindow, ShortWindow};
-use crate::model::layer::{Activation, Bias, BlockShape, Heads, LayerNorm, Loader, Mask, Pass, Prefix, attend};
+use crate::model::layer::{Activation, Bias, BlockShape, Heads, LayerNorm, Loader, Mask, Pass, Prefix, add, attend};
 use crate::model::modality::Modality;
+use crate::model::ops::mean_rows;
 use crate::model::table::LinearTable;
 use crate::quant::{Deltas, Linear, RowDeltas};
 
@@ -236,16 +237,6 @@ impl LimuBert {
     }
 
     fn encoding(&self, states: &[f32]) -> Encoding {
-        let mut embedding = vec![0.0; self.width()];
-        for state in states.chunks_exact(self.width()) {
-            embedding.iter_mut().zip(state).for_each(|(sum, v)| *sum += v);
-        }
-        let steps = self.steps() as f32;
-        embedding.iter_mut().for_each(|sum| *sum /= steps);
-        Encoding { embedding, states: states.to_vec() }
+        Encoding { embedding: mean_rows(states, self.width()), states: states.to_vec() }
     }
-}
-
-fn add(x: &mut [f32], delta: &[f32]) {
-    x.iter_mut().zip(delta).for_each(|(x, d)| *x += d);
 }

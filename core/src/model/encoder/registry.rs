@@ -8,9 +8,7 @@ use super::contract::Encoder;
 use super::{ast, imagebind, limu_bert, tower, vit_load as vit, wav2vec2, whisper};
 use crate::error::{Error, Result};
 use crate::model::modality::Modality;
-use crate::weights::{Checkpoint, read_bounded};
-
-const MAX_CONFIG: u64 = 4 << 20;
+use crate::weights::{Checkpoint, MAX_CONFIG, read_json};
 
 /// An opened directory that an encoder is built from.
 #[derive(Clone, Copy, Debug)]
@@ -37,16 +35,16 @@ impl ModelDir {
     /// # Errors
     /// [`Error::Io`] or [`Error::Malformed`]; as [`Checkpoint::open`] otherwise.
     pub(crate) fn open(dir: &Path) -> Result<Self> {
-        Self::with_config(dir, read_json(&dir.join("config.json"))?)
+        Self::with_config(dir, read_json(&dir.join("config.json"), MAX_CONFIG)?)
     }
 
     fn with_config(dir: &Path, config: Value) -> Result<Self> {
         let (own, whole) = (dir.join("preprocessor_config.json"), dir.join("processor_config.json"));
         let preprocessor = if own.is_file() {
-            Some(read_json(&own)?)
+            Some(read_json(&own, MAX_CONFIG)?)
         } else if whole.is_file() {
             // How transformers 5 saves all parts of a processor.
-            let whole = read_json(&whole)?;
+            let whole = read_json(&whole, MAX_CONFIG)?;
             ["feature_extractor", "image_processor"].iter().find_map(|part| whole.get(part)).cloned()
         } else {
             None
@@ -116,7 +114,7 @@ pub fn open(dir: &Path, modality: Modality) -> Result<Box<dyn Encoder>> {
 /// # Errors
 /// As [`open`].
 pub fn open_with(dir: &Path, modality: Modality, preprocessor: Option<Value>) -> Result<Box<dyn Encoder>> {
-    let config = read_json(&dir.join("config.json"))?;
+    let config = read_json(&dir.join("config.json"), MAX_CONFIG)?;
     let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or("missing");
     let family = FAMILIES.iter().find(|f| f.model_type == model_type && f.modality == modality).ok_or_else(|| {
         let known: Vec<&str> = FAMILIES.iter().filter(|f| f.modality == modality).map(|f| f.model_type).collect();
@@ -131,12 +129,4 @@ pub fn open_with(dir: &Path, modality: Modality, preprocessor: Option<Value>) ->
         return Err(Error::unsupported(what, format!("its configuration says {}", encoder.modality())));
     }
     Ok(encoder)
-}
-
-/// Reads a small JSON file.
-///
-/// # Errors
-/// [`Error::Io`] or [`Error::Malformed`].
-pub(super) fn read_json(path: &Path) -> Result<Value> {
-    serde_json::from_slice(&read_bounded(path, MAX_CONFIG)?).map_err(|e| Error::malformed(path.display(), "JSON", e))
 }

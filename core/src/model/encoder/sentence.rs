@@ -9,9 +9,7 @@ use super::text::{TextEncoder, normalise};
 use crate::error::{Error, Result};
 use crate::model::table::LinearTable;
 use crate::quant::Deltas;
-use crate::weights::{Checkpoint, read_bounded};
-
-const MAX_CONFIG: u64 = 4 << 20;
+use crate::weights::{Checkpoint, MAX_CONFIG, read_json};
 
 /// How token states become one vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -40,7 +38,7 @@ impl SentenceEncoder {
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         let dir = dir.as_ref();
         let checkpoint = Checkpoint::open(dir)?;
-        let config = BertConfig::parse(&read_json(&dir.join("config.json"))?)?;
+        let config = BertConfig::parse(&read_json(&dir.join("config.json"), MAX_CONFIG)?)?;
         let limit = config.max_position_embeddings;
         let max_tokens = optional(&dir.join("sentence_bert_config.json"))?
             .and_then(|json| json.get("max_seq_length").and_then(Value::as_u64))
@@ -111,10 +109,6 @@ fn pooling(json: &Value) -> Result<Pooling> {
     }
 }
 
-fn read_json(path: &Path) -> Result<Value> {
-    serde_json::from_slice(&read_bounded(path, MAX_CONFIG)?).map_err(|e| Error::malformed(path.display(), "JSON", e))
-}
-
 fn optional(path: &Path) -> Result<Option<Value>> {
-    if path.is_file() { read_json(path).map(Some) } else { Ok(None) }
+    if path.is_file() { read_json(path, MAX_CONFIG).map(Some) } else { Ok(None) }
 }

@@ -6,12 +6,11 @@ use serde_json::Value;
 
 use super::clip_text::ClipText;
 use super::imagebind;
-use super::registry::read_json;
 use super::sentence::SentenceEncoder;
 use crate::error::{Error, Result};
 use crate::model::table::LinearTable;
 use crate::quant::Deltas;
-use crate::weights::Checkpoint;
+use crate::weights::{Checkpoint, MAX_CONFIG, read_json};
 
 /// A frozen network from texts to unit-length vectors: the anchor of a shared space.
 pub trait TextEncoder: std::fmt::Debug + Send + Sync {
@@ -46,7 +45,7 @@ pub const TEXT_FAMILIES: [&str; 6] = ["bert", "clip", "clip_text_model", "imageb
 /// [`Error::Io`], [`Error::Malformed`], [`Error::Unsupported`] naming the model type, [`Error::MissingTensor`] or
 /// [`Error::Shape`].
 pub fn open_text(dir: &Path) -> Result<Box<dyn TextEncoder>> {
-    let config = read_json(&dir.join("config.json"))?;
+    let config = read_json(&dir.join("config.json"), MAX_CONFIG)?;
     match config.get("model_type").and_then(Value::as_str).unwrap_or("missing") {
         "bert" => Ok(Box::new(SentenceEncoder::open(dir)?)),
         "clip" | "clip_text_model" | "siglip" | "siglip_text_model" => {

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::input::{FeatureExtractor, Input};
 use crate::model::layer::{Loader, Prefix};
 use crate::model::modality::Modality;
+use crate::model::ops::mean_rows;
 use crate::model::recognizer::whisper::{EncoderStack, WhisperConfig};
 use crate::model::table::LinearTable;
 
@@ -81,12 +82,7 @@ impl Encoder for WhisperEncoder {
         // One window at a time: its attention alone keeps all cores busy.
         let encode = |item: &Item<'_>| {
             let states = rayon::scope(|_| self.stack.forward(&item.features.values, item.deltas));
-            let mut embedding = vec![0.0; self.config.width()];
-            for row in states.chunks_exact(self.config.width()) {
-                embedding.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-            }
-            embedding.iter_mut().for_each(|sum| *sum /= self.config.source_positions() as f32);
-            Encoding { embedding, states }
+            Encoding { embedding: mean_rows(&states, self.config.width()), states }
         };
         Ok(items.iter().map(encode).collect())
     }

@@ -4,9 +4,10 @@
 //! end are set aside when they are among the best, by their log probability per token. It goes on until no hypothesis that
 //! still grows is better than the worst one set aside. Log probabilities are those before the rules, as there.
 
-use super::rules::{Rules, log_sum_exp};
+use super::rules::Rules;
 use super::search::{Begin, Found};
 use crate::error::Result;
+use crate::model::ops::log_sum_exp;
 use crate::model::recognizer::whisper::{Hypothesis, WhisperDecoding};
 
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use super::window::{Ask, Effort, WindowText};
 use crate::adapter::Adapter;
 use crate::engine::recognizer::contract::{Listener, Pace, Recognizer, Segment};
 use crate::error::{Error, Result};
-use crate::input::{Audio, Channels, Detokenizer};
+use crate::input::{Audio, Channels, Detokenizer, check_samples};
 use crate::model::encoder::Features;
 
 /// Parts of a window: a glance and the least advance are one each.
@@ -216,11 +216,8 @@ impl WhisperListener {
 impl Listener for WhisperListener {
     fn push(&mut self, samples: &[f32]) -> Result<Vec<Segment>> {
         // All of them first, so that nothing was heard of a piece that is refused.
-        if let Some(index) = samples.iter().position(|s| !s.is_finite() || s.abs() > 8.0) {
-            let at = self.before + (self.held.len() + index) as u64;
-            let reason = format!("sample {at} is {}, accepted are finite samples in -1 to 1", samples[index]);
-            return Err(Error::argument("audio", reason));
-        }
+        let received = self.before.saturating_add(self.held.len() as u64);
+        check_samples(samples, usize::try_from(received).unwrap_or(usize::MAX))?;
         let mut segments = Vec::new();
         let mut rest = samples;
         while !rest.is_empty() {

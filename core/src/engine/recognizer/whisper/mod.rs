@@ -29,11 +29,9 @@ use crate::error::{Error, Result};
 use crate::input::{FeatureExtractor, SampleRate, Tokenizer};
 use crate::model::LinearTable;
 use crate::model::recognizer::whisper::{Whisper, WhisperConfig};
-use crate::weights::{Checkpoint, read_bounded};
+use crate::weights::{Checkpoint, MAX_CONFIG, read_json};
 use listener::WhisperListener;
 use vocabulary::Vocabulary;
-
-const MAX_CONFIG: u64 = 4 << 20;
 
 /// A loaded Whisper model with its tokenizer and preprocessing. Immutable and shared.
 #[derive(Debug)]
@@ -72,12 +70,12 @@ impl WhisperRecognizer {
     /// [`Error::Io`]; [`Error::Unsupported`] or [`Error::Malformed`] naming the field; as [`Whisper::load`] and
     /// [`Tokenizer::from_dir`] otherwise.
     pub fn open(part: Part, dir: &Path) -> Result<Self> {
-        let json = read_json(&dir.join("config.json"))?;
+        let json = read_json(&dir.join("config.json"), MAX_CONFIG)?;
         let config = WhisperConfig::parse(&json)?;
-        let extractor = FeatureExtractor::parse(&read_json(&dir.join("preprocessor_config.json"))?)?;
+        let extractor = FeatureExtractor::parse(&read_json(&dir.join("preprocessor_config.json"), MAX_CONFIG)?)?;
         config.check_features(&extractor)?;
         let generation = dir.join("generation_config.json");
-        let generation = if generation.is_file() { read_json(&generation)? } else { Value::Null };
+        let generation = if generation.is_file() { read_json(&generation, MAX_CONFIG)? } else { Value::Null };
         let tokenizer = Tokenizer::from_dir(dir)?;
         let vocabulary = Vocabulary::read(&generation, &json, &tokenizer, &config, dir)?;
         // The prompt has four tokens, and half of the positions are for text.
@@ -181,8 +179,4 @@ impl Recognizer for WhisperRecognizer {
     ) -> Result<Box<dyn Listener + Send>> {
         self.listen_with(WhisperOptions { listen: options.clone(), ..WhisperOptions::default() }, adapter)
     }
-}
-
-fn read_json(path: &Path) -> Result<Value> {
-    serde_json::from_slice(&read_bounded(path, MAX_CONFIG)?).map_err(|e| Error::malformed(path.display(), "JSON", e))
 }

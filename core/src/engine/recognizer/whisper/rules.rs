@@ -3,6 +3,7 @@
 //! The rules and their order are those of transformers' logits processors of Whisper, which follow OpenAI's `decoding.py`.
 
 use super::vocabulary::Vocabulary;
+use crate::model::ops::log_sum_exp;
 
 /// Whether times are written among the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,14 +72,4 @@ impl Rules<'_> {
 
 fn forbid(scores: &mut [f32], range: std::ops::Range<usize>) {
     scores[range].fill(f32::NEG_INFINITY);
-}
-
-/// `ln(sum(exp(x)))`; minus infinity where nothing is allowed.
-pub(super) fn log_sum_exp(scores: &[f32]) -> f32 {
-    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    if max == f32::NEG_INFINITY {
-        return max;
-    }
-    let sum: f64 = scores.iter().map(|&score| f64::from(score - max).exp()).sum();
-    max + sum.ln() as f32
 }

@@ -3,8 +3,9 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::rules::{Rules, log_sum_exp};
+use super::rules::Rules;
 use crate::error::Result;
+use crate::model::ops::log_sum_exp;
 use crate::model::recognizer::whisper::{Hypothesis, WhisperDecoding};
 
 /// Where a search begins.

@@ -13,6 +13,7 @@ use super::search::{Begin, Choice, Found, follow};
 use crate::engine::recognizer::contract::SpeechTask;
 use crate::error::Result;
 use crate::model::encoder::Features;
+use crate::model::ops::log_sum_exp;
 use crate::model::recognizer::whisper::{Hypothesis, WhisperDecoding};
 use crate::quant::Deltas;
 
@@ -97,7 +98,7 @@ impl WhisperRecognizer {
             Effort::Full => &ask.options.temperatures[..],
         };
         let beams = if ask.effort == Effort::Full { ask.options.beams() } else { 1 };
-        let mut attempts = temperatures.iter().zip(0u64..).map(|(&temperature, index)| {
+        let attempts = temperatures.iter().zip(0u64..).map(|(&temperature, index)| {
             let begin = Begin { hypothesis: hypothesis.clone(), logits: &logits, forced, limit };
             let found = if temperature > 0.0 || beams == 1 {
                 let seed = ask.seed.wrapping_add(index << 56);
@@ -109,7 +110,7 @@ impl WhisperRecognizer {
             Ok((temperature, found, verdict))
         });
         let mut best: Option<(f32, Found, Verdict)> = None;
-        for attempt in attempts.by_ref() {
+        for attempt in attempts {
             let attempt = attempt?;
             let done = attempt.2 != Verdict::Wrong;
             best = Some(attempt);
@@ -161,7 +162,7 @@ impl WhisperRecognizer {
     /// Probability of silence at the state of the token that begins the transcript.
     fn no_speech(&self, decoding: &WhisperDecoding<'_>, state: &[f32]) -> f32 {
         let logits = decoding.logits(state);
-        (logits[self.vocabulary.no_speech as usize] - super::rules::log_sum_exp(&logits)).exp()
+        (logits[self.vocabulary.no_speech as usize] - log_sum_exp(&logits)).exp()
     }
 
     /// Most tokens, prompt included, as transformers counts them.

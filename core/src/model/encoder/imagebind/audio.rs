@@ -3,15 +3,16 @@
 //! Clips of 2 s at 16 kHz, 128 filters, 204 frames, `(x + 4.268) / 9.138`, three clips of a sound:
 //! [`crate::input::FeatureExtractor::imagebind`] computes them.
 
-use super::super::contract::{Encoder, Features};
+use super::super::contract::Encoder;
 use super::super::fields::MAX_WIDTH;
+use super::super::preprocessor::Preprocessor;
 use super::super::registry::Source;
 use super::config::{Huge, TowerConfig};
 use super::stem::{STEM_EPS, Stem};
 use super::tower::{Plan, Tower};
 use super::trunk::Keys;
-use crate::error::{Error, Result};
-use crate::input::{FeatureExtractor, Input};
+use crate::error::Result;
+use crate::input::FeatureExtractor;
 use crate::model::layer::{Bias, ConvShape, Grid, Loader};
 use crate::model::modality::Modality;
 
@@ -24,8 +25,7 @@ static PLAN: Plan = Plan {
     keys: Keys::TokensAndOne,
     projection: "2",
     scale: Some("1.log_logit_scale"),
-    motion: None,
-    prepare,
+    preprocessing,
 };
 
 /// Opens the tower; features are a spectrogram `[mel bins, frames]`, or `[clips, mel bins, frames]`.
@@ -53,11 +53,6 @@ fn stem(loader: &mut Loader<'_>, config: &TowerConfig<'_>, module: &str) -> Resu
     })
 }
 
-fn prepare(tower: &Tower, input: &Input) -> Result<Features> {
-    let Input::Sound(audio) = input else {
-        return Err(Error::argument("input", format!("{}, the encoder reads sound", input.kind())));
-    };
-    let Grid { height: bins, width: frames } = tower.stem.grid;
-    let features = FeatureExtractor::imagebind(bins, frames)?.extract(audio)?;
-    Features::new(features.values, features.shape)
+fn preprocessing(stem: &Stem) -> Result<Preprocessor> {
+    FeatureExtractor::imagebind(stem.grid.height, stem.grid.width).map(Preprocessor::Sound)
 }

@@ -1,14 +1,15 @@
 //! ImageBind's IMU tower: accelerometer and gyroscope.
 
-use super::super::contract::{Encoder, Features};
+use super::super::contract::Encoder;
 use super::super::fields::MAX_WIDTH;
+use super::super::preprocessor::Preprocessor;
 use super::super::registry::Source;
 use super::config::{Huge, TowerConfig};
 use super::stem::{STEM_EPS, Stem};
 use super::tower::{Plan, Tower};
 use super::trunk::Keys;
-use crate::error::{Error, Result};
-use crate::input::{Acceleration, AngularRate, Gravity, ImuConfig, ImuLayout, Input, LongWindow, ShortWindow};
+use crate::error::Result;
+use crate::input::{Acceleration, AngularRate, Gravity, ImuConfig, ImuLayout, LongWindow, ShortWindow};
 use crate::model::layer::{Bias, Conv, ConvShape, Grid, Loader};
 use crate::model::modality::Modality;
 
@@ -49,8 +50,7 @@ static PLAN: Plan = Plan {
     // A dropout stands before it.
     projection: "3",
     scale: Some("1.log_logit_scale"),
-    motion: Some(motion),
-    prepare,
+    preprocessing,
 };
 
 /// Opens the tower; features are a window `[channels, steps]`, or `[windows, channels, steps]`.
@@ -79,13 +79,6 @@ fn stem(loader: &mut Loader<'_>, config: &TowerConfig<'_>, module: &str) -> Resu
     })
 }
 
-fn prepare(tower: &Tower, input: &Input) -> Result<Features> {
-    let Input::Motion { window, repair } = input else {
-        return Err(Error::argument("input", format!("{}, the encoder reads motion", input.kind())));
-    };
-    Features::new(motion(tower).prepare(window, *repair)?, tower.stem.shape.clone())
-}
-
-fn motion(tower: &Tower) -> ImuConfig {
-    ImuConfig { steps: tower.stem.grid.width, ..self::input() }
+fn preprocessing(stem: &Stem) -> Result<Preprocessor> {
+    Ok(Preprocessor::Motion(ImuConfig { steps: stem.grid.width, ..input() }))
 }

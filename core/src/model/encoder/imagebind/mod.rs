@@ -28,6 +28,7 @@
 pub(super) mod audio;
 mod config;
 pub(super) mod depth;
+mod grey;
 pub(super) mod imu;
 mod stem;
 pub(super) mod text;

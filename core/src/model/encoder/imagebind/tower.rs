@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
+use once_cell::sync::OnceCell;
+
 use super::super::contract::{Encoder, Encoding, Features, Item};
+use super::super::preprocessor::Preprocessor;
 use super::super::registry::Source;
 use super::super::text::normalise;
 use super::config::{Huge, TRUNK_EPS, TowerConfig};
@@ -44,10 +47,8 @@ pub(super) struct Plan {
     pub(super) projection: &'static str,
     /// The logarithm of its scale, within its postprocessor.
     pub(super) scale: Option<&'static str>,
-    /// What a window of motion is, for the tower that reads it.
-    pub(super) motion: Option<fn(&Tower) -> ImuConfig>,
-    /// Prepares raw data.
-    pub(super) prepare: fn(&Tower, &Input) -> Result<Features>,
+    /// How raw data become what the stem reads.
+    pub(super) preprocessing: fn(&Stem) -> Result<Preprocessor>,
 }
 
 /// A loaded tower.
@@ -55,7 +56,9 @@ pub(super) struct Tower {
     plan: &'static Plan,
     table: LinearTable,
     /// How a clip is read.
-    pub(super) stem: Stem,
+    stem: Stem,
+    /// Made for the first raw input: towers that are given features only do without.
+    preprocessor: OnceCell<Preprocessor>,
     class: Vec<f32>,
     /// One per token, the class token's first.
     positions: Vec<f32>,
@@ -111,6 +114,7 @@ impl Tower {
             plan,
             table,
             stem,
+            preprocessor: OnceCell::new(),
             class,
             positions,
             first_norm,
@@ -124,6 +128,10 @@ impl Tower {
 
     fn width(&self) -> usize {
         self.class.len()
+    }
+
+    fn preprocessor(&self) -> Result<&Preprocessor> {
+        self.preprocessor.get_or_try_init(|| (self.plan.preprocessing)(&self.stem))
     }
 
     /// Tokens of each clip after the last block.
@@ -195,11 +203,11 @@ impl Encoder for Tower {
     }
 
     fn motion(&self) -> Option<ImuConfig> {
-        self.plan.motion.map(|motion| motion(self))
+        self.preprocessor().ok()?.motion().cloned()
     }
 
     fn prepare(&self, input: &Input) -> Result<Features> {
-        (self.plan.prepare)(self, input)
+        self.preprocessor()?.prepare(input)
     }
 
     fn encode(&self, items: &[Item<'_>]) -> Result<Vec<Encoding>> {

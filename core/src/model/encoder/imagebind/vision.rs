@@ -5,14 +5,15 @@
 
 use serde_json::json;
 
-use super::super::contract::{Encoder, Features};
+use super::super::contract::Encoder;
+use super::super::preprocessor::Preprocessor;
 use super::super::registry::Source;
 use super::config::{Huge, TowerConfig};
 use super::stem::Stem;
 use super::tower::{Plan, Tower};
 use super::trunk::Keys;
-use crate::error::{Error, Result};
-use crate::input::{ImageProcessor, Input};
+use crate::error::Result;
+use crate::input::ImageProcessor;
 use crate::model::layer::{ConvShape, Grid, Loader};
 use crate::model::modality::Modality;
 
@@ -29,8 +30,7 @@ static PLAN: Plan = Plan {
     keys: Keys::Tokens,
     projection: "2",
     scale: None,
-    motion: None,
-    prepare,
+    preprocessing,
 };
 
 /// Opens the tower; features are a picture `[3, side, side]`, a clip `[3, 2, side, side]`, or `[clips, 3, 2, side, side]`.
@@ -54,16 +54,12 @@ fn stem(loader: &mut Loader<'_>, config: &TowerConfig<'_>, module: &str) -> Resu
 }
 
 /// As ImageBind's own loader: the shorter side to the network's (bicubic), the middle square, CLIP's mean and deviation.
-fn prepare(tower: &Tower, input: &Input) -> Result<Features> {
-    let Input::Image(image) = input else {
-        return Err(Error::argument("input", format!("{}, the encoder reads images", input.kind())));
-    };
-    let side = tower.stem.grid.width;
+fn preprocessing(stem: &Stem) -> Result<Preprocessor> {
+    let side = stem.grid.width;
     let processor = ImageProcessor::parse(&json!({
         "image_processor_type": "CLIPImageProcessor",
         "size": { "shortest_edge": side },
         "crop_size": { "height": side, "width": side },
     }))?;
-    let pixels = processor.process(image)?;
-    Features::new(pixels.values, vec![CHANNELS, pixels.height, pixels.width])
+    Ok(Preprocessor::Image(processor))
 }

@@ -4,7 +4,8 @@
 //! architecture. `config.json` (`model_type` "loam-tower") holds the modality, the input's extents `[channels, length]` or
 //! `[channels, height, width]`, the stages (see [`Stage`]), the pooling and the width of the shared space. Module paths
 //! follow from positions, `stages.3.weight`, as PyTorch's `Sequential` numbers them; `parity/tower.py` builds the same
-//! network there. A speech tower may have a `ctc` section and hear frame by frame ([`FrameTower`]). `preprocessor_config.json` is what [`Preprocessor::parse`] reads.
+//! network there. A speech tower may have a `ctc` section and hear frame by frame ([`FrameTower`]).
+//! `preprocessor_config.json` is what [`Preprocessor::parse`] reads.
 
 mod config;
 mod stage;
@@ -20,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::input::{ImuConfig, Input};
 use crate::model::layer::{Bias, Grid, LayerNorm, Loader};
 use crate::model::modality::Modality;
+use crate::model::ops::mean_rows;
 use crate::model::table::LinearTable;
 use crate::quant::{Deltas, Linear};
 pub(crate) use config::CtcConfig;
@@ -169,17 +171,13 @@ impl Encoder for Tower {
 
 impl Tower {
     fn run(&self, item: &Item<'_>) -> Encoding {
-        let (states, grid) = self.trunk.forward(&item.features.values, self.trunk.window(), item.deltas);
-        Encoding { embedding: self.pool(&states, grid, item.deltas), states }
+        let (states, _) = self.trunk.forward(&item.features.values, self.trunk.window(), item.deltas);
+        Encoding { embedding: self.pool(&states, item.deltas), states }
     }
 
-    fn pool(&self, x: &[f32], grid: Grid, deltas: Option<&Deltas>) -> Vec<f32> {
+    fn pool(&self, x: &[f32], deltas: Option<&Deltas>) -> Vec<f32> {
         let width = self.trunk.state_width();
-        let mut pooled = vec![0.0; width];
-        for row in x.chunks_exact(width) {
-            pooled.iter_mut().zip(row).for_each(|(p, v)| *p += v);
-        }
-        pooled.iter_mut().for_each(|p| *p /= grid.count() as f32);
+        let mut pooled = mean_rows(x, width);
         if self.config.pooling == TowerPooling::MeanMax {
             let mut largest = vec![f32::NEG_INFINITY; width];
             for row in x.chunks_exact(width) {

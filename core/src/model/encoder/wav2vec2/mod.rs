@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::input::{Audio, FeatureExtractor, Input, SampleRate};
 use crate::model::layer::{Bias, BlockNames, LayerNorm, Loader, Mask, Pass, Prefix, TransformerBlock};
 use crate::model::modality::Modality;
+use crate::model::ops::mean_rows;
 use crate::model::table::LinearTable;
 use crate::quant::{Deltas, Linear};
 use config::{NormOrder, Wav2Vec2Config};
@@ -199,7 +200,6 @@ impl Encoder for SpeechEncoder {
     }
 
     fn encode(&self, items: &[Item<'_>]) -> Result<Vec<Encoding>> {
-        let width = self.network.width();
         let encode = |item: &Item<'_>| {
             let [_] = item.features.shape[..] else {
                 let reason = format!("shape {:?}, the encoder reads samples [samples]", item.features.shape);
@@ -214,13 +214,7 @@ impl Encoder for SpeechEncoder {
                 );
                 return Err(Error::argument("features", reason));
             }
-            let mut embedding = vec![0.0; width];
-            for row in states.chunks_exact(width) {
-                embedding.iter_mut().zip(row).for_each(|(e, x)| *e += x);
-            }
-            let frames = (states.len() / width) as f32;
-            embedding.iter_mut().for_each(|e| *e /= frames);
-            Ok(Encoding { embedding, states })
+            Ok(Encoding { embedding: mean_rows(&states, self.network.width()), states })
         };
         items.iter().map(encode).collect()
     }

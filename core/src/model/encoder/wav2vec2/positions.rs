@@ -2,7 +2,7 @@
 
 use super::config::Wav2Vec2Config;
 use crate::error::{Error, Result};
-use crate::model::layer::{Activation, GroupedConv, Loader};
+use crate::model::layer::{Activation, GroupedConv, Loader, add};
 use crate::quant::Deltas;
 
 const MODULE: &str = "encoder.pos_conv_embed.conv";
@@ -33,7 +33,7 @@ impl Positions {
     pub(super) fn add(&self, x: &mut [f32], deltas: Option<&Deltas>) {
         let mut added = self.conv.forward(x, deltas);
         self.activation.apply(&mut added);
-        x.iter_mut().zip(&added).for_each(|(x, a)| *x += a);
+        add(x, &added);
     }
 }
 

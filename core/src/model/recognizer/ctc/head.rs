@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::vocabulary::CtcVocabulary;
 use crate::error::{Error, Result};
+use crate::model::ops::log_sum_exp;
 use crate::quant::{Deltas, Linear};
 
 /// The head that a checkpoint brings, with its vocabulary.
@@ -45,9 +46,7 @@ impl CtcHead {
 /// [`Error::Malformed`] for results that are no numbers: the weights are broken then.
 pub fn log_softmax(logits: &mut [f32], count: usize) -> Result<()> {
     logits.par_chunks_mut(count).with_min_len(16).for_each(|row| {
-        let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f64 = row.iter().map(|v| f64::from(v - max).exp()).sum();
-        let shift = max + sum.ln() as f32;
+        let shift = log_sum_exp(row);
         row.iter_mut().for_each(|v| *v -= shift);
     });
     match logits.iter().position(|v| v.is_nan()) {

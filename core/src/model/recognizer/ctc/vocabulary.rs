@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::weights::read_bounded;
+use crate::weights::read_json;
 
 /// Most tokens.
 pub(super) const MAX_TOKENS: usize = 1 << 17;
@@ -62,7 +62,7 @@ impl CtcVocabulary {
         let vocab = dir.join("vocab.json");
         let wrong = |reason: String| Error::malformed(vocab.display(), "CTC vocabulary", reason);
         let settings = Settings::read(dir)?;
-        let json = read(&vocab)?;
+        let json = read_json(&vocab, MAX_FILE)?;
         let mut entries = json.as_object().ok_or_else(|| wrong("it is no object".into()))?;
         if entries.values().any(Value::is_object) {
             let language = settings.language.as_deref().ok_or_else(|| {
@@ -72,7 +72,7 @@ impl CtcVocabulary {
             entries = chosen.ok_or_else(|| wrong(format!("it has no language '{language}'")))?;
         }
         let added_file = dir.join("added_tokens.json");
-        let added = if added_file.is_file() { read(&added_file)? } else { Value::Null };
+        let added = if added_file.is_file() { read_json(&added_file, MAX_FILE)? } else { Value::Null };
         let mut tokens: Vec<Option<&str>> = vec![None; outputs];
         let index = |id: &Value| id.as_u64().and_then(|id| usize::try_from(id).ok());
         // Some are beyond the head, which never hears them then.
@@ -131,7 +131,7 @@ struct Settings {
 impl Settings {
     fn read(dir: &Path) -> Result<Self> {
         let file = dir.join("tokenizer_config.json");
-        let json = if file.is_file() { read(&file)? } else { Value::Null };
+        let json = if file.is_file() { read_json(&file, MAX_FILE)? } else { Value::Null };
         // A token is written as a string, or as an object around one.
         let text = |name: &str, default: &str| match json.get(name).filter(|value| !value.is_null()) {
             None => Ok(default.to_owned()),
@@ -156,10 +156,6 @@ impl Settings {
         let piece = if token == self.delimiter { &self.space } else { token };
         if self.lower { piece.to_lowercase() } else { piece.to_owned() }
     }
-}
-
-fn read(path: &Path) -> Result<Value> {
-    serde_json::from_slice(&read_bounded(path, MAX_FILE)?).map_err(|e| Error::malformed(path.display(), "JSON", e))
 }
 
 fn shortened(text: &str) -> String {
