@@ -21,7 +21,8 @@ import numpy as np
 import onnxruntime
 import torch
 
-from encoder_cases import CASES, Case
+from encoder_case import Case
+from encoder_cases import CASES
 
 ROOT = Path(__file__).resolve().parent.parent
 # Two fp32 implementations of a deep network with random weights, relative to the largest value of the embedding.

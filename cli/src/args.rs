@@ -23,6 +23,7 @@ use crate::command::retrieve::RetrieveArgs;
 use crate::command::sense::SenseArgs;
 use crate::command::speak::SpeakArgs;
 use crate::command::speed::SpeedArgs;
+use crate::command::spell::SpellArgs;
 use crate::command::tasks::TasksArgs;
 use crate::command::tour::TourArgs;
 use crate::command::transcribe::TranscribeArgs;
@@ -179,6 +180,8 @@ pub enum Run {
     Caption(CaptionArgs),
 
     Transcribe(TranscribeArgs),
+
+    Spell(SpellArgs),
 
     Speak(SpeakArgs),
 

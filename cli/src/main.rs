@@ -74,6 +74,7 @@ fn engine(run: &Run, home: &Home, console: &Console) -> anyhow::Result<()> {
         Run::Answer(args) => command::answer::answer(args, home, console),
         Run::Caption(args) => command::answer::caption(args, home, console),
         Run::Transcribe(args) => command::transcribe::run(args, home, console),
+        Run::Spell(args) => command::spell::run(args, home, console),
         Run::Speak(args) => command::speak::run(args, home, console),
         Run::Tasks(args) => command::tasks::run(args, console),
         Run::Adapter(args) => command::adapter::run(args, home, console),

@@ -15,6 +15,7 @@ pub mod retrieve;
 pub mod sense;
 pub mod speak;
 pub mod speed;
+pub mod spell;
 pub mod tasks;
 pub mod tour;
 pub mod transcribe;

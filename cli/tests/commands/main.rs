@@ -3,6 +3,8 @@
 //! Tests on the real foundation skip with a line where it has not been pulled.
 
 #[cfg(target_os = "linux")]
+mod long_sound;
+#[cfg(target_os = "linux")]
 mod path3;
 mod tasks;
 mod transcribe;

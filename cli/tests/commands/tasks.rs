@@ -49,6 +49,31 @@ fn pictures_are_described_and_asked_about() {
 }
 
 #[test]
+fn an_adapter_with_a_ctc_head_spells() {
+    let (model, head, dir) = (model("ast-tiny"), fixture("heads/ctc"), tempfile::tempdir().expect("tempdir"));
+    let tone = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio/tone.wav");
+    let words = ["spell", "--sound", path(&tone), "--model", path(&model), "--adapter", path(&head)];
+    let spelled = json(&run(&[&words[..], &["--json"]].concat()));
+    let pieces = spelled["pieces"].as_array().expect("pieces").iter();
+    let joined: String = pieces.map(|piece| piece["piece"].as_str().expect("text")).collect();
+    assert_eq!(spelled["text"], joined.as_str());
+    assert_eq!(spelled["trace"]["path"], "encoder");
+    let plain = run(&words);
+    assert_eq!(String::from_utf8_lossy(&plain.stdout), format!("{joined}\n"));
+    // As one file it is the same.
+    let file = dir.path().join("letters.loam");
+    let imported = run(&["adapter", "import", path(&head), "--output", path(&file), "--model", path(&model)]);
+    assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+    let other = [&words[..5], &["--adapter", path(&file), "--json"]].concat();
+    assert_eq!(json(&run(&other))["text"], joined.as_str());
+
+    refused(&words[..5], 2, "--adapter");
+    refused(&["spell", "--model", path(&model), "--adapter", path(&head)], 2, "--sound");
+    let linear = fixture("heads/linear");
+    refused(&[&words[..5], &["--adapter", path(&linear)]].concat(), 7, "linear head spells nothing");
+}
+
+#[test]
 fn speech_becomes_a_wav_file() {
     let dir = tempfile::tempdir().expect("tempdir");
     let (vits, wav) = (model("vits"), dir.path().join("speech.wav"));

@@ -163,6 +163,19 @@ pub const TASKS: &[TaskSpec] = &[
         ],
     },
     TaskSpec {
+        name: "spell",
+        summary: "Find what follows one another in a picture, sound or motion: digits spoken, gestures made",
+        inputs: &["image", "sound", "motion"],
+        output: "pieces in order, each with the state at which it was found",
+        paths: &[DataPath::Encoder],
+        needs: "the input's encoder, which gives states, and an adapter",
+        adapter: "LoRA on the encoder, a CTC head with its vocabulary",
+        examples: &[
+            ("loam spell --sound pin.wav --adapter digits", "the digits that are spoken"),
+            ("loam spell --motion wave.csv --rate 50 --adapter gestures --json", "with where each was found"),
+        ],
+    },
+    TaskSpec {
         name: "answer",
         summary: "Answer a question about pictures, sound or motion",
         inputs: &["image", "sound", "motion"],

@@ -155,6 +155,7 @@ impl<'m, 's> Batch<'m, 's> {
         for (index, logits) in wanting.into_iter().zip(logits.chunks_exact_mut(vocab)) {
             // Rows beyond the tokenizer's vocabulary are padding of the table: no text belongs to them.
             let known = self.tokenizer.vocab_size().min(vocab);
+            self.model.part().check_finite("logits", &logits[..known])?;
             self.slots[index].advance(&mut logits[..known], self.model)?;
         }
         Ok(true)

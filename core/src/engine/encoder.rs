@@ -77,7 +77,7 @@ impl EncoderModel {
         let features = inputs.iter().map(prepare).collect::<Result<Vec<_>>>()?;
         let items: Vec<Item<'_>> = features.iter().map(|features| Item { features, deltas }).collect();
         let encodings = self.encoder.encode(&items)?;
-        encodings.iter().try_for_each(|encoding| self.part.check_finite(&encoding.embedding))?;
+        encodings.iter().try_for_each(|encoding| self.part.check_finite("an embedding", &encoding.embedding))?;
         Ok(encodings)
     }
 }

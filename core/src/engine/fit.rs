@@ -3,7 +3,7 @@
 
 use super::Engine;
 use super::recognizer::family;
-use crate::adapter::{AdapterPackage, Base, BoundAdapter, HeadWidths};
+use crate::adapter::{AdapterPackage, Base, BoundAdapter, HeadSpec, HeadWidths};
 use crate::error::{Error, Result};
 use crate::foundation::{Component, ComponentKind};
 use crate::model::Modality;
@@ -31,7 +31,7 @@ impl Engine {
         }
     }
 
-    /// Checks the head of `bound` against a component of that kind, and reads the preprocessing of `package` into it.
+    /// Checks the head of `bound` against `component`, and reads the preprocessing of `package` into it.
     ///
     /// # Errors
     /// [`Error::Adapter`] naming the tensor or the field.
@@ -39,13 +39,15 @@ impl Engine {
         &self,
         alias: &str,
         package: &AdapterPackage,
-        kind: ComponentKind,
+        component: &Component,
         bound: &mut BoundAdapter,
     ) -> Result<()> {
         let settings = package.task().preprocessing.as_ref();
         if settings.is_none() && bound.head.is_none() {
             return Ok(());
         }
+        let kind = component.kind();
+        let heard = bound.head.as_ref().is_some_and(|head| matches!(head.spec(), HeadSpec::Ctc { .. }));
         let widths = match kind {
             ComponentKind::Backbone => {
                 let config = self.language()?;
@@ -53,6 +55,12 @@ impl Engine {
             }
             ComponentKind::Encoder(Modality::TEXT) => {
                 HeadWidths { embedding: self.text()?.encoder().dim(), states: None }
+            }
+            // A recogniser need not have an embedding, so its component may be no encoder.
+            ComponentKind::Encoder(Modality::SPEECH)
+                if heard && settings.is_none() && family(component.entry())?.is_some() =>
+            {
+                HeadWidths { embedding: 0, states: self.recognizer()?.state_width() }
             }
             ComponentKind::Encoder(modality) => {
                 let model = self.encoder(modality)?;

@@ -223,7 +223,7 @@ impl Engine {
             return Err(Error::adapter(alias, format!("made for '{name}', a speech generator; none acts on these")));
         }
         let mut bound = self.with_base(component, |base| bind(&package, &Base { fingerprint, ..base }))?;
-        self.fit(alias, &package, component.kind(), &mut bound)?;
+        self.fit(alias, &package, component, &mut bound)?;
         self.adapters.install(alias, package, bound, policy)
     }
 

@@ -72,7 +72,7 @@ impl TextModel {
                 .collect::<Result<Vec<_>>>()?;
             embeddings.extend(self.encoder.embed(&tokens, deltas)?);
         }
-        embeddings.iter().try_for_each(|embedding| self.part.check_finite(embedding))?;
+        embeddings.iter().try_for_each(|embedding| self.part.check_finite("an embedding", embedding))?;
         Ok(embeddings)
     }
 }

@@ -69,15 +69,15 @@ impl Part {
         Ok(Some(&adapter.bound.deltas))
     }
 
-    /// Succeeds when a result is finite: damaged weights show there, and nothing compares with NaN.
+    /// Succeeds when `what`, a result, is finite: damaged weights show there, and nothing compares with NaN.
     ///
     /// # Errors
     /// [`Error::Malformed`] naming the component and the value.
-    pub(crate) fn check_finite(&self, values: &[f32]) -> Result<()> {
+    pub(crate) fn check_finite(&self, what: &str, values: &[f32]) -> Result<()> {
         match values.iter().position(|value| !value.is_finite()) {
             None => Ok(()),
             Some(at) => {
-                let reason = format!("they make an embedding whose value {at} is {}; verify the files", values[at]);
+                let reason = format!("they make {what} whose value {at} is {}; verify the files", values[at]);
                 Err(Error::malformed(format!("component '{}'", self.name), "weights", reason))
             }
         }

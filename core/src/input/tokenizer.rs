@@ -190,7 +190,11 @@ impl Tokenizer {
             Error::argument("max_tokens", format!("{max_tokens}, but {around} special tokens surround a text"))
         })?;
         let mut ids = prefix.to_vec();
-        ids.extend(self.ids(text, special, None)?.into_iter().take(room));
+        let own = self.ids(text, special, None)?;
+        if own.len() > room {
+            log::warn!("a text of {} tokens is cut to {room}", own.len());
+        }
+        ids.extend(own.into_iter().take(room));
         ids.extend_from_slice(suffix);
         Ok(ids)
     }

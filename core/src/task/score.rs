@@ -25,7 +25,8 @@ impl LanguageModel {
     ///
     /// # Errors
     /// [`Error::ContextFull`] for texts longer than the window, [`Error::Argument`] for no or unknown ids,
-    /// [`Error::Adapter`] for an adapter of another component, or `visit`'s own.
+    /// [`Error::Adapter`] for an adapter of another component, [`Error::Malformed`] for weights that make logits which are
+    /// not finite, or `visit`'s own.
     pub fn score(
         &self,
         tokens: &[u32],
@@ -47,6 +48,7 @@ impl LanguageModel {
             let rows = token_rows(ids, start, deltas, |_| Want::Logits);
             let logits = self.backbone().forward(&rows, &mut [&mut cache], &mut work)?;
             for (i, row) in logits.chunks_exact(self.backbone().config().vocab_size).enumerate() {
+                self.part().check_finite("logits", row)?;
                 visit(start + i, row)?;
             }
         }

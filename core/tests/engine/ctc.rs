@@ -14,7 +14,7 @@ use loam::quant::Deltas;
 use loam::weights::Safetensors;
 use serde_json::{Value, json};
 
-use crate::fixture::{floats, max_difference, path};
+use crate::fixture::{adapter_with, floats, max_difference, path, read_tensors, write_tensors};
 
 const TOLERANCE: f32 = 1e-4;
 const MODELS: [&str; 2] = ["wav2vec2-base", "wav2vec2-large"];
@@ -439,6 +439,42 @@ fn an_adapter_may_bring_the_head() {
         }
     }
     assert!(wanted.trim().len() > 10, "'{wanted}'");
+}
+
+/// A tower that only hears has no projection into a shared space: it is no encoder, yet an adapter's head fits its states.
+#[test]
+fn an_adapter_brings_the_head_of_a_tower_without_a_projection() {
+    let (from, bare) = (dir("tower-speech"), tempfile::tempdir().expect("directory"));
+    let mut config = read(&from.join("config.json"));
+    config["ctc"]["vocabulary"] = json!([]);
+    std::fs::write(bare.path().join("config.json"), config.to_string()).expect("written");
+    let mut tensors = read_tensors(&from.join("model.safetensors"));
+    // The last norm is part of the way into the shared space.
+    tensors.retain(|(name, ..)| !["projection", "norm.", "ctc_head"].iter().any(|part| name.starts_with(part)));
+    write_tensors(&bare.path().join("model.safetensors"), &tensors);
+
+    let head = json!({"kind": "ctc", "vocabulary": ["", "|", "x", "y", "z"], "blank": 0});
+    let task = json!({"path": "encoder", "component": "speech", "task": "transcribe", "head": head});
+    let adapter = |width: usize| {
+        let dir = adapter_with(&path("peft/tower-speech-r2"), &task, |tensors| {
+            tensors.retain(|(name, ..)| name.contains("stages.0."));
+            let weight = (0..5 * width).map(|i| ((i * 37 % 11) as f32 - 5.0) / 5.0).collect();
+            tensors.push(("base_model.model.lm_head.weight".into(), vec![5, width], weight));
+            tensors.push(("base_model.model.lm_head.bias".into(), vec![5], vec![0.1, -0.1, 0.0, 0.2, 0.0]));
+        });
+        let file = dir.path().join("adapter_config.json");
+        let mut config = read(&file);
+        config["target_modules"] = json!(["stages.0"]);
+        std::fs::write(file, config.to_string()).expect("written");
+        dir
+    };
+    let engine = Engine::open(bare.path()).expect("engine");
+    let fitting = engine.install("letters", adapter(14).path(), InstallPolicy::Create).expect("installed");
+    let listener = engine.recognizer().expect("recogniser").listen(&ListenOptions::default(), Some(fitting));
+    let text = joined(&hear(&mut *listener.expect("listener"), &expected("tower-speech", "sound").repeat(3), 4_000));
+    assert!(text.chars().count() > 3 && text.chars().all(|c| " xyz".contains(c)), "'{text}'");
+    let refused = engine.install("wide", adapter(15).path(), InstallPolicy::Create).expect_err("too wide").to_string();
+    assert!(refused.contains("[5, 15]") && refused.contains("14"), "{refused}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod backbone;
 mod classifiers;
 mod classify;
 mod ctc;
+mod damaged;
 mod encoder;
 mod every_tower;
 mod fixture;

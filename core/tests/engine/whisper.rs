@@ -83,11 +83,14 @@ fn states_and_logits_are_those_of_transformers() {
                 rows.extend_from_slice(&states[..network.config().width()]);
             }
             worst[1] = worst[1].max(max_difference(&decoding.logits(&rows), expected));
-            // A branch of a hypothesis goes on from it.
+            // A branch of a hypothesis goes on from it, and what is forgotten beside it does not matter.
             let mut branch = Hypothesis::default();
             decoding.feed(&mut [(&mut branch, &fed[..5])]).expect("fed");
             let mut copy = branch.clone();
             decoding.feed(&mut [(&mut branch, &[1, 2, 3])]).expect("fed");
+            assert!(decoding.tokens() > 2 * fed.len());
+            decoding.retain(&mut [&mut copy]);
+            assert_eq!((decoding.tokens(), copy.len()), (5, 5));
             let rest = decoding.feed(&mut [(&mut copy, &fed[5..])]).expect("fed");
             worst[1] = worst[1].max(max_difference(&decoding.logits(&rest), &expected[5 * vocabulary..]));
         }

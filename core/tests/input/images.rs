@@ -80,10 +80,11 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 #[test]
 fn a_fifty_megapixel_picture_is_refused_by_its_header() {
-    for (width, height) in [(10_000, 5_000), (60_000, 60_000), (u32::MAX >> 1, 1), (0, 5)] {
+    for (width, height) in [(10_000, 5_000), (60_000, 60_000), (u32::MAX >> 1, 1)] {
         let refused = Image::decode(&png_header(width, height)).expect_err("refused");
-        assert!(matches!(refused, Error::Malformed { .. }), "{refused}");
+        assert!(matches!(refused, Error::Argument { name: "image", .. }), "{refused}");
     }
+    assert!(matches!(Image::decode(&png_header(0, 5)), Err(Error::Malformed { .. })));
     let refused = Image::decode(&png_header(10_000, 5_000)).expect_err("refused").to_string();
     assert!(refused.contains("10000 x 5000"), "{refused}");
 }

@@ -90,6 +90,9 @@ pub trait Recognizer: std::fmt::Debug + Send + Sync {
     /// The layers that adapters may act on.
     fn linears(&self) -> &LinearTable;
 
+    /// Values of the states that an adapter's CTC head reads, `None` where it reads none.
+    fn state_width(&self) -> Option<usize>;
+
     /// Languages that it can be told to expect, by code; empty where there is no choice.
     fn languages(&self) -> Vec<String>;
 

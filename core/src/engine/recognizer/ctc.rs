@@ -61,6 +61,10 @@ impl Recognizer for CtcRecognizer {
         self.network.linears()
     }
 
+    fn state_width(&self) -> Option<usize> {
+        Some(self.network.width())
+    }
+
     fn languages(&self) -> Vec<String> {
         Vec::new()
     }

@@ -35,6 +35,10 @@ impl CtcNetwork for Ear {
         samples.checked_sub(REACH).map_or(0, |rest| rest / HOP + 1)
     }
 
+    fn width(&self) -> usize {
+        TOKENS.len()
+    }
+
     fn head(&self) -> Option<&CtcHead> {
         Some(&self.head)
     }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use super::limits::ImageLimits;
 use super::picture::Image;
@@ -24,8 +24,8 @@ impl Image {
     /// animation the first frame is read.
     ///
     /// # Errors
-    /// [`Error::Malformed`] naming the format, for damaged or truncated data, or a picture above the limits;
-    /// [`Error::Unsupported`] for another format of pictures. A JPEG without an end marker counts as truncated.
+    /// [`Error::Malformed`] naming the format, for damaged or truncated data; [`Error::Argument`] for a picture above the
+    /// limits; [`Error::Unsupported`] for another format of pictures. A JPEG without an end marker counts as truncated.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         Self::decode_within(bytes, &ImageLimits::default())
     }
@@ -59,35 +59,59 @@ fn decode(what: &str, bytes: &[u8], limits: &ImageLimits) -> Result<Image> {
         Err(_) => return Err(Error::malformed(what, "PNG, JPEG or WebP", "the first bytes are of no picture format")),
     };
     // The decoders are libraries that read hostile bytes; one that gives up in the middle must not end the app.
-    match catch_unwind(AssertUnwindSafe(|| pixels(bytes, format, limits))) {
-        Ok(result) => result.map_err(|reason| Error::malformed(what, name, reason)),
-        Err(_) => Err(Error::malformed(what, name, "the decoder failed on it")),
-    }
+    let source = Source { what, bytes, format, name };
+    catch_unwind(AssertUnwindSafe(|| source.pixels(limits)))
+        .unwrap_or_else(|_| Err(source.malformed("the decoder failed on it")))
 }
 
-fn pixels(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Result<Image, String> {
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(limits.decoder());
-    let mut decoder = reader.into_decoder().map_err(|e| e.to_string())?;
-    let (width, height) = decoder.dimensions();
-    if !limits.admit(width, height) {
-        let ImageLimits { pixels, side } = limits;
-        return Err(format!("{width} x {height} pixels, expected 1 to {pixels} and sides to {side}"));
+/// A picture's file.
+struct Source<'a> {
+    what: &'a str,
+    bytes: &'a [u8],
+    format: ImageFormat,
+    name: &'static str,
+}
+
+impl Source<'_> {
+    fn malformed(&self, reason: impl ToString) -> Error {
+        Error::malformed(self.what, self.name, reason)
     }
-    if decoder.total_bytes() > limits.decoded_bytes() {
-        return Err(format!("{width} x {height} pixels take {} bytes", decoder.total_bytes()));
+
+    /// What the decoder says: a library that takes more memory than its picture may have is no damage.
+    fn refused(&self, error: &ImageError) -> Error {
+        match error {
+            ImageError::Limits(_) => Error::argument("image", format!("{}: {error}", self.what)),
+            _ => self.malformed(error),
+        }
     }
-    match format {
-        ImageFormat::Jpeg if !jpeg_is_whole(bytes) => return Err("truncated: there is no end marker".to_owned()),
-        ImageFormat::WebP if !webp_is_whole(bytes) => return Err("truncated: shorter than its header says".to_owned()),
-        // The decoder of PNG, and that of lossless WebP, look for missing data themselves.
-        _ => {}
+
+    fn pixels(&self, limits: &ImageLimits) -> Result<Image> {
+        let &Self { bytes, format, .. } = self;
+        let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+        reader.limits(limits.decoder());
+        let mut decoder = reader.into_decoder().map_err(|e| self.refused(&e))?;
+        let (width, height) = decoder.dimensions();
+        limits.admit(self.what, width, height)?;
+        if decoder.total_bytes() > limits.decoded_bytes() {
+            let reason = format!("{}: {width} x {height} pixels take {} bytes", self.what, decoder.total_bytes());
+            return Err(Error::argument("image", reason));
+        }
+        match format {
+            ImageFormat::Jpeg if !jpeg_is_whole(bytes) => {
+                return Err(self.malformed("truncated: there is no end marker"));
+            }
+            ImageFormat::WebP if !webp_is_whole(bytes) => {
+                return Err(self.malformed("truncated: shorter than its header says"));
+            }
+            // The decoder of PNG, and that of lossless WebP, look for missing data themselves.
+            _ => {}
+        }
+        // A damaged EXIF block does not make the pixels unreadable; as other viewers do, it is ignored.
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| self.refused(&e))?;
+        picture.apply_orientation(orientation);
+        let rgb = picture.into_rgb8();
+        let (width, height) = (rgb.width() as usize, rgb.height() as usize);
+        Ok(Image::from_rgb(rgb.into_raw(), width, height))
     }
-    // A damaged EXIF block does not make the pixels unreadable; as other viewers do, it is ignored.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
-    picture.apply_orientation(orientation);
-    let rgb = picture.into_rgb8();
-    let (width, height) = (rgb.width() as usize, rgb.height() as usize);
-    Ok(Image::from_rgb(rgb.into_raw(), width, height))
 }

@@ -2,6 +2,8 @@
 
 use image::Limits;
 
+use crate::error::{Error, Result};
+
 /// Largest picture that is decoded unless the caller says otherwise: beyond the cameras of phones, and 144 MB as RGB.
 pub const MAX_PIXELS: u64 = 48_000_000;
 /// Largest side, and the format's own limit for JPEG: a picture of one row is no picture.
@@ -34,10 +36,18 @@ impl ImageLimits {
         self.pixels.saturating_mul(MAX_PIXEL_BYTES)
     }
 
-    /// Whether a picture of that size may be decoded.
-    pub(super) fn admit(&self, width: u32, height: u32) -> bool {
+    /// Succeeds for a picture whose size may be decoded.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] naming both sizes.
+    pub(super) fn admit(&self, what: &str, width: u32, height: u32) -> Result<()> {
         let count = u64::from(width) * u64::from(height);
-        (1..=self.pixels).contains(&count) && width.max(height) <= self.side
+        if (1..=self.pixels).contains(&count) && width.max(height) <= self.side {
+            return Ok(());
+        }
+        let Self { pixels, side } = self;
+        let reason = format!("{what}: {width} x {height} pixels, expected 1 to {pixels} and sides to {side}");
+        Err(Error::argument("image", reason))
     }
 
     /// The same bounds for the decoder's own buffers.

@@ -3,12 +3,17 @@
 //! The search is that of transformers: twice as many continuations as beams are looked at in each step, of which those that
 //! end are set aside when they are among the best, by their log probability per token. It goes on until no hypothesis that
 //! still grows is better than the worst one set aside. Log probabilities are those before the rules, as there.
+//!
+//! Tokens of beams that died are forgotten every few steps, so that a window's memory is that of its living beams.
 
 use super::rules::Rules;
 use super::search::{Begin, Found};
 use crate::error::Result;
 use crate::model::ops::log_sum_exp;
 use crate::model::recognizer::whisper::{Hypothesis, WhisperDecoding};
+
+/// Steps between two clearings: a beam's dead tokens are few beside the hundreds that it may live for.
+const CLEARING: usize = 16;
 
 #[derive(Debug)]
 struct Beam {
@@ -69,6 +74,10 @@ pub(super) fn search(
             break;
         }
         beams = next;
+        if searched % CLEARING == 0 {
+            let mut living: Vec<&mut Hypothesis> = beams.iter_mut().map(|beam| &mut beam.hypothesis).collect();
+            decoding.retain(&mut living);
+        }
         let fed: Vec<u32> = beams.iter().filter_map(|beam| beam.tokens.last().copied()).collect();
         let mut feeds: Vec<(&mut Hypothesis, &[u32])> = beams
             .iter_mut()

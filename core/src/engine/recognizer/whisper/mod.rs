@@ -168,6 +168,10 @@ impl Recognizer for WhisperRecognizer {
         self.network.linears()
     }
 
+    fn state_width(&self) -> Option<usize> {
+        None
+    }
+
     fn languages(&self) -> Vec<String> {
         self.vocabulary.languages.iter().map(|(code, _)| code.clone()).collect()
     }

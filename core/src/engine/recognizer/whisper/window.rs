@@ -99,6 +99,8 @@ impl WhisperRecognizer {
         };
         let beams = if ask.effort == Effort::Full { ask.options.beams() } else { 1 };
         let attempts = temperatures.iter().zip(0u64..).map(|(&temperature, index)| {
+            // What the language was detected with, and what earlier attempts said.
+            decoding.retain(&mut [&mut hypothesis]);
             let begin = Begin { hypothesis: hypothesis.clone(), logits: &logits, forced, limit };
             let found = if temperature > 0.0 || beams == 1 {
                 let seed = ask.seed.wrapping_add(index << 56);

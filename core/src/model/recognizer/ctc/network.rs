@@ -21,6 +21,9 @@ pub trait CtcNetwork: std::fmt::Debug + Send + Sync {
     /// Frames of so many samples.
     fn frames(&self, samples: usize) -> usize;
 
+    /// Values of a state.
+    fn width(&self) -> usize;
+
     /// The checkpoint's own head; without one, an adapter has to bring it.
     fn head(&self) -> Option<&CtcHead>;
 

@@ -78,6 +78,10 @@ impl CtcNetwork for TowerCtc {
         if grid.width == 0 { 0 } else { self.tower.trunk.output(grid).map_or(0, |grid| grid.width) }
     }
 
+    fn width(&self) -> usize {
+        self.tower.trunk.state_width()
+    }
+
     fn head(&self) -> Option<&CtcHead> {
         self.head.as_ref()
     }

@@ -70,6 +70,10 @@ impl CtcNetwork for Wav2Vec2Ctc {
         self.network.frames(samples)
     }
 
+    fn width(&self) -> usize {
+        self.network.width()
+    }
+
     fn head(&self) -> Option<&CtcHead> {
         self.head.as_ref()
     }

@@ -116,6 +116,18 @@ impl WhisperDecoding<'_> {
         rayon::scope(|_| model.decoder.forward(memory, tree, feeds, *deltas))
     }
 
+    /// Forgets every token that is in none of `hypotheses`, which stay valid; others do not, apart from a beginning that
+    /// they share with one of these when no older token was forgotten. Bounds the memory of a search.
+    pub fn retain(&mut self, hypotheses: &mut [&mut Hypothesis]) {
+        self.tree.retain(hypotheses);
+    }
+
+    /// Tokens that are remembered: two values per width and block each, f32.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.tree.len()
+    }
+
     /// Logits `[rows, vocabulary]` of what follows hidden states `[rows, width]`.
     ///
     /// # Panics

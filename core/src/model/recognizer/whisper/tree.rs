@@ -1,8 +1,8 @@
 //! Keys and values of the decoder's tokens, shared by all hypotheses of a window.
 //!
 //! Hypotheses are paths in a tree of tokens: those that a beam search branches off one another share their beginning, and
-//! to reorder them moves no keys. A token stays until the window is done, so the tree holds at most the tokens that were
-//! fed: hypotheses times positions.
+//! to reorder them moves no keys. A token stays until the searcher names the hypotheses that are left: the others' tokens
+//! are dropped then.
 
 use rayon::prelude::*;
 
@@ -46,6 +46,26 @@ impl TokenTree {
     /// Tokens in the tree, before any layer of the next pass has added its own.
     pub(super) fn len(&self) -> usize {
         self.keys.last().map_or(0, |keys| keys.len() / self.heads.width())
+    }
+
+    /// Drops all tokens that none of `hypotheses` has, and numbers the others anew, in their order: hypotheses that are not
+    /// named are invalid then, except for a beginning that a named one shares and that nothing was dropped before.
+    pub(super) fn retain(&mut self, hypotheses: &mut [&mut Hypothesis]) {
+        let mut kept: Vec<u32> = hypotheses.iter().flat_map(|hypothesis| hypothesis.slots.iter().copied()).collect();
+        kept.sort_unstable();
+        kept.dedup();
+        let width = self.heads.width();
+        for values in self.keys.iter_mut().chain(&mut self.values) {
+            for (to, &from) in kept.iter().enumerate() {
+                let from = from as usize * width;
+                values.copy_within(from..from + width, to * width);
+            }
+            values.truncate(kept.len() * width);
+        }
+        for slot in hypotheses.iter_mut().flat_map(|hypothesis| &mut hypothesis.slots) {
+            let place = kept.binary_search(slot).expect("invariant: all of them are kept");
+            *slot = u32::try_from(place).expect("invariant: no more than before");
+        }
     }
 
     /// Adds the keys and values of a pass to one layer.
