@@ -64,7 +64,12 @@ pub fn run(args: &ChatArgs, home: &Home, console: &Console) -> anyhow::Result<()
     }
 }
 
-fn one_answer(chat: &mut Chat<'_>, prompt: &str, options: &GenerateOptions, console: &Console) -> anyhow::Result<()> {
+fn one_answer(
+    chat: &mut Chat<&Engine>,
+    prompt: &str,
+    options: &GenerateOptions,
+    console: &Console,
+) -> anyhow::Result<()> {
     let streamed = stream(console, |sink| chat.respond(prompt, options, sink))?;
     streamed.show(console)?;
     Ok(check_interrupted(&streamed.stats)?)
@@ -80,7 +85,7 @@ struct Scene<'a> {
 
 fn conversation(
     scene: &Scene<'_>,
-    chat: &mut Chat<'_>,
+    chat: &mut Chat<&Engine>,
     options: &GenerateOptions,
     console: &Console,
 ) -> anyhow::Result<()> {
@@ -135,12 +140,12 @@ fn read_line(lines: &[String]) -> rustyline::Result<String> {
     editor.readline("> ")
 }
 
-fn answer(chat: &mut Chat<'_>, line: &str, options: &GenerateOptions, console: &Console) -> anyhow::Result<()> {
+fn answer(chat: &mut Chat<&Engine>, line: &str, options: &GenerateOptions, console: &Console) -> anyhow::Result<()> {
     let streamed = stream(console, |sink| chat.respond(line, options, sink))?;
     Ok(streamed.show(console)?)
 }
 
-fn obey(command: &str, scene: &Scene<'_>, chat: &mut Chat<'_>, console: &Console) -> anyhow::Result<()> {
+fn obey(command: &str, scene: &Scene<'_>, chat: &mut Chat<&Engine>, console: &Console) -> anyhow::Result<()> {
     let Scene { engine, home, system } = scene;
     let (verb, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
     match (verb, rest.trim()) {

@@ -100,7 +100,7 @@ fn title(console: &Console, text: &str) -> anyhow::Result<()> {
     say(console, format!("\n== {text}"))
 }
 
-fn ask(chat: &mut Chat<'_>, question: &str, console: &Console) -> anyhow::Result<()> {
+fn ask(chat: &mut Chat<&Engine>, question: &str, console: &Console) -> anyhow::Result<()> {
     say(console, format!("> {question}"))?;
     let options = GenerateOptions { max_tokens: 96, ..GenerateOptions::default() };
     let streamed = stream(console, |sink| chat.respond(question, &options, sink))?;

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::DecimalBytes;
-use loam::foundation::{ComponentKind, ComponentRecord, FileRecord, Foundation, MANIFEST, Manifest};
+use loam::foundation::{
+    ComponentKind, ComponentRecord, FileRecord, Foundation, MANIFEST, MANIFEST_DIGEST, Manifest, manifest_digest,
+};
 use loam::model::Modality;
 use loam::model::encoder::open_with;
 use loam::weights::{Checkpoint, QUANTIZED, Quantization, QuantizedTensors, is_named_as_weights, quantize};
@@ -56,6 +58,7 @@ pub fn run(args: &BuildArgs, home: &Home, console: &Console) -> anyhow::Result<(
     let manifest = Manifest { schema: SCHEMA, id: recipe.id.clone(), version: recipe.version.clone(), components };
     let mut text = serde_json::to_string_pretty(&manifest)?;
     text.push('\n');
+    write_new(&staging.path().join(MANIFEST_DIGEST), manifest_digest(text.as_bytes()).as_bytes())?;
     write_new(&staging.path().join(MANIFEST), text.as_bytes())?;
     // The engine has the last word: a foundation that it cannot open or run is not installed.
     for component in Foundation::open(staging.path())?.components() {

@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use loam::foundation::{MANIFEST_DIGEST, manifest_digest};
+
 use super::manifest::{Foundation, locate};
 use super::recipe::{MANIFEST, Recipe};
 use super::supply::Fetched;
@@ -41,7 +43,9 @@ pub fn assemble(
         progress.done();
     }
     let foundation = Foundation::of(recipe);
-    write_new(&staging.path().join(MANIFEST), foundation.to_json().as_bytes())?;
+    let manifest = foundation.to_json();
+    write_new(&staging.path().join(MANIFEST_DIGEST), manifest_digest(manifest.as_bytes()).as_bytes())?;
+    write_new(&staging.path().join(MANIFEST), manifest.as_bytes())?;
     staging.commit()?;
     Ok(foundation)
 }

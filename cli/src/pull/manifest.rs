@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use loam::foundation::{Preprocessing, Wiring};
+use loam::foundation::{Preprocessing, Wiring, check_manifest};
 use serde::{Deserialize, Serialize};
 
 use super::recipe::{MANIFEST, Recipe};
@@ -182,6 +182,7 @@ impl Foundation {
         if found != *self {
             return Err(missing(format!("its {MANIFEST} differs from the recipe")));
         }
+        check_manifest(directory).map_err(|e| missing(e.to_string()))?;
         for file in self.files() {
             let path = locate(directory, &file.path);
             let size = std::fs::metadata(&path).map_err(|e| missing(format!("{}: {e}", file.path)))?.len();

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 
-use loam::foundation::{Preprocessing, Wiring};
+use loam::foundation::{MANIFEST_DIGEST, Preprocessing, Wiring};
 use loam::weights::Quantization;
 use serde::Deserialize;
 use url::Url;
@@ -295,7 +295,7 @@ impl Recipe {
             return Err("it has no component".to_owned());
         }
         // File systems of phones and desktops fold case, so names must differ in more than that.
-        let mut paths = BTreeSet::from([MANIFEST.to_owned()]);
+        let mut paths = BTreeSet::from([MANIFEST, MANIFEST_DIGEST].map(str::to_owned));
         let mut components = BTreeSet::new();
         for component in &self.components {
             if !names.contains(&component.source) {

@@ -93,7 +93,7 @@ fn directories_and_files_become_a_foundation() {
     assert!(report["components"][1]["tensors"]["quantized"].as_u64() > Some(10), "{report}");
 
     let built = fixture.path("built");
-    assert_eq!(names(&built), ["backbone", "foundation.json", "image", "imu"]);
+    assert_eq!(names(&built), ["backbone", "foundation.json", "foundation.json.sha256", "image", "imu"]);
     assert_eq!(names(&built.join("image")), ["config.json", "pytorch_model.bin"]);
     assert_eq!(names(&built.join("imu")), ["config.json", "model.gguf"]);
     assert_eq!(names(&built.join("backbone")), ["model.gguf"]);
@@ -139,6 +139,19 @@ fn verify_names_what_is_not_as_it_was() {
         flipped[at] ^= 1;
         fs::write(&weights, &flipped).expect("written");
         refused(9, "imu/model.gguf");
+    }
+    fs::write(&weights, &whole).expect("written");
+    // Also of the manifest, whatever the byte is for, and of its digest.
+    for name in ["built/foundation.json", "built/foundation.json.sha256"] {
+        let listed = fixture.path(name);
+        let manifest = read(&listed);
+        for at in (0..manifest.len()).step_by(97) {
+            let mut flipped = manifest.clone();
+            flipped[at] ^= 1;
+            fs::write(&listed, &flipped).expect("written");
+            refused(9, "foundation.json: sha256");
+        }
+        fs::write(&listed, &manifest).expect("written");
     }
     fs::write(&weights, &whole[..whole.len() - 1]).expect("written");
     refused(4, "imu/model.gguf");

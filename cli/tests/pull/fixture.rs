@@ -182,7 +182,7 @@ impl Fixture {
             serde_json::from_slice(&read(&self.installed().join("foundation.json"))).expect("JSON");
         assert_eq!(manifest["id"], "tiny");
         assert_eq!(manifest["components"][0]["files"][0]["sha256"], sha256(&weights()));
-        assert_eq!(names(&self.installed()), ["foundation.json", "text"]);
+        assert_eq!(names(&self.installed()), ["foundation.json", "foundation.json.sha256", "text"]);
         assert_eq!(names(&self.home().join("foundations")), ["tiny"]);
     }
 

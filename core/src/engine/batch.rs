@@ -118,6 +118,9 @@ impl<'m, 's> Batch<'m, 's> {
 
     /// One forward pass; false when every request has ended.
     fn step(&mut self) -> Result<bool> {
+        for slot in self.slots.iter_mut().filter(|slot| slot.reason.is_none() && slot.sink.is_stopped()) {
+            slot.reason = Some(FinishReason::Stopped);
+        }
         let mut room = PREFILL_CHUNK;
         let mut rows = Vec::new();
         let mut caches = Vec::new();

@@ -76,6 +76,12 @@ pub trait Sink {
     /// # Errors
     /// The receiver's own failure.
     fn event(&mut self, event: Event<'_>) -> Result<ControlFlow<()>>;
+
+    /// Whether the request is to stop although no event has come yet. Asked before each forward pass, so that a long prompt
+    /// can be given up in its middle.
+    fn is_stopped(&self) -> bool {
+        false
+    }
 }
 
 impl<F: FnMut(Event<'_>) -> Result<ControlFlow<()>>> Sink for F {

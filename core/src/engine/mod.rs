@@ -1,5 +1,6 @@
 //! The engine: one opened foundation, its loaded components and its adapters.
 
+mod app;
 mod batch;
 mod components;
 mod encoder;
@@ -17,9 +18,11 @@ mod text;
 mod trace;
 mod vision_language;
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+pub use app::App;
 pub use batch::{Batch, Finished, PREFILL_CHUNK};
 pub use components::LoadedComponent;
 pub use encoder::EncoderModel;
@@ -39,7 +42,9 @@ pub use text::TextModel;
 pub use trace::{Part, Step, Trace};
 pub use vision_language::{VisionLanguageModel, VisionPrompt};
 
-use crate::adapter::{Adapter, AdapterLimits, AdapterPackage, AdapterRegistry, Base, InstallPolicy, bind};
+use crate::adapter::{
+    Adapter, AdapterLimits, AdapterPackage, AdapterRegistry, Base, BoundAdapter, InstallPolicy, bind,
+};
 use crate::error::{Error, Result};
 use crate::foundation::{ComponentKind, Foundation, Verify};
 use crate::model::Modality;
@@ -62,6 +67,7 @@ pub struct Engine {
     foundation: Foundation,
     components: Components,
     adapters: AdapterRegistry,
+    apps: Mutex<BTreeMap<String, Weak<App>>>,
 }
 
 impl Engine {
@@ -86,7 +92,25 @@ impl Engine {
             foundation,
             components: Components::new(options.component_budget),
             adapters: AdapterRegistry::new(AdapterLimits::default()),
+            apps: Mutex::default(),
         })
+    }
+
+    /// Attaches the app `id`, with adapters of its own. One that is attached already is given again for as long as someone
+    /// holds it.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a name that is empty, longer than 255 bytes or holds other characters than letters, digits,
+    /// `.`, `-` and `_`.
+    pub fn attach(self: &Arc<Self>, id: &str) -> Result<Arc<App>> {
+        let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(app) = apps.get(id).and_then(Weak::upgrade) {
+            return Ok(app);
+        }
+        let app = Arc::new(App::new(Arc::clone(self), id)?);
+        apps.retain(|_, app| app.strong_count() > 0);
+        apps.insert(id.to_owned(), Arc::downgrade(&app));
+        Ok(app)
     }
 
     /// The foundation that is open.
@@ -202,6 +226,12 @@ impl Engine {
     /// # Errors
     /// As [`Engine::install`].
     pub fn install_package(&self, alias: &str, package: AdapterPackage, policy: InstallPolicy) -> Result<Arc<Adapter>> {
+        let bound = self.bind(alias, &package)?;
+        self.adapters.install(alias, package, bound, policy)
+    }
+
+    /// Checks `package` against its component, which is loaded, and binds its tensors to it.
+    fn bind(&self, alias: &str, package: &AdapterPackage) -> Result<BoundAdapter> {
         package.task().check(alias)?;
         let name = &package.task().component;
         let component = self
@@ -222,9 +252,9 @@ impl Engine {
         if component.kind() == ComponentKind::SpeechGenerator {
             return Err(Error::adapter(alias, format!("made for '{name}', a speech generator; none acts on these")));
         }
-        let mut bound = self.with_base(component, |base| bind(&package, &Base { fingerprint, ..base }))?;
-        self.fit(alias, &package, component, &mut bound)?;
-        self.adapters.install(alias, package, bound, policy)
+        let mut bound = self.with_base(component, |base| bind(package, &Base { fingerprint, ..base }))?;
+        self.fit(alias, package, component, &mut bound)?;
+        Ok(bound)
     }
 
     /// Parameters of the layers of a component that adapters may act on. Loads it.

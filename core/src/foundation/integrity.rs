@@ -3,14 +3,45 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+
 use super::Foundation;
-use super::manifest::FileRecord;
+use super::manifest::{FileRecord, MANIFEST, MAX_MANIFEST};
 use crate::error::{Error, Result};
-use crate::weights::sha256_file_with;
+use crate::weights::{read_bounded, sha256_file_with};
+
+/// Name of the file beside a manifest that holds the manifest's own digest, in the form of `sha256sum`.
+pub const MANIFEST_DIGEST: &str = "foundation.json.sha256";
 
 const FORMAT: &str = "foundation";
 /// Files below a component's directory, listed or not.
 const MAX_WALKED: usize = 1 << 16;
+
+/// Content of [`MANIFEST_DIGEST`] beside a manifest of these bytes.
+#[must_use]
+pub fn manifest_digest(manifest: &[u8]) -> String {
+    format!("{:x}  {MANIFEST}\n", Sha256::digest(manifest))
+}
+
+/// Compares the manifest in `root` with the digest beside it. Where there is none, as beside one that was written by hand,
+/// there is nothing to compare.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::Digest`] when either was changed.
+pub fn check_manifest(root: &Path) -> Result<()> {
+    let beside = root.join(MANIFEST_DIGEST);
+    if !beside.exists() {
+        return Ok(());
+    }
+    let path = root.join(MANIFEST);
+    let found = manifest_digest(&read_bounded(&path, MAX_MANIFEST)?);
+    let expected = read_bounded(&beside, found.len() as u64)?;
+    if expected == found.as_bytes() {
+        return Ok(());
+    }
+    let digest = |line: &[u8]| String::from_utf8_lossy(&line[..line.len().min(64)]).escape_debug().to_string();
+    Err(Error::Digest { path, found: digest(found.as_bytes()), expected: digest(&expected) })
+}
 
 /// How closely files are looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use crate::weights::read_bounded;
 /// File name of the manifest within a foundation's directory.
 pub const MANIFEST: &str = "foundation.json";
 const FORMAT: &str = "foundation.json";
-const MAX_MANIFEST: u64 = 4 << 20;
+pub(super) const MAX_MANIFEST: u64 = 4 << 20;
 const MAX_COMPONENTS: usize = 64;
 const MAX_FILES: usize = 4096;
 const MAX_NAME: usize = 64;

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub use integrity::Verify;
+pub use integrity::{MANIFEST_DIGEST, Verify, check_manifest, manifest_digest};
 pub use manifest::{ComponentKind, ComponentRecord, FileRecord, MANIFEST, Manifest, Preprocessing};
 pub use wiring::Wiring;
 
@@ -178,11 +178,11 @@ pub struct Foundation {
 }
 
 impl Foundation {
-    /// Opens a foundation directory, a GGUF file or a Hugging Face directory. Reads the manifest, and asks for the sizes of
-    /// the files that it lists.
+    /// Opens a foundation directory, a GGUF file or a Hugging Face directory. Reads the manifest, compares it with the digest
+    /// beside it, and asks for the sizes of the files that it lists.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Malformed`] or [`Error::Unsupported`]; as [`Foundation::verify`] by [`Verify::Sizes`].
+    /// [`Error::Io`], [`Error::Malformed`] or [`Error::Unsupported`]; as [`check_manifest`] and as [`Foundation::verify`] by [`Verify::Sizes`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let manifest = path.join(MANIFEST);
@@ -190,6 +190,7 @@ impl Foundation {
     }
 
     fn from_manifest(root: &Path, path: &Path) -> Result<Self> {
+        check_manifest(root)?;
         let manifest = Manifest::read(path)?;
         let components = manifest
             .components

@@ -1,5 +1,6 @@
 //! A conversation: history, and the key-value cache that carries over from turn to turn.
 
+use std::ops::{ControlFlow, Deref};
 use std::sync::Arc;
 
 use crate::adapter::{Adapter, Generation};
@@ -8,10 +9,11 @@ use crate::error::Result;
 use crate::input::{Message, Position, Role};
 use crate::model::KvCache;
 
-/// A conversation with the language model. Each turn computes only what the last one did not.
+/// A conversation with the language model. Each turn computes only what the last one did not. `E` is a reference to the
+/// engine, or an `Arc` of it for a conversation that goes from thread to thread.
 #[derive(Debug)]
-pub struct Chat<'e> {
-    engine: &'e Engine,
+pub struct Chat<E> {
+    engine: E,
     messages: Vec<Message>,
     adapter: Option<Arc<Adapter>>,
     context: Option<Context>,
@@ -25,10 +27,10 @@ struct Context {
     adapter: Option<Generation>,
 }
 
-impl<'e> Chat<'e> {
+impl<E: Deref<Target = Engine>> Chat<E> {
     /// A conversation that opens with `instructions` as its system message, if given.
     #[must_use]
-    pub fn new(engine: &'e Engine, instructions: Option<&str>) -> Self {
+    pub fn new(engine: E, instructions: Option<&str>) -> Self {
         let messages = instructions.map(Message::system).into_iter().collect();
         Self { engine, messages, adapter: None, context: None }
     }
@@ -90,14 +92,27 @@ impl<'e> Chat<'e> {
             cache.truncate(shared);
             request.cache = Some(cache);
         }
-        let mut tee = |event: Event<'_>| {
-            if let Event::Text(text) = event {
-                answer.push_str(text);
-            }
-            sink.event(event)
-        };
-        let finished = self.engine.generate(request, &mut tee)?;
+        let finished = self.engine.generate(request, &mut Tee { answer, sink })?;
         self.context = Some(Context { sequence: finished.sequence, cache: finished.cache, adapter: generation });
         Ok(finished.stats)
+    }
+}
+
+/// Keeps the answer on its way to the receiver.
+struct Tee<'a> {
+    answer: &'a mut String,
+    sink: &'a mut dyn Sink,
+}
+
+impl Sink for Tee<'_> {
+    fn event(&mut self, event: Event<'_>) -> Result<ControlFlow<()>> {
+        if let Event::Text(text) = event {
+            self.answer.push_str(text);
+        }
+        self.sink.event(event)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.sink.is_stopped()
     }
 }

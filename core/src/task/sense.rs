@@ -1,5 +1,7 @@
 //! What motion means: one window, or a running sensor window by window.
 
+use std::ops::Deref;
+
 use serde::Serialize;
 
 use super::classify::{Classification, ClassifyOptions};
@@ -21,10 +23,11 @@ pub struct Sensed {
     pub classification: Classification,
 }
 
-/// A running sensor. Holds the samples of one window and what was pushed since.
+/// A running sensor. Holds the samples of one window and what was pushed since. `E` is a reference to the engine, or an
+/// `Arc` of it for a sensor that goes from thread to thread.
 #[derive(Debug)]
-pub struct Sensor<'e> {
-    engine: &'e Engine,
+pub struct Sensor<E> {
+    engine: E,
     options: ClassifyOptions,
     repair: Repair,
     stream: ImuStream,
@@ -67,14 +70,30 @@ impl Engine {
         })
     }
 
+    /// Begins to classify what a sensor gives; as [`Sensor::new`].
+    ///
+    /// # Errors
+    /// As [`Sensor::new`].
+    pub fn sensor(
+        &self,
+        source: ImuSource,
+        repair: Repair,
+        hop: f64,
+        options: ClassifyOptions,
+    ) -> Result<Sensor<&Self>> {
+        Sensor::new(self, source, repair, hop, options)
+    }
+}
+
+impl<E: Deref<Target = Engine>> Sensor<E> {
     /// Begins to classify what a sensor gives, a window every `hop` seconds; windows have the length that the IMU encoder
     /// reads. The encoder is loaded here.
     ///
     /// # Errors
     /// [`Error::MissingComponent`] without an IMU encoder; [`Error::Unsupported`] for one that does not say what a window
     /// is; [`Error::Argument`] for a hop that is not above 0 and at most a window's length, or a source out of range.
-    pub fn sensor(&self, source: ImuSource, repair: Repair, hop: f64, options: ClassifyOptions) -> Result<Sensor<'_>> {
-        let config = self.motion(&options)?;
+    pub fn new(engine: E, source: ImuSource, repair: Repair, hop: f64, options: ClassifyOptions) -> Result<Self> {
+        let config = engine.motion(&options)?;
         let length = config.steps as f64 / config.rate;
         let steps = (hop * config.rate).round();
         if !(1.0..=config.steps as f64).contains(&steps) {
@@ -83,11 +102,9 @@ impl Engine {
         }
         let hop = steps / config.rate;
         let stream = ImuStream::new(config, source, repair, steps as usize)?;
-        Ok(Sensor { engine: self, options, repair, stream, length, hop, taken: 0 })
+        Ok(Self { engine, options, repair, stream, length, hop, taken: 0 })
     }
-}
 
-impl Sensor<'_> {
     /// Length of a window in seconds.
     #[must_use]
     pub fn window_seconds(&self) -> f64 {

@@ -90,7 +90,7 @@ fn adapters() -> PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/adapters")
 }
 
-fn ask(chat: &mut Chat<'_>, question: &str, max_tokens: usize) -> (String, GenerateStats) {
+fn ask(chat: &mut Chat<&Engine>, question: &str, max_tokens: usize) -> (String, GenerateStats) {
     let mut answer = String::new();
     let options = GenerateOptions { max_tokens, ..GenerateOptions::default() };
     let stats = chat.respond(question, &options, &mut answer).expect("an answer");

@@ -1,0 +1,53 @@
+//! Loam across languages: the objects and records that Kotlin, Swift and Python see.
+//!
+//! Everything here is a thin copy of the engine's own types, which stay free of UniFFI. Rules of this surface:
+//!
+//! - Bulk data goes in as borrowed bytes and comes out as packed bytes, little-endian: lists of numbers are converted value
+//!   by value in every language and are thousands of times slower.
+//! - Blocking calls block; the hand-written wrappers move them off the caller's thread. Streams call one method of an
+//!   [`EventSink`] from a worker thread and give a [`TaskHandle`].
+//! - Every failure is a [`LoamError`], a panic of ours and an exception of the caller's callback included.
+//!
+//! There is no async here: a future's body would run on the polling thread, and no cancellation would reach it.
+
+mod adapter;
+mod app;
+mod app_streams;
+mod engine;
+mod error;
+mod event;
+mod handle;
+mod index;
+mod input;
+mod log;
+mod options;
+mod results;
+mod self_test;
+mod sensor;
+mod session;
+mod transcriber;
+mod workers;
+
+pub use adapter::{Adapter, InstallPolicy};
+pub use app::App;
+pub use engine::{ComponentInfo, Engine, EngineOptions, FoundationInfo, ProcessMemory, Verify, version};
+pub use error::LoamError;
+pub use event::{Event, EventSink};
+pub use handle::TaskHandle;
+pub use index::{Index, Match};
+pub use input::{
+    Acceleration, AngularRate, Axes, Gravity, ImuLayout, ImuSource, Input, PcmFormat, PixelLayout, Repair,
+};
+pub use log::{LogLevel, LogSink, log_to, log_to_platform};
+pub use options::{ClassifyOptions, GenerateOptions, Modality, Pace, Sampling, SpeakOptions, TranscribeOptions};
+pub use results::{
+    AdapterUse, Classification, Embedding, Estimate, FinishReason, GenerateStats, LabelScore, Message, Regression,
+    Role, ScoredBy, Segment, Sensed, Speech, SpelledPiece, Spelling, Step, Trace, Transcript, TranscriptEvent,
+    TranscriptSummary,
+};
+pub use self_test::{provoke_panic, provoke_panic_in_worker};
+pub use sensor::Sensor;
+pub use session::Session;
+pub use transcriber::{Transcriber, TranscriptEnd};
+
+uniffi::setup_scaffolding!();

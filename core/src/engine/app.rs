@@ -1,0 +1,65 @@
+//! One app's share of an engine: its name and its adapters.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Engine;
+use crate::adapter::{Adapter, AdapterLimits, AdapterPackage, AdapterRegistry, InstallPolicy};
+use crate::error::{Error, Result};
+
+/// Longest name.
+const MAX_ID: usize = 255;
+
+/// An app that is attached to an engine. Its adapters are its own: another app neither sees nor replaces them, and may use
+/// the same aliases. The base is shared.
+#[derive(Debug)]
+pub struct App {
+    id: String,
+    engine: Arc<Engine>,
+    adapters: AdapterRegistry,
+}
+
+impl App {
+    /// The app `id`, such as `com.example.mail`, without adapters yet.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a name that is empty, longer than 255 bytes or holds other characters than letters, digits,
+    /// `.`, `-` and `_`.
+    pub(super) fn new(engine: Arc<Engine>, id: &str) -> Result<Self> {
+        let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
+        if id.is_empty() || id.len() > MAX_ID || !plain {
+            let shown: String = id.escape_debug().take(64).collect();
+            let reason = format!("'{shown}': letters, digits, '.', '-' and '_', 1 to {MAX_ID} of them");
+            return Err(Error::argument("app", reason));
+        }
+        Ok(Self { id: id.to_owned(), engine, adapters: AdapterRegistry::new(AdapterLimits::default()) })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The engine that it is attached to.
+    #[must_use]
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Its adapters.
+    #[must_use]
+    pub fn adapters(&self) -> &AdapterRegistry {
+        &self.adapters
+    }
+
+    /// Installs an adapter for this app alone; as [`Engine::install`].
+    ///
+    /// # Errors
+    /// As [`Engine::install`].
+    pub fn install(&self, alias: &str, path: impl AsRef<Path>, policy: InstallPolicy) -> Result<Arc<Adapter>> {
+        let package = AdapterPackage::open(path)?;
+        let bound = self.engine.bind(alias, &package)?;
+        self.adapters.install(alias, package, bound, policy)
+    }
+}
