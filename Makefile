@@ -10,10 +10,12 @@ PYTHON ?= python3
 LOAM := $(or $(CARGO_TARGET_DIR),target)/release/loam
 PARITY_VENV ?= $(HOME)/.cache/loam/parity-venv
 PARITY_CACHE := $(or $(LOAM_PARITY_CACHE),$(HOME)/.cache/loam/parity)
+FFI := $(or $(CARGO_TARGET_DIR),target)/release
+SCENARIOS ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/scenarios
 AARCH64 := aarch64-unknown-linux-gnu
 FUZZ_SECONDS ?= 240
 
-.PHONY: help demo test build pull vocabularies lint docs-check test-rust aarch64-test parity fixtures bench fuzz clean
+.PHONY: help demo test build pull vocabularies lint docs-check test-rust aarch64-test ffi scenarios parity fixtures bench fuzz clean
 
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -48,6 +50,12 @@ docs-check: ## rustdoc with warnings and missing docs denied
 
 aarch64-test: ## The engine's tests on 64-bit Arm under qemu, on three processor models
 	tools/aarch64-test.sh $(AARCH64)
+
+ffi: ## The library that Kotlin, Swift and Python load, and the generator of their bindings
+	$(CARGO) build --release --package loam-ffi --package loam-bindgen
+
+scenarios: ## What the table of cases works on (bindings/scenarios), for the tests of the packages
+	$(CARGO) run --release --quiet --package loam-ffi --example scenarios -- prepare $(SCENARIOS)
 
 parity: build pull ## Live comparison with transformers, peft, llama.cpp and sentence-transformers (installs 6 GB)
 	parity/setup.sh
