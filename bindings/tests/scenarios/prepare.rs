@@ -114,8 +114,7 @@ fn tilt(to: &Path) -> Result<(), Failure> {
     let weight: Vec<u8> = (0..3 * 16).flat_map(|i| (((i * 29 % 13) as f32 - 6.0) / 4.0).to_le_bytes()).collect();
     let bias: Vec<u8> = [0.1f32, -0.2, 0.0].iter().flat_map(|v| v.to_le_bytes()).collect();
     let head = |shape: Vec<usize>, bytes| safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape, bytes);
-    let mut all: Vec<(String, safetensors::tensor::TensorView<'_>)> =
-        tensors.tensors().into_iter().map(|(name, view)| (name, view)).collect();
+    let mut all: Vec<(String, safetensors::tensor::TensorView<'_>)> = tensors.tensors().into_iter().collect();
     all.push(("base_model.model.classifier.weight".to_owned(), head(vec![3, 16], &weight)?));
     all.push(("base_model.model.classifier.bias".to_owned(), head(vec![3], &bias)?));
     let written = safetensors::serialize(all, None)?;
