@@ -62,7 +62,16 @@ impl Console {
     /// # Errors
     /// [`Error::OutputClosed`] if nobody reads, [`Error::Io`] otherwise.
     pub fn line(&self, text: impl Display) -> Result<()> {
-        self.write(format!("{text}\n").as_bytes())
+        self.text(&format!("{text}\n"))
+    }
+
+    /// Writes text of the result and flushes. On a terminal, control characters are shown as escapes: labels, file names and
+    /// what a model says come from others.
+    ///
+    /// # Errors
+    /// As [`Console::line`].
+    pub fn text(&self, text: &str) -> Result<()> {
+        if std::io::stdout().is_terminal() { self.write(shown(text).as_bytes()) } else { self.write(text.as_bytes()) }
     }
 
     /// Writes bytes of the result and flushes.
@@ -111,5 +120,21 @@ impl Console {
             _ if std::io::stderr().is_terminal() => Progress::bar(label, total),
             _ => Progress::lines(label, total),
         }
+    }
+}
+
+/// Text without control characters but for line ends and tabs.
+fn shown(text: &str) -> String {
+    let shown = |c: char| -> String {
+        if c.is_control() && !matches!(c, '\n' | '\t') { c.escape_default().to_string() } else { c.to_string() }
+    };
+    text.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn control_characters_are_shown() {
+        assert_eq!(super::shown("a\u{1b}[2J\tb\n\u{9b}é"), "a\\u{1b}[2J\tb\n\\u{9b}é");
     }
 }

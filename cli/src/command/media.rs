@@ -109,15 +109,16 @@ pub fn modality(name: &str) -> Result<Modality, String> {
 /// A whole sound file, mixed to one channel.
 ///
 /// # Errors
-/// As [`AudioFile::open`] and [`AudioFile::next_block`]; [`Error::Malformed`] for more than 64 Mi samples.
+/// As [`AudioFile::open`] and [`AudioFile::next_block`]; [`Error::Argument`] for more than 64 Mi samples.
 pub fn sound(path: &Path) -> anyhow::Result<Audio> {
     let mut file = AudioFile::open(path)?;
     let mut samples = Vec::new();
     while let Some(block) = file.next_block()? {
         samples.extend_from_slice(block.samples());
         if samples.len() > MAX_SAMPLES {
-            let reason = format!("longer than {MAX_SAMPLES} samples, which is too much for this task");
-            return Err(Error::malformed(path.display(), "sound file", reason).into());
+            let reason =
+                format!("{}: longer than {MAX_SAMPLES} samples, which is too much for this task", path.display());
+            return Err(Error::Argument { name: "sound", reason }.into());
         }
     }
     Ok(Audio::from_f32(&samples, Channels::MONO, file.rate())?)

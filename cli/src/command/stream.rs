@@ -45,7 +45,7 @@ pub fn stream(
         if let Event::Text(piece) = event {
             text.push_str(piece);
             if console.format() == Format::Text
-                && let Err(reason) = console.write(piece.as_bytes())
+                && let Err(reason) = console.text(piece)
             {
                 failed = Some(reason);
                 return Ok(ControlFlow::Break(()));

@@ -222,7 +222,7 @@ impl Writer<'_> {
         // A segment begins with the space that parts it from the one before; here each has its own line.
         let new = if self.shown == 0 { new.trim_start() } else { new };
         self.shown = text.len();
-        if new.is_empty() { Ok(()) } else { self.console.write(new.as_bytes()) }
+        if new.is_empty() { Ok(()) } else { self.console.text(new) }
     }
 
     fn subtitle(&mut self, segment: &Segment, form: fn(&mut Subtitles, &Segment) -> String) -> Result<(), Error> {

@@ -13,6 +13,7 @@ use indicatif::DecimalBytes;
 use loam::foundation::{
     ComponentKind, ComponentRecord, FileRecord, Foundation, MANIFEST, MANIFEST_DIGEST, Manifest, manifest_digest,
 };
+use loam::input::Tokenizer;
 use loam::model::Modality;
 use loam::model::encoder::open_with;
 use loam::weights::{Checkpoint, QUANTIZED, Quantization, QuantizedTensors, is_named_as_weights, quantize};
@@ -65,6 +66,10 @@ pub fn run(args: &BuildArgs, home: &Home, console: &Console) -> anyhow::Result<(
         console.note(format_args!("  opening {}", component.name()));
         let config = inspect::config(component.kind(), component.entry())?;
         check_dim(component, &config)?;
+        if component.kind() == ComponentKind::TEXT {
+            // Its network reads tokens: without their vocabulary it is of no use to a text.
+            Tokenizer::from_dir(component.entry())?;
+        }
         let preprocessing = component.preprocessing()?;
         if let ComponentKind::Encoder(modality) = component.kind()
             && modality != Modality::TEXT

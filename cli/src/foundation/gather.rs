@@ -154,6 +154,10 @@ fn copy(taken: &Taken, staging: &Path, mut seen: impl FnMut(u64)) -> Result<File
     if let Some(parent) = target.parent() {
         std::fs::create_dir_all(parent).map_err(Error::io(parent))?;
     }
+    // A pipe would be waited for.
+    if !std::fs::metadata(&taken.from).map_err(Error::io(&taken.from))?.is_file() {
+        return Err(Error::io(&taken.from)(std::io::Error::other("not a regular file")));
+    }
     let mut source = File::open(&taken.from).map_err(Error::io(&taken.from))?;
     let mut file = File::create_new(&target).map_err(Error::io(&target))?;
     let (mut hasher, mut buffer, mut bytes) = (Hasher::default(), vec![0; CHUNK], 0);

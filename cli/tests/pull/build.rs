@@ -142,17 +142,29 @@ fn verify_names_what_is_not_as_it_was() {
     }
     fs::write(&weights, &whole).expect("written");
     // Also of the manifest, whatever the byte is for, and of its digest.
-    for name in ["built/foundation.json", "built/foundation.json.sha256"] {
+    let flip = |name: &str, at: usize, expected: i32, wanted: &str| {
         let listed = fixture.path(name);
-        let manifest = read(&listed);
-        for at in (0..manifest.len()).step_by(97) {
-            let mut flipped = manifest.clone();
-            flipped[at] ^= 1;
-            fs::write(&listed, &flipped).expect("written");
-            refused(9, "foundation.json: sha256");
-        }
-        fs::write(&listed, &manifest).expect("written");
+        let whole = read(&listed);
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        fs::write(&listed, &flipped).expect("written");
+        refused(expected, wanted);
+        fs::write(&listed, &whole).expect("written");
+    };
+    for at in (0..read(&fixture.path("built/foundation.json")).len()).step_by(97) {
+        flip("built/foundation.json", at, 9, "foundation.json: sha256");
     }
+    for (at, expected, wanted) in [(64, 4, "foundation.json.sha256"), (70, 4, "foundation.json.sha256")] {
+        flip("built/foundation.json.sha256", at, expected, wanted);
+    }
+    let digest = fixture.path("built/foundation.json.sha256");
+    let line = read(&digest);
+    fs::write(&digest, [b"0".repeat(64), line[64..].to_vec()].concat()).expect("written");
+    refused(9, "expected 0000");
+    // As the tool writes it for binary files, and as an editor of another system leaves it.
+    fs::write(&digest, String::from_utf8_lossy(&line).replace("  ", " *").replace('\n', "\r\n")).expect("written");
+    assert!(verify(&fixture).status.success());
+    fs::write(&digest, &line).expect("written");
     fs::write(&weights, &whole[..whole.len() - 1]).expect("written");
     refused(4, "imu/model.gguf");
     fs::remove_file(&weights).expect("removed");
@@ -170,12 +182,12 @@ fn verify_names_what_is_not_as_it_was() {
     assert_eq!(code(&bare), 2, "{}", text(&bare.stderr));
 }
 
-/// A component whose files are those of `name`, below an address.
-fn hub_recipe(address: &str, name: &str, files: &[&str], extra: &str) -> String {
-    let listed: String = files
+/// A component whose files are those of the hub, below an address.
+fn hub_recipe(address: &str, extra: &str) -> String {
+    let listed: String = HUB
         .iter()
-        .map(|file| {
-            let content = read(&model(name).join(file));
+        .map(|(file, from)| {
+            let content = read(&model(from).join(file));
             format!(
                 "[[components.files]]\npath = \"text/{file}\"\nfrom = \"{file}\"\nbytes = {}\nsha256 = \"{}\"\n",
                 content.len(),
@@ -190,21 +202,23 @@ fn hub_recipe(address: &str, name: &str, files: &[&str], extra: &str) -> String 
     )
 }
 
-const BERT: [&str; 2] = ["config.json", "model.safetensors"];
+/// Files of a tiny BERT, whose fixture has no vocabulary of its own, and where each comes from.
+const HUB: [(&str, &str); 3] =
+    [("config.json", "bert-tiny"), ("model.safetensors", "bert-tiny"), ("tokenizer.json", "siglip-tiny")];
 
 fn hub(manner: Manner) -> Server {
-    Server::hub(&BERT.map(|file| (file, read(&model("bert-tiny").join(file)))), manner)
+    Server::hub(&HUB.map(|(file, from)| (file, read(&model(from).join(file)))), manner)
 }
 
 #[test]
 fn a_model_of_a_hub_is_fetched_resumed_checked_and_quantized() {
     // The first cut does not reach the configuration, which is shorter.
     let (fixture, server) = (Fixture::new(), hub(Manner::Cut { after: 50_000, times: 2 }));
-    fixture.write_recipe(&hub_recipe(&server.revision(), "bert-tiny", &BERT, "quantize = \"q4_0\""));
+    fixture.write_recipe(&hub_recipe(&server.revision(), "quantize = \"q4_0\""));
     json(&build(&fixture, &["--json"]));
-    assert_eq!(server.asked().iter().map(|asked| asked.from).collect::<Vec<_>>(), [None, None, Some(50_000)]);
+    assert_eq!(server.asked().iter().map(|asked| asked.from).collect::<Vec<_>>(), [None, None, Some(50_000), None]);
     assert!(server.asked()[0].path.ends_with("/org/model/resolve/main/config.json"));
-    assert_eq!(names(&fixture.path("built/text")), ["config.json", "model.gguf"]);
+    assert_eq!(names(&fixture.path("built/text")), ["config.json", "model.gguf", "tokenizer.json"]);
     assert!(names(&fixture.home().join("downloads")).is_empty());
     let manifest: Value = serde_json::from_slice(&read(&fixture.path("built/foundation.json"))).expect("JSON");
     assert_eq!(manifest["components"][0]["source"]["url"], server.revision());
@@ -219,12 +233,12 @@ fn another_file_than_the_recipes_is_not_installed() {
     *changed.last_mut().expect("not empty") ^= 1;
     let files = [("config.json", read(&model("bert-tiny/config.json"))), ("model.safetensors", changed)];
     let server = Server::hub(&files, Manner::Proper);
-    fixture.write_recipe(&hub_recipe(&server.revision(), "bert-tiny", &BERT, ""));
+    fixture.write_recipe(&hub_recipe(&server.revision(), ""));
     let output = build(&fixture, &[]);
     assert_eq!(code(&output), 9, "{}", text(&output.stderr));
     assert!(!fixture.path("built").exists());
     let empty = Server::hub(&[], Manner::Proper);
-    fixture.write_recipe(&hub_recipe(&empty.revision(), "bert-tiny", &BERT, ""));
+    fixture.write_recipe(&hub_recipe(&empty.revision(), ""));
     assert_eq!(code(&build(&fixture, &[])), 22);
     assert_eq!(names(fixture.path("built").parent().expect("a folder")), ["home", "recipe.toml"]);
 }
@@ -268,7 +282,7 @@ fn a_killed_build_leaves_the_old_one_and_the_next_goes_on() {
     let (fixture, server) = (Fixture::new(), hub(Manner::Stall { after: 60_000 }));
     fixture.write_recipe(&local_recipe());
     json(&build(&fixture, &["--json"]));
-    fixture.write_recipe(&hub_recipe(&server.revision(), "bert-tiny", &BERT, ""));
+    fixture.write_recipe(&hub_recipe(&server.revision(), ""));
     let (recipe, built) = (fixture.path("recipe.toml"), fixture.path("built"));
     let paths = [&recipe, &built].map(|path| path.to_str().expect("Unicode"));
     let mut command = fixture.loam(&["foundation", "build", paths[0], "--output", paths[1], "--replace", "-q"]);

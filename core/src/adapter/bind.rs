@@ -120,6 +120,11 @@ impl Binder<'_> {
 
     fn take(&mut self, tensor: TensorView) -> Result<()> {
         let name = tensor.name.clone();
+        // Else the base would be blamed for what comes out.
+        let values = tensor.to_f32();
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            return Err(self.refuse(format!("tensor '{name}': value {at} is {}", values[at])));
+        }
         let Some(path) = name.strip_prefix(PREFIX) else {
             return Err(self.refuse(format!("tensor '{name}' does not begin with '{PREFIX}'")));
         };

@@ -164,11 +164,11 @@ pub const TASKS: &[TaskSpec] = &[
     },
     TaskSpec {
         name: "spell",
-        summary: "Find what follows one another in a picture, sound or motion: digits spoken, gestures made",
-        inputs: &["image", "sound", "motion"],
-        output: "pieces in order, each with the state at which it was found",
+        summary: "Find what follows one another in a short sound or motion: digits spoken, gestures made",
+        inputs: &["sound", "motion"],
+        output: "pieces in order, each with the frame at which it was found; of what the encoder reads at once",
         paths: &[DataPath::Encoder],
-        needs: "the input's encoder, which gives states, and an adapter",
+        needs: "an encoder of sound or motion whose states follow time (not ImageBind's sound), and an adapter",
         adapter: "LoRA on the encoder, a CTC head with its vocabulary",
         examples: &[
             ("loam spell --sound pin.wav --adapter digits", "the digits that are spoken"),

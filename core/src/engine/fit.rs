@@ -7,7 +7,7 @@ use crate::adapter::{AdapterPackage, Base, BoundAdapter, HeadSpec, HeadWidths};
 use crate::error::{Error, Result};
 use crate::foundation::{Component, ComponentKind};
 use crate::model::Modality;
-use crate::model::encoder::{Encoder, Preprocessor};
+use crate::model::encoder::{Encoder, Preprocessor, TimeAxis};
 
 impl Engine {
     /// What adapters of `component` act on, which is loaded; its identity is for the caller to say.
@@ -65,6 +65,13 @@ impl Engine {
             ComponentKind::Encoder(modality) => {
                 let model = self.encoder(modality)?;
                 let encoder = model.encoder();
+                if heard && encoder.time_axis() == TimeAxis::Absent {
+                    let reason = format!(
+                        "its ctc head reads states in the order of time, which '{}' does not give",
+                        component.name()
+                    );
+                    return Err(Error::adapter(alias, reason));
+                }
                 if let Some(settings) = settings {
                     bound.preprocessor = Some(own_preprocessing(alias, settings, encoder)?);
                 }

@@ -17,6 +17,9 @@ const FORMAT: &str = "foundation";
 /// Files below a component's directory, listed or not.
 const MAX_WALKED: usize = 1 << 16;
 
+/// Longest content of that file.
+const MAX_LINE: u64 = 256;
+
 /// Content of [`MANIFEST_DIGEST`] beside a manifest of these bytes.
 #[must_use]
 pub fn manifest_digest(manifest: &[u8]) -> String {
@@ -27,20 +30,31 @@ pub fn manifest_digest(manifest: &[u8]) -> String {
 /// there is nothing to compare.
 ///
 /// # Errors
-/// [`Error::Io`], or [`Error::Digest`] when either was changed.
+/// [`Error::Io`]; [`Error::Malformed`] for a digest file that is none; [`Error::Digest`] when either was changed.
 pub fn check_manifest(root: &Path) -> Result<()> {
     let beside = root.join(MANIFEST_DIGEST);
-    if !beside.exists() {
-        return Ok(());
+    match std::fs::symlink_metadata(&beside) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        _ => {}
     }
+    let line = read_bounded(&beside, MAX_LINE)?;
+    let expected = recorded(&line).ok_or_else(|| {
+        let reason = format!("it is not a digest, two spaces and {MANIFEST}");
+        Error::malformed(beside.display(), "digest file", reason)
+    })?;
     let path = root.join(MANIFEST);
-    let found = manifest_digest(&read_bounded(&path, MAX_MANIFEST)?);
-    let expected = read_bounded(&beside, found.len() as u64)?;
-    if expected == found.as_bytes() {
-        return Ok(());
-    }
-    let digest = |line: &[u8]| String::from_utf8_lossy(&line[..line.len().min(64)]).escape_debug().to_string();
-    Err(Error::Digest { path, found: digest(found.as_bytes()), expected: digest(&expected) })
+    let found = format!("{:x}", Sha256::digest(read_bounded(&path, MAX_MANIFEST)?));
+    if found == expected { Ok(()) } else { Err(Error::Digest { path, found, expected }) }
+}
+
+/// The digest of a line as `sha256sum` writes it, in text or binary mode.
+fn recorded(line: &[u8]) -> Option<String> {
+    let line = std::str::from_utf8(line).ok()?;
+    let (digest, name) = line.split_once(' ')?;
+    let name = name.strip_prefix([' ', '*'])?;
+    let is_digest = digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit());
+    (is_digest && matches!(name.strip_suffix('\n').unwrap_or(name).trim_end_matches('\r'), MANIFEST))
+        .then(|| digest.to_ascii_lowercase())
 }
 
 /// How closely files are looked at.

@@ -192,6 +192,14 @@ impl Foundation {
     fn from_manifest(root: &Path, path: &Path) -> Result<Self> {
         check_manifest(root)?;
         let manifest = Manifest::read(path)?;
+        for record in &manifest.components {
+            let is_gguf = record.format == "gguf";
+            if is_gguf == root.join(&record.entry).is_dir() {
+                let expected = if is_gguf { "a file" } else { "a directory" };
+                let reason = format!("format of '{}' is {}, its entry is not {expected}", record.name, record.format);
+                return Err(Error::malformed(path.display(), "foundation.json", reason));
+            }
+        }
         let components = manifest
             .components
             .into_iter()

@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Deref};
 use std::sync::Arc;
 
 use crate::adapter::{Adapter, Generation};
-use crate::engine::{Engine, Event, GenerateOptions, GenerateStats, Prompt, Request, Sink};
+use crate::engine::{Engine, Event, FinishReason, GenerateOptions, GenerateStats, Prompt, Request, Sink};
 use crate::error::Result;
 use crate::input::{Message, Position, Role};
 use crate::model::KvCache;
@@ -61,7 +61,7 @@ impl<E: Deref<Target = Engine>> Chat<E> {
     }
 
     /// Answers `text`. What was generated becomes part of the history, also when the receiver stopped it; after an
-    /// error the history is as before.
+    /// error, and when it was stopped before the first text, the history is as before.
     ///
     /// # Errors
     /// [`crate::Error::ContextFull`] when the conversation does not fit into the window; as [`Engine::generate`]
@@ -70,6 +70,11 @@ impl<E: Deref<Target = Engine>> Chat<E> {
         self.messages.push(Message::user(text));
         let mut answer = String::new();
         match self.run(options, &mut answer, sink) {
+            // Stopped within the prompt: there was no turn.
+            Ok(stats) if answer.is_empty() && stats.finish_reason == FinishReason::Stopped => {
+                self.messages.pop();
+                Ok(stats)
+            }
             Ok(stats) => {
                 self.messages.push(Message::assistant(answer));
                 Ok(stats)

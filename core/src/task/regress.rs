@@ -74,7 +74,7 @@ impl Engine {
                 (head.apply(&encoded.encoding), Trace::new(DataPath::Encoder, vec![encoded.step]))
             }
         };
-        Ok(Regression { values: outputs.iter().zip(values).map(named).collect(), trace })
+        finished(outputs.iter().zip(values).map(named).collect(), trace)
     }
 
     fn regress_by_checkpoint(&self, input: &Input, modality: Option<Modality>) -> Result<Regression> {
@@ -91,7 +91,18 @@ impl Engine {
         let encoded = self.encode_input(input, Some(modality), None)?;
         let values = head.labels().iter().zip(head.logits(&encoded.encoding)?);
         let values = values.map(|(name, value)| Estimate { name: name.clone(), unit: None, value }).collect();
-        Ok(Regression { values, trace: Trace::new(DataPath::Encoder, vec![encoded.step]) })
+        finished(values, Trace::new(DataPath::Encoder, vec![encoded.step]))
+    }
+}
+
+/// # Errors
+/// [`Error::Malformed`] for weights of a head that make values which are not finite.
+fn finished(values: Vec<Estimate>, trace: Trace) -> Result<Regression> {
+    match values.iter().find(|estimate| !estimate.value.is_finite()) {
+        None => Ok(Regression { values, trace }),
+        Some(Estimate { name, value, .. }) => {
+            Err(Error::malformed("regression head", "weights", format!("they give '{name}' the value {value}")))
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Spelling {
 pub struct SpelledPiece {
     /// As the vocabulary writes it; `|`, which parts words there, is a space.
     pub piece: String,
-    /// The state, counted from 0, at which it was found first.
+    /// The frame of the encoder's states, counted from 0, at which it was found first.
     pub frame: u64,
     /// Natural logarithm of its probability there.
     pub log_probability: f32,
@@ -45,7 +45,7 @@ pub struct SpelledPiece {
 impl Engine {
     /// Finds the pieces in one input: spoken digits in a sound, gestures in a window of motion. The best piece of each state is
     /// taken, repetitions and blanks are left out. Recordings of any length are the matter of [`Engine::recognizer`]; this reads
-    /// what the encoder reads at once.
+    /// what the encoder reads at once, and the log warns where sound is cut to it.
     ///
     /// # Errors
     /// [`Error::Adapter`] for an adapter without a CTC head, or of another component; as [`Engine::embed`] otherwise.
@@ -53,7 +53,14 @@ impl Engine {
         let adapter = &*options.adapter;
         let (head, vocabulary) = ctc_head(adapter)?;
         let encoded = self.encode_input(&input.into(), options.modality, Some(adapter))?;
-        let mut frames = head.apply(&encoded.encoding);
+        let component = &adapter.package.task().component;
+        let in_time = encoded.model.as_ref().and_then(|model| {
+            model.encoder().time_axis().frames(&encoded.encoding.states, model.encoder().state_width())
+        });
+        let in_time = in_time.ok_or_else(|| {
+            Error::adapter(&adapter.alias, format!("'{component}' gives no states in the order of time"))
+        })?;
+        let mut frames = head.logits(&in_time);
         log_softmax(&mut frames, vocabulary.count())?;
         let tokens = Greedy::new(vocabulary.count(), vocabulary.blank()).push(&frames);
         let pieces: Vec<SpelledPiece> = tokens

@@ -117,7 +117,8 @@ fn sounds_are_classified_and_measured_by_heads() {
     assert!(refused.contains("'sound'"), "{refused}");
 }
 
-/// Torch's logits, decoded by hand: the best of each frame, repetitions and blanks left out.
+/// Torch's logits of each patch, averaged over frequencies behind the two special tokens and decoded by hand: the best of each
+/// frame, repetitions and blanks left out.
 #[test]
 fn a_ctc_head_spells_what_it_finds() {
     let engine = engine();
@@ -127,7 +128,13 @@ fn a_ctc_head_spells_what_it_finds() {
     let mut found = 0;
     for index in 0..2 {
         let logits = floats(&expected("heads/ctc"), &format!("sound.{index}"));
-        let best = logits.chunks_exact(5).map(|row| (0..5).max_by(|a, b| row[*a].total_cmp(&row[*b])).expect("five"));
+        let patches = &logits[2 * 5..];
+        let (rows, columns) = (6, 6);
+        assert_eq!(patches.len(), rows * columns * 5);
+        let in_time: Vec<f32> = (0..columns * 5)
+            .map(|at| (0..rows).map(|row| patches[row * columns * 5 + at]).sum::<f32>() / rows as f32)
+            .collect();
+        let best = in_time.chunks_exact(5).map(|row| (0..5).max_by(|a, b| row[*a].total_cmp(&row[*b])).expect("five"));
         let best: Vec<usize> = best.collect();
         let kept = (0..best.len()).filter(|&i| best[i] != 0 && (i == 0 || best[i] != best[i - 1]));
         let pieces: Vec<(u64, &str)> = kept.map(|i| (i as u64, vocabulary[best[i]])).collect();
@@ -136,11 +143,16 @@ fn a_ctc_head_spells_what_it_finds() {
         let ours: Vec<(u64, &str)> = spelling.pieces.iter().map(|p| (p.frame, p.piece.as_str())).collect();
         assert_eq!(ours, pieces);
         assert_eq!(spelling.text, pieces.iter().map(|(_, piece)| *piece).collect::<String>());
-        assert!(spelling.pieces.iter().all(|piece| (-1.7..=0.0).contains(&piece.log_probability)));
+        for piece in &spelling.pieces {
+            let row = &in_time[piece.frame as usize * 5..][..5];
+            let total = row.iter().map(|v| v.exp()).sum::<f32>().ln();
+            let theirs = row.iter().copied().fold(f32::NEG_INFINITY, f32::max) - total;
+            assert!((piece.log_probability - theirs).abs() <= TOLERANCE, "{piece:?}, torch has {theirs}");
+        }
         assert_eq!(spelling.trace.steps[0].component, "sound");
         found += pieces.len();
     }
-    assert!(found > 2, "only {found} pieces: nothing is shown");
+    assert!(found > 0, "nothing is shown");
     let other = install(&engine, &folder("linear")).expect("installed");
     let refused = engine.spell(sound(0), &SpellOptions { adapter: other, modality: None }).expect_err("no ctc head");
     assert!(refused.to_string().contains("linear head"), "{refused}");

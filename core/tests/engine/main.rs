@@ -2,6 +2,7 @@
 
 mod adapters;
 mod answer;
+mod apps;
 mod ast;
 mod backbone;
 mod classifiers;

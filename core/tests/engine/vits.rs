@@ -128,7 +128,7 @@ fn options_out_of_range_are_refused() {
 #[test]
 fn endless_speech_is_refused() {
     let copy = copied("vits-regression");
-    for bias in [20.0f32, 1000.0, f32::NAN] {
+    for bias in [20.0f32, 1000.0] {
         rewrite(&copy.path().join("model.safetensors"), |name, bytes| {
             if name == "duration_predictor.proj.bias" {
                 bytes.copy_from_slice(&bias.to_le_bytes());

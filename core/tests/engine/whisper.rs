@@ -74,7 +74,7 @@ fn states_and_logits_are_those_of_transformers() {
             // Whole, token by token, and in pieces beside another hypothesis.
             let mut decoding = network.decode(&states, None).expect("decoding");
             let whole = decoding.feed(&mut [(&mut Hypothesis::default(), fed)]).expect("fed");
-            worst[1] = worst[1].max(max_difference(&decoding.logits(&whole), expected));
+            worst[1] = worst[1].max(max_difference(&decoding.logits(&whole).expect("finite"), expected));
             let (mut single, mut other) = (Hypothesis::default(), Hypothesis::default());
             let mut rows = Vec::new();
             for (at, id) in fed.iter().enumerate() {
@@ -82,7 +82,7 @@ fn states_and_logits_are_those_of_transformers() {
                 let states = decoding.feed(&mut [(&mut single, &[*id]), (&mut other, &noise)]).expect("fed");
                 rows.extend_from_slice(&states[..network.config().width()]);
             }
-            worst[1] = worst[1].max(max_difference(&decoding.logits(&rows), expected));
+            worst[1] = worst[1].max(max_difference(&decoding.logits(&rows).expect("finite"), expected));
             // A branch of a hypothesis goes on from it, and what is forgotten beside it does not matter.
             let mut branch = Hypothesis::default();
             decoding.feed(&mut [(&mut branch, &fed[..5])]).expect("fed");
@@ -92,7 +92,8 @@ fn states_and_logits_are_those_of_transformers() {
             decoding.retain(&mut [&mut copy]);
             assert_eq!((decoding.tokens(), copy.len()), (5, 5));
             let rest = decoding.feed(&mut [(&mut copy, &fed[5..])]).expect("fed");
-            worst[1] = worst[1].max(max_difference(&decoding.logits(&rest), &expected[5 * vocabulary..]));
+            worst[1] =
+                worst[1].max(max_difference(&decoding.logits(&rest).expect("finite"), &expected[5 * vocabulary..]));
         }
         eprintln!("{name}: states {:.1e}, logits {:.1e}", worst[0], worst[1]);
         assert!(worst.iter().all(|&worst| worst <= TOLERANCE), "{name}: {worst:?}");
@@ -521,7 +522,7 @@ fn adapters_act_as_peft_s_on_both_stacks() {
             let mut decoding = network.decode(&found, deltas).expect("decoding");
             let fed = &fed[i * fed.len() / 2..(i + 1) * fed.len() / 2];
             let rows = decoding.feed(&mut [(&mut Hypothesis::default(), fed)]).expect("fed");
-            let found = decoding.logits(&rows);
+            let found = decoding.logits(&rows).expect("finite");
             worst[1] = worst[1].max(max_difference(&found, &half(&logits)));
             let bare = half(&floats(&fixture.expected, "logits"));
             assert!(max_difference(&found, &bare) > 0.1, "{name}: the adapter changes nothing");

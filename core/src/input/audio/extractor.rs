@@ -149,6 +149,10 @@ impl FeatureExtractor {
                 Ok(AudioFeatures { values: mel.into_values(), shape })
             }
             Kind::Frames { fbank, frames, normalize } => {
+                let whole = fbank.frames_of(audio.samples().len());
+                if whole > *frames {
+                    log::warn!("a sound of {whole} frames is cut to {frames}");
+                }
                 let mut mel = fbank.frames(audio.samples(), *frames)?.resized(*frames)?;
                 normalize.apply(&mut mel);
                 Ok(AudioFeatures { values: mel.by_frame(), shape: vec![mel.frames(), mel.bins()] })

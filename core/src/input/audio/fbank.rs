@@ -95,6 +95,11 @@ impl Fbank {
         self.frames(audio.samples(), usize::MAX)
     }
 
+    /// Frames of so many samples.
+    pub(super) fn frames_of(&self, count: usize) -> usize {
+        count.checked_sub(self.spectrum.frame()).map_or(0, |rest| 1 + rest / samples(self.config.rate, HOP_MS))
+    }
+
     /// At most the first `limit` frames.
     pub(super) fn frames(&self, audio: &[f32], limit: usize) -> Result<Spectrogram> {
         let mut spectrum = self.spectrum.clone();

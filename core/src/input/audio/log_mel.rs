@@ -100,6 +100,10 @@ impl LogMel {
     fn kept(&self, samples: &[f32], frames: usize) -> Result<Spectrogram> {
         let MelConfig { n_fft, hop, n_mels, .. } = self.config;
         let count = self.config.frames.map_or(frames, |wanted| wanted.min(frames));
+        // A window that is cut to length has a frame more than it needs.
+        if count + 1 < frames {
+            log::warn!("a sound of {frames} frames is cut to {count}");
+        }
         let first = match self.config.cut {
             Cut::Begin => 0,
             Cut::Center => (frames - count) / 2,

@@ -78,9 +78,13 @@ impl Source<'_> {
     }
 
     /// What the decoder says: a library that takes more memory than its picture may have is no damage.
-    fn refused(&self, error: &ImageError) -> Error {
+    fn refused(&self, error: &ImageError, limits: &ImageLimits) -> Error {
         match error {
-            ImageError::Limits(_) => Error::argument("image", format!("{}: {error}", self.what)),
+            ImageError::Limits(_) => {
+                let ImageLimits { pixels, side } = limits;
+                let reason = format!("{}: {error}; accepted are {pixels} pixels and sides to {side}", self.what);
+                Error::argument("image", reason)
+            }
             _ => self.malformed(error),
         }
     }
@@ -89,7 +93,7 @@ impl Source<'_> {
         let &Self { bytes, format, .. } = self;
         let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
         reader.limits(limits.decoder());
-        let mut decoder = reader.into_decoder().map_err(|e| self.refused(&e))?;
+        let mut decoder = reader.into_decoder().map_err(|e| self.refused(&e, limits))?;
         let (width, height) = decoder.dimensions();
         limits.admit(self.what, width, height)?;
         if decoder.total_bytes() > limits.decoded_bytes() {
@@ -108,7 +112,7 @@ impl Source<'_> {
         }
         // A damaged EXIF block does not make the pixels unreadable; as other viewers do, it is ignored.
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-        let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| self.refused(&e))?;
+        let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| self.refused(&e, limits))?;
         picture.apply_orientation(orientation);
         let rgb = picture.into_rgb8();
         let (width, height) = (rgb.width() as usize, rgb.height() as usize);

@@ -1,7 +1,7 @@
 //! The audio spectrogram transformer (Gong et al. 2021, arXiv 2104.01778) from Hugging Face checkpoints: ViT over a mel
 //! spectrogram, whose patches overlap.
 
-use super::contract::{Encoder, Encoding, Features, Item};
+use super::contract::{Encoder, Encoding, Features, Item, TimeAxis};
 use super::fields::{Fields, MAX_LAYERS, MAX_WIDTH};
 use super::head::{Head, HeadInput, HeadLayers};
 use super::registry::Source;
@@ -135,6 +135,11 @@ impl Encoder for SpectrogramTransformer {
 
     fn head(&self) -> Option<&Head> {
         self.head.as_ref()
+    }
+
+    fn time_axis(&self) -> TimeAxis {
+        let rows = self.patch.shape().output(self.grid).map_or(1, |patches| patches.height);
+        TimeAxis::Rows { skip: SPECIAL, rows }
     }
 
     fn prepare(&self, input: &Input) -> Result<Features> {

@@ -65,6 +65,43 @@ pub struct Encoding {
     pub states: Vec<f32>,
 }
 
+/// How an encoder's states lie in time, for heads that read one thing after another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeAxis {
+    /// They do not, as those of a picture.
+    Absent,
+    /// Behind `skip` states that stand for the whole input, there are `rows` rows of as many states as there are frames, such
+    /// as one row per band of frequencies.
+    Rows {
+        /// States before the first frame.
+        skip: usize,
+        /// States of one frame.
+        rows: usize,
+    },
+}
+
+impl TimeAxis {
+    /// One state per frame, nothing else.
+    pub const STATES: Self = Self::Rows { skip: 0, rows: 1 };
+
+    /// Frames `[frames, width]` of states `[tokens, width]`: the mean of each frame's states. `None` without an axis, and
+    /// for another number of states than its rows have.
+    #[must_use]
+    pub fn frames(self, states: &[f32], width: usize) -> Option<Vec<f32>> {
+        let Self::Rows { skip, rows } = self else { return None };
+        let inner = states.get(skip * width..)?;
+        if !inner.len().is_multiple_of(rows * width) {
+            return None;
+        }
+        let row = inner.len() / rows;
+        let mut frames = vec![0.0; row];
+        for states in inner.chunks_exact(row.max(1)) {
+            frames.iter_mut().zip(states).for_each(|(sum, value)| *sum += value / rows as f32);
+        }
+        Some(frames)
+    }
+}
+
 /// A frozen network from one modality to vectors. Immutable and shared; a batch may mix adapters, and company never
 /// changes an input's result.
 pub trait Encoder: std::fmt::Debug + Send + Sync {
@@ -106,6 +143,11 @@ pub trait Encoder: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// How its states lie in time.
+    fn time_axis(&self) -> TimeAxis {
+        TimeAxis::Absent
+    }
+
     /// Length, rate and units of a window of motion, for an encoder that reads motion and knows them.
     fn motion(&self) -> Option<ImuConfig> {
         None
@@ -122,4 +164,22 @@ pub trait Encoder: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Error::Argument`] for features of another shape than the encoder reads.
     fn encode(&self, items: &[Item<'_>]) -> Result<Vec<Encoding>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TimeAxis;
+
+    #[test]
+    fn frames_are_means_over_rows_behind_special_states() {
+        // A special state, then two rows of three states of width 2.
+        let states = [9.0, 9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 3.0, 0.0, 3.0, 0.0, 3.0, 0.0];
+        let axis = TimeAxis::Rows { skip: 1, rows: 2 };
+        assert_eq!(axis.frames(&states, 2), Some(vec![2.0, 1.0, 3.0, 2.0, 4.0, 3.0]));
+        assert_eq!(TimeAxis::STATES.frames(&states, 2).as_deref(), Some(&states[..]));
+        assert_eq!(TimeAxis::Absent.frames(&states, 2), None);
+        assert_eq!(TimeAxis::Rows { skip: 0, rows: 2 }.frames(&states, 2), None, "7 states are no two rows");
+        assert_eq!(TimeAxis::Rows { skip: 8, rows: 1 }.frames(&states, 2), None);
+        assert_eq!(axis.frames(&states[..2], 2), Some(Vec::new()));
+    }
 }

@@ -6,7 +6,7 @@
 //! the release: `feature_num` 6, `hidden` 72, `hidden_ff` 144, `n_layers` 4, `n_heads` 4, `seq_len` 120, and `emb_norm`
 //! true, without which the embedding is normalised once instead of twice. The head of pretraining stays in the file.
 
-use super::contract::{Encoder, Encoding, Features, Item};
+use super::contract::{Encoder, Encoding, Features, Item, TimeAxis};
 use super::fields::{Fields, MAX_LAYERS, MAX_WIDTH};
 use super::preprocessor::Preprocessor;
 use super::registry::Source;
@@ -155,6 +155,10 @@ impl Encoder for LimuBert {
 
     fn linears(&self) -> &LinearTable {
         &self.table
+    }
+
+    fn time_axis(&self) -> TimeAxis {
+        TimeAxis::STATES
     }
 
     fn motion(&self) -> Option<ImuConfig> {

@@ -26,7 +26,7 @@ mod whisper;
 pub use anchor::Anchor;
 pub use bert::{Bert, BertConfig, Sequence};
 pub use clip_text::ClipText;
-pub use contract::{Encoder, Encoding, Features, Item};
+pub use contract::{Encoder, Encoding, Features, Item, TimeAxis};
 pub(crate) use fields::{Fields, MAX_WIDTH};
 pub use head::{Head, Problem};
 pub use idefics3::Idefics3Vision;

@@ -1,6 +1,6 @@
 //! Whisper's encoder alone: states of speech, for projectors and heads; the decoder's tensors are left out.
 
-use super::contract::{Encoder, Encoding, Features, Item};
+use super::contract::{Encoder, Encoding, Features, Item, TimeAxis};
 use super::registry::Source;
 use crate::error::{Error, Result};
 use crate::input::{FeatureExtractor, Input};
@@ -62,6 +62,10 @@ impl Encoder for WhisperEncoder {
 
     fn linears(&self) -> &LinearTable {
         &self.table
+    }
+
+    fn time_axis(&self) -> TimeAxis {
+        TimeAxis::STATES
     }
 
     fn prepare(&self, input: &Input) -> Result<Features> {

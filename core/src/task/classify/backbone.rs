@@ -39,7 +39,7 @@ impl Engine {
             None => (ScoredBy::Answers, answer_likelihoods(&model, text, adapter, labels)?),
         };
         let trace = Trace::new(DataPath::Backbone, vec![model.part().step(start)]);
-        Ok(ranked(labels, &logits, scored_by, Scoring::Softmax, trace))
+        ranked(labels, &logits, scored_by, Scoring::Softmax, trace)
     }
 }
 

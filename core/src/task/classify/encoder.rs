@@ -41,7 +41,7 @@ impl Engine {
             let encoded = self.encode_input(input, options.modality, Some(adapter))?;
             let logits: Vec<f64> = head.apply(&encoded.encoding).into_iter().map(f64::from).collect();
             let trace = Trace::new(DataPath::Encoder, vec![encoded.step]);
-            return Ok(ranked(labels, &logits, ScoredBy::AdapterHead, Scoring::Softmax, trace));
+            return ranked(labels, &logits, ScoredBy::AdapterHead, Scoring::Softmax, trace);
         }
         check_labels(labels)?;
         let of_adapter = adapter.and_then(|adapter| adapter.package.task().template.as_deref());
@@ -81,7 +81,7 @@ impl Engine {
         let encoded = self.encode_input(input, options.modality, adapter)?;
         let logits: Vec<f64> = head.logits(&encoded.encoding)?.into_iter().map(f64::from).collect();
         let trace = Trace::new(DataPath::Encoder, vec![encoded.step]);
-        Ok(ranked(head.labels(), &logits, ScoredBy::CheckpointHead, scoring, trace))
+        ranked(head.labels(), &logits, ScoredBy::CheckpointHead, scoring, trace)
     }
 
     /// Zero-shot.
@@ -108,7 +108,7 @@ impl Engine {
         let logit = |anchor: &Vec<f32>| f64::from(cosine(anchor) * scale + bias.unwrap_or(0.0));
         let logits: Vec<f64> = anchors.iter().map(logit).collect();
         let scoring = if bias.is_some() { Scoring::Sigmoid } else { Scoring::Softmax };
-        Ok(ranked(labels, &logits, ScoredBy::Labels, scoring, Trace::new(DataPath::Encoder, steps)))
+        ranked(labels, &logits, ScoredBy::Labels, scoring, Trace::new(DataPath::Encoder, steps))
     }
 }
 

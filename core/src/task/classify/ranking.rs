@@ -23,13 +23,20 @@ pub(super) fn check_labels(labels: &[String]) -> Result<()> {
 }
 
 /// The result of `logits`, one per label and at least one.
+///
+/// # Errors
+/// [`Error::Malformed`] for weights of a head that make logits which are not finite.
 pub(super) fn ranked(
     labels: &[String],
     logits: &[f64],
     scored_by: ScoredBy,
     scoring: Scoring,
     trace: Trace,
-) -> Classification {
+) -> Result<Classification> {
+    if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
+        let reason = format!("they give the label '{}' a logit that is {}", labels[at], logits[at]);
+        return Err(Error::malformed("classifier", "weights", reason));
+    }
     let probabilities = match scoring {
         Scoring::Softmax => softmax(logits),
         Scoring::Sigmoid => logits.iter().map(|v| 1.0 / (1.0 + (-v).exp())).collect(),
@@ -38,7 +45,7 @@ pub(super) fn ranked(
     let mut scores: Vec<LabelScore> =
         pairs.map(|(label, p)| LabelScore { label: label.clone(), probability: p as f32 }).collect();
     scores.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-    Classification { label: scores[0].label.clone(), scores, scored_by, scoring, trace }
+    Ok(Classification { label: scores[0].label.clone(), scores, scored_by, scoring, trace })
 }
 
 fn softmax(logits: &[f64]) -> Vec<f64> {

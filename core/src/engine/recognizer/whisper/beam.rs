@@ -85,7 +85,7 @@ pub(super) fn search(
             .map(|(beam, token)| (&mut beam.hypothesis, std::slice::from_ref(token)))
             .collect();
         let states = decoding.feed(&mut feeds)?;
-        logits = decoding.logits(&states);
+        logits = decoding.logits(&states)?;
     }
     let unended = || beams.into_iter().next().map(|beam| beam.tokens).unwrap_or_default();
     Ok(ended.into_iter().next().unwrap_or_else(|| Found { tokens: unended(), log_probability: 0.0 }))

@@ -97,7 +97,7 @@ pub(super) fn follow(
         tokens.push(id);
         if prompt + tokens.len() < limit {
             let states = decoding.feed(&mut [(&mut hypothesis, &[id])])?;
-            scores = decoding.logits(&states);
+            scores = decoding.logits(&states)?;
         }
     }
     let log_probability = if count == 0 { 0.0 } else { (sum / count as f64) as f32 };

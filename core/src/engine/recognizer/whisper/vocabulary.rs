@@ -107,7 +107,10 @@ impl Vocabulary {
             suppress: either("suppress_tokens").ids("suppress_tokens")?,
             begin_suppress: either("begin_suppress_tokens").ids("begin_suppress_tokens")?,
             max_initial_timestamp: count("max_initial_timestamp_index")?,
-            max_length: count("max_length")?,
+            max_length: match count("max_length")? {
+                Some(0) => return Err(reader.wrong("max_length", "above 0")),
+                length => length,
+            },
         })
     }
 

@@ -82,7 +82,7 @@ impl WhisperRecognizer {
         let mut hypothesis = Hypothesis::default();
         let width = self.network().config().width();
         let states = decoding.feed(&mut [(&mut hypothesis, &prompt)])?;
-        let no_speech_probability = self.no_speech(&decoding, &states[..width]);
+        let no_speech_probability = self.no_speech(&decoding, &states[..width])?;
         let mut last = states[states.len() - width..].to_vec();
         // What is forced must leave room for a step.
         let limit = self.limit(prompt.len());
@@ -91,7 +91,7 @@ impl WhisperRecognizer {
             let states = decoding.feed(&mut [(&mut hypothesis, forced)])?;
             last = states[states.len() - width..].to_vec();
         }
-        let logits = decoding.logits(&last);
+        let logits = decoding.logits(&last)?;
         let rules = Rules { vocabulary: &self.vocabulary, timestamps: ask.options.timestamps };
         let temperatures = match ask.effort {
             Effort::Glance => &[0.0],
@@ -155,16 +155,16 @@ impl WhisperRecognizer {
     /// The id of the most probable language: what follows the token that begins a transcript.
     fn detect(&self, decoding: &mut WhisperDecoding<'_>) -> Result<u32> {
         let states = decoding.feed(&mut [(&mut Hypothesis::default(), &[self.vocabulary.start])])?;
-        let logits = decoding.logits(&states);
+        let logits = decoding.logits(&states)?;
         let ids = self.vocabulary.languages.iter().map(|(_, id)| *id);
         let best = ids.max_by(|a, b| logits[*a as usize].total_cmp(&logits[*b as usize]).then(b.cmp(a)));
         Ok(best.expect("invariant: a model with tasks has languages"))
     }
 
     /// Probability of silence at the state of the token that begins the transcript.
-    fn no_speech(&self, decoding: &WhisperDecoding<'_>, state: &[f32]) -> f32 {
-        let logits = decoding.logits(state);
-        (logits[self.vocabulary.no_speech as usize] - log_sum_exp(&logits)).exp()
+    fn no_speech(&self, decoding: &WhisperDecoding<'_>, state: &[f32]) -> Result<f32> {
+        let logits = decoding.logits(state)?;
+        Ok((logits[self.vocabulary.no_speech as usize] - log_sum_exp(&logits)).exp())
     }
 
     /// Most tokens, prompt included, as transformers counts them.

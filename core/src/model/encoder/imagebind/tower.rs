@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use once_cell::sync::OnceCell;
 
-use super::super::contract::{Encoder, Encoding, Features, Item};
+use super::super::contract::{Encoder, Encoding, Features, Item, TimeAxis};
 use super::super::preprocessor::Preprocessor;
 use super::super::registry::Source;
 use super::super::text::normalise;
@@ -200,6 +200,11 @@ impl Encoder for Tower {
     /// The tower's scale times the text tower's, as in ImageBind's similarities of this modality with texts.
     fn logit_scale(&self) -> Option<f32> {
         self.text_scale.map(|text| text * self.scale)
+    }
+
+    /// Of motion: a class token and one state per slice of time. Sound is cut into clips that overlap.
+    fn time_axis(&self) -> TimeAxis {
+        if self.plan.modality == Modality::IMU { TimeAxis::Rows { skip: 1, rows: 1 } } else { TimeAxis::Absent }
     }
 
     fn motion(&self) -> Option<ImuConfig> {

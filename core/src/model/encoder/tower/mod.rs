@@ -14,7 +14,7 @@ mod trunk;
 use rayon::prelude::*;
 
 use super::anchor::Anchor;
-use super::contract::{Encoder, Encoding, Features, Item};
+use super::contract::{Encoder, Encoding, Features, Item, TimeAxis};
 use super::preprocessor::Preprocessor;
 use super::registry::Source;
 use crate::error::{Error, Result};
@@ -148,6 +148,14 @@ impl Encoder for Tower {
 
     fn anchor(&self) -> Option<&Anchor> {
         self.anchor.as_ref()
+    }
+
+    fn time_axis(&self) -> TimeAxis {
+        // Pictures have two axes of space.
+        match self.trunk.output(self.trunk.window()) {
+            Some(grid) if self.config.modality != Modality::IMAGE => TimeAxis::Rows { skip: 0, rows: grid.height },
+            _ => TimeAxis::Absent,
+        }
     }
 
     fn motion(&self) -> Option<ImuConfig> {

@@ -7,7 +7,7 @@ mod config;
 mod extractor;
 mod positions;
 
-use super::contract::{Encoder, Encoding, Features, Item};
+use super::contract::{Encoder, Encoding, Features, Item, TimeAxis};
 use super::registry::Source;
 use crate::error::{Error, Result};
 use crate::input::{Audio, FeatureExtractor, Input, SampleRate};
@@ -188,6 +188,10 @@ impl Encoder for SpeechEncoder {
 
     fn linears(&self) -> &LinearTable {
         &self.table
+    }
+
+    fn time_axis(&self) -> TimeAxis {
+        TimeAxis::STATES
     }
 
     fn prepare(&self, input: &Input) -> Result<Features> {

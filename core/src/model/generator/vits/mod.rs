@@ -96,7 +96,8 @@ impl Vits {
     ///
     /// # Errors
     /// [`Error::Argument`] for no or too many tokens, an id or speaker that the model lacks, options out of range, noise
-    /// that is too short, or speech of more than [`MAX_SAMPLES`].
+    /// that is too short, or speech of more than [`MAX_SAMPLES`]; [`Error::Malformed`] for weights that make values which are
+    /// not finite.
     pub fn speak(&self, ids: &[u32], voice: &Voice) -> Result<Vec<f32>> {
         self.check(ids, voice)?;
         let speaker = voice.speaker.map(|speaker| self.speaker(speaker)).transpose()?;
@@ -117,10 +118,13 @@ impl Vits {
         {
             *latent += noise * deviation;
         }
-        Ok(rayon::scope(|_| {
+        let samples = rayon::scope(|_| {
             self.flow.invert(&mut latents, speaker);
             self.decoder.forward(&latents, speaker)
-        }))
+        });
+        // The last layer bounds them, whatever comes in: infinite values look like loud ones.
+        let sound = latents.iter().chain(&samples).all(|value| value.is_finite());
+        if sound { Ok(samples) } else { Err(not_finite("samples")) }
     }
 
     fn check(&self, ids: &[u32], voice: &Voice) -> Result<()> {
@@ -157,7 +161,9 @@ impl Vits {
         let length_scale = 1.0 / rate;
         let frames: Vec<f32> = logs.iter().map(|log| (log.exp() * length_scale).ceil()).collect();
         let total: f32 = frames.iter().sum();
-        // Also refuses what is no number.
+        if total.is_nan() || logs.iter().any(|log| !log.is_finite()) {
+            return Err(not_finite("durations"));
+        }
         if total <= limit {
             return Ok(frames.into_iter().map(|count| count as usize).collect());
         }
@@ -180,6 +186,14 @@ impl Vits {
         let logs = expanded(prior, frames, self.config.latents, self.config.latents);
         logs.into_iter().map(f32::exp)
     }
+}
+
+fn not_finite(what: &str) -> Error {
+    Error::malformed(
+        "speech generator",
+        "checkpoint",
+        format!("its weights make {what} that are not finite; verify the files"),
+    )
 }
 
 /// `width` values from `start` of each token's row of the prior, repeated for its frames.

@@ -130,11 +130,20 @@ impl WhisperDecoding<'_> {
 
     /// Logits `[rows, vocabulary]` of what follows hidden states `[rows, width]`.
     ///
+    /// # Errors
+    /// [`crate::Error::Malformed`] for weights that make logits which are not finite: no search can choose among them.
+    ///
     /// # Panics
     /// When `states` is no whole number of rows.
-    #[must_use]
-    pub fn logits(&self, states: &[f32]) -> Vec<f32> {
-        rayon::scope(|_| self.model.decoder.logits(states, self.deltas))
+    pub fn logits(&self, states: &[f32]) -> Result<Vec<f32>> {
+        let logits = rayon::scope(|_| self.model.decoder.logits(states, self.deltas));
+        match logits.iter().find(|value| !value.is_finite()) {
+            None => Ok(logits),
+            Some(value) => {
+                let reason = format!("its weights or an adapter make a logit that is {value}; verify the files");
+                Err(crate::Error::malformed("speech recogniser", "checkpoint", reason))
+            }
+        }
     }
 
     /// The network.
