@@ -1,0 +1,28 @@
+import Foundation
+import Loam
+
+/// More streams than an engine runs side by side, whose receivers wait: what comes behind them cannot begin.
+final class Gate: EventSink, @unchecked Sendable {
+    private static let streams = 8
+
+    private let isOpen = NSCondition()
+    private var opened = false
+
+    init(before app: App) throws {
+        for _ in 0..<Self.streams { try app.chat().respond("Hello", options: GenerateOptions(maxTokens: 1), to: self) }
+    }
+
+    func open() {
+        isOpen.lock()
+        opened = true
+        isOpen.broadcast()
+        isOpen.unlock()
+    }
+
+    func onEvent(event: Event) throws -> Bool {
+        isOpen.lock()
+        defer { isOpen.unlock() }
+        while !opened { isOpen.wait() }
+        return true
+    }
+}
