@@ -15,7 +15,8 @@ SCENARIOS ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/scenarios
 AARCH64 := aarch64-unknown-linux-gnu
 FUZZ_SECONDS ?= 240
 
-.PHONY: help demo test build pull vocabularies lint docs-check test-rust aarch64-test ffi scenarios parity fixtures bench fuzz clean
+.PHONY: help demo test build pull vocabularies lint docs-check test-rust aarch64-test ffi scenarios kotlin kotlin-bench aar swift-test swift-bench swift-lint \
+  swift-docs xcframework ios-sample-test parity fixtures bench fuzz clean
 
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -56,6 +57,33 @@ ffi: ## The library that Kotlin, Swift and Python load, and the generator of the
 
 scenarios: ## What the table of cases works on (bindings/scenarios), for the tests of the packages
 	$(CARGO) run --release --quiet --package loam-ffi --example scenarios -- prepare $(SCENARIOS)
+
+kotlin: ffi scenarios ## Kotlin packages: generate, test, reference, publish into bindings/kotlin/target/maven
+	LOAM_SCENARIOS=$(SCENARIOS) bindings/kotlin/build.sh
+
+kotlin-bench: ffi scenarios ## What crossing into the engine costs from Kotlin
+	LOAM_SCENARIOS=$(SCENARIOS) bindings/kotlin/bench.sh
+
+aar: ffi ## Android AAR; native libraries where ANDROID_NDK_HOME and cargo-ndk are there
+	bindings/kotlin/aar.sh
+
+swift-test: ffi scenarios ## The Swift package on Linux (installs Swift 6 in a folder of its own; skipped where it cannot)
+	LOAM_SCENARIOS=$(SCENARIOS) bindings/swift/test.sh || [ $$? -eq 3 ]
+
+swift-bench: ffi scenarios ## What a call, an event and a megabyte cost in Swift
+	LOAM_SCENARIOS=$(SCENARIOS) bindings/swift/benchmark.sh
+
+swift-lint: ffi scenarios ## swift-format over the package and the sample
+	LOAM_SCENARIOS=$(SCENARIOS) bindings/swift/lint.sh || [ $$? -eq 3 ]
+
+swift-docs: ffi scenarios ## API reference of the Swift package
+	LOAM_SCENARIOS=$(SCENARIOS) bindings/swift/documentation.sh
+
+xcframework: ## LoamFFICore.xcframework for iOS and macOS (needs a Mac)
+	bindings/swift/xcframework.sh
+
+ios-sample-test: ffi scenarios ## The iOS sample without a phone: models on the real engine, SwiftUI files parsed
+	LOAM_SCENARIOS=$(SCENARIOS) ios-sample/test.sh || [ $$? -eq 3 ]
 
 parity: build pull ## Live comparison with transformers, peft, llama.cpp and sentence-transformers (installs 6 GB)
 	parity/setup.sh
