@@ -16,7 +16,8 @@ AARCH64 := aarch64-unknown-linux-gnu
 FUZZ_SECONDS ?= 240
 
 .PHONY: help demo test build pull vocabularies lint docs-check test-rust aarch64-test ffi scenarios kotlin kotlin-bench aar swift-test swift-bench swift-lint \
-  swift-docs xcframework ios-sample-test parity fixtures bench fuzz clean
+  swift-docs xcframework ios-sample-test \
+  python python-reference android-check apple-check android-size parity fixtures bench fuzz clean
 
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -81,6 +82,22 @@ swift-docs: ffi scenarios ## API reference of the Swift package
 
 xcframework: ## LoamFFICore.xcframework for iOS and macOS (needs a Mac)
 	bindings/swift/xcframework.sh
+
+python: ffi scenarios ## The Python wheel: built, installed and tested
+	LOAM_SCENARIOS=$(SCENARIOS) bindings/python/build.sh
+	LOAM_SCENARIOS=$(SCENARIOS) bindings/python/test.sh
+
+python-reference: python ## API reference of the Python package
+	bindings/python/reference.sh
+
+android-check: ## Type-check for 64-bit Android
+	tools/android-check.sh
+
+apple-check: ## Type-check for iOS (stand-ins for Apple's tools without Xcode)
+	tools/apple-check.sh
+
+android-size: ## Link for Android with stubs: 16 KB segments, at most 12 MB stripped
+	tools/android-size.sh
 
 ios-sample-test: ffi scenarios ## The iOS sample without a phone: models on the real engine, SwiftUI files parsed
 	LOAM_SCENARIOS=$(SCENARIOS) ios-sample/test.sh || [ $$? -eq 3 ]

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use crate::app::App;
+use crate::error::LoamError;
 use crate::event::{EventSink, stream};
 use crate::handle::TaskHandle;
 
 /// Panics on the caller's thread. Every language throws its internal error, and the engine goes on.
+///
+/// # Errors
+/// None: it has a result so that Swift, where a call without one cannot throw, throws too.
 #[uniffi::export]
-pub fn provoke_panic() {
+pub fn provoke_panic() -> std::result::Result<(), LoamError> {
     panic!("provoked on the caller's thread");
 }
 

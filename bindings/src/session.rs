@@ -71,7 +71,7 @@ impl Session {
 #[uniffi::export]
 impl Session {
     /// Answers `text`; events come to `sink` from another thread. What was generated becomes part of the history, also when
-    /// the stream was stopped; after a failure the history is as before.
+    /// the stream was stopped; after a failure, and when it was stopped before the first text, the history is as before.
     ///
     /// # Errors
     /// [`LoamError::Argument`] while another turn runs.

@@ -62,7 +62,7 @@ impl LogLevel {
 /// Receives log records, from any thread.
 #[uniffi::export(foreign)]
 pub trait LogSink: Send + Sync {
-    /// Takes one record.
+    /// Takes one record. It must neither log nor change where records go: both would wait for this call.
     ///
     /// # Errors
     /// An exception is dropped: there is nowhere to log it.
@@ -86,10 +86,12 @@ impl Log for Logger {
     }
 
     fn log(&self, record: &Record<'_>) {
+        let destination = self.destination.read().unwrap_or_else(PoisonError::into_inner);
+        // It may have become quieter since, and another destination.
         if !self.enabled(record.metadata()) {
             return;
         }
-        match &*self.destination.read().unwrap_or_else(PoisonError::into_inner) {
+        match &*destination {
             Destination::Platform(platform) => platform.log(record),
             Destination::Sink(sink) => {
                 let (level, target) = (LogLevel::of(record.level()), record.target().to_owned());
@@ -109,7 +111,10 @@ fn log_into(destination: Destination, level: LogLevel) -> Result<()> {
         Ok::<_, LoamError>(Logger { destination: RwLock::new(destination) })
     })?;
     if let Some(destination) = destination {
-        *logger.destination.write().unwrap_or_else(PoisonError::into_inner) = destination;
+        let mut current = logger.destination.write().unwrap_or_else(PoisonError::into_inner);
+        log::set_max_level(level.filter());
+        *current = destination;
+        return Ok(());
     } else {
         log::set_logger(logger).map_err(|error| LoamError::Unsupported {
             what: "logging".to_owned(),

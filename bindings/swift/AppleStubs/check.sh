@@ -12,9 +12,10 @@ for framework in CoreGraphics AVFoundation CoreMotion; do
     swiftc -emit-module -parse-as-library -module-name $framework -swift-version 5 \
         -emit-module-path "$made/$framework.swiftmodule" "$package/AppleStubs/$framework.swift"
 done
-# The module is called otherwise than the one that the build has made.
+# The module is called otherwise than the one that the build has made; the package, which SwiftPM names after its folder, is
+# the same, since a conformance of a type of LoamFFI is one's own within it.
 check() {
-    swiftc -typecheck -swift-version 6 -warnings-as-errors -module-name LoamForApple -I "$made" \
+    swiftc -typecheck -swift-version 6 -warnings-as-errors -module-name LoamForApple -package-name swift -I "$made" \
         -I "$LOAM_BUILD/loam/debug/Modules" -I "$package/Sources/LoamFFICore" \
         "$package"/Sources/Loam/*.swift "$@"
 }

@@ -40,7 +40,7 @@ public final class Engine: Sendable {
 
     /// Memory of this process, where the system tells.
     public var memory: ProcessMemory? {
-        raw.memory()
+        measuredMemory
     }
 
     /// Version of the library.

@@ -1,3 +1,4 @@
+import Foundation
 import LoamFFI
 
 extension LoamError {
@@ -10,5 +11,12 @@ extension LoamError {
             .MissingComponent(_, let reason), .Text(let reason), .Callback(let reason), .Internal(let reason):
             reason
         }
+    }
+}
+
+extension LoamError: LocalizedError {
+    /// The whole message.
+    public var errorDescription: String? {
+        reason
     }
 }

@@ -55,7 +55,7 @@ import Testing
 
     @Test func aPanicOfACallIsCaughtAtTheBorder() async throws {
         let app = try await openTiny()
-        #expect(panicOnThisThread() == "provoked on the caller's thread")
+        #expect(panicOnThisThread()?.contains("provoked on the caller's thread") == true)
         #expect(try await app.embed(.text("still here")).floats.count == 16)
     }
 

@@ -1,0 +1,128 @@
+"""Loam: one frozen multimodal foundation model per device, one small adapter per task.
+
+    engine = loam.Engine.open("foundations/loam-nano")
+    app = engine.attach("com.example.mail")
+    for text in app.chat().respond("Hello").texts():
+        print(text, end="")
+
+All calls are safe from any thread and let other Python threads run while they work. Failures are :class:`LoamError`.
+"""
+
+from __future__ import annotations
+
+from loam.adapter import Adapter
+from loam.app import App
+from loam.engine import Engine
+from loam.index import Index
+from loam.input import Input
+from loam.log import log_to, log_to_logging, log_to_platform
+from loam.records import (
+    Acceleration,
+    AdapterUse,
+    AngularRate,
+    Axes,
+    Classification,
+    ComponentInfo,
+    Estimate,
+    FinishReason,
+    FoundationInfo,
+    GenerateStats,
+    Gravity,
+    ImuLayout,
+    ImuSource,
+    LabelScore,
+    LogLevel,
+    Match,
+    Message,
+    Modality,
+    Pace,
+    PcmFormat,
+    PixelLayout,
+    ProcessMemory,
+    Regression,
+    Role,
+    Sampling,
+    ScoredBy,
+    Segment,
+    Sensed,
+    SpelledPiece,
+    Spelling,
+    Step,
+    Trace,
+    TranscribeOptions,
+    Transcript,
+    TranscriptEnd,
+    TranscriptSummary,
+    Verify,
+)
+from loam.results import Embedding, Speech
+from loam.sensor import Sensor
+from loam.session import Session
+from loam.stream import Stream
+from loam.transcriber import Transcriber
+from loam.variants import Event, InstallPolicy, InternalError, LoamError, Repair, TranscriptEvent
+from loam._ffi.loam_ffi import version
+
+__version__: str = version()
+"""Version of this package and of the library in it."""
+
+__all__ = [
+    "__version__",
+    "Acceleration",
+    "Adapter",
+    "AdapterUse",
+    "AngularRate",
+    "App",
+    "Axes",
+    "Classification",
+    "ComponentInfo",
+    "Embedding",
+    "Engine",
+    "Estimate",
+    "Event",
+    "FinishReason",
+    "FoundationInfo",
+    "GenerateStats",
+    "Gravity",
+    "ImuLayout",
+    "ImuSource",
+    "Index",
+    "Input",
+    "InstallPolicy",
+    "InternalError",
+    "LabelScore",
+    "LoamError",
+    "LogLevel",
+    "Match",
+    "Message",
+    "Modality",
+    "Pace",
+    "PcmFormat",
+    "PixelLayout",
+    "ProcessMemory",
+    "Regression",
+    "Repair",
+    "Role",
+    "Sampling",
+    "ScoredBy",
+    "Segment",
+    "Sensed",
+    "Sensor",
+    "Session",
+    "Speech",
+    "SpelledPiece",
+    "Spelling",
+    "Step",
+    "Stream",
+    "Trace",
+    "TranscribeOptions",
+    "Transcriber",
+    "Transcript",
+    "TranscriptEnd",
+    "TranscriptEvent",
+    "TranscriptSummary",
+    "Verify",
+    "log_to",
+    "log_to_logging",
+    "log_to_platform",
+]

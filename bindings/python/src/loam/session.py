@@ -1,0 +1,74 @@
+"""A conversation."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from loam._ffi import loam_ffi as ffi
+from loam.adapter import Adapter, inner
+from loam.records import Message, Sampling
+from loam.stream import Stream
+
+
+def generate_options(max_tokens: int, sampling: Sampling | None, stop: Sequence[str]) -> ffi.GenerateOptions:
+    """How a generation runs and ends, as the engine takes it."""
+    return ffi.GenerateOptions(max_tokens=max_tokens, sampling=sampling, stop=list(stop))
+
+
+class Session:
+    """A conversation with the language model. Each turn computes only what the last one did not. One turn runs at a time.
+
+    A turn that was stopped ends before its next token; every call here waits for that. While a turn runs that was not
+    stopped, all calls raise ``LoamError.Argument``.
+    """
+
+    def __init__(self, session: ffi.Session) -> None:
+        """For the package itself: sessions come from :meth:`App.chat`."""
+        self._inner = session
+        # Filled by streams that are stopped, also when the collector of garbage does it: appending needs no lock.
+        self._stopped: deque[ffi.TaskHandle] = deque()
+
+    def respond(
+        self, text: str, *, max_tokens: int = 256, sampling: Sampling | None = None, stop: Sequence[str] = ()
+    ) -> Stream:
+        """Answers ``text``. What was generated becomes part of the history, also when the stream was stopped; after a
+        failure the history is as before.
+
+        Args:
+            text: what the user says.
+            max_tokens: tokens to generate at most.
+            sampling: how tokens are chosen; greedy when absent.
+            stop: texts that end the generation; they are not part of the result.
+        """
+        options = generate_options(max_tokens, sampling, stop)
+        between = self._between_turns()
+        return Stream(lambda sink: between.respond(text, options, sink), self._stopped.append)
+
+    def _between_turns(self) -> ffi.Session:
+        """The conversation, once a turn that was stopped is over: within a token."""
+        while True:
+            try:
+                self._stopped.popleft().wait()
+            except IndexError:
+                return self._inner
+            except ffi.LoamError:
+                # Its receiver was told.
+                continue
+
+    def messages(self) -> list[Message]:
+        """The history, instructions included."""
+        return self._between_turns().messages()
+
+    def set_adapter(self, adapter: Adapter | None) -> None:
+        """Answers from now on with another adapter, or with the bare base. The history stays; what was computed for it
+        does not."""
+        self._between_turns().set_adapter(inner(adapter))
+
+    def set_instructions(self, instructions: str | None) -> None:
+        """Replaces the system message, or removes it."""
+        self._between_turns().set_instructions(instructions)
+
+    def clear(self) -> None:
+        """Forgets everything but the instructions."""
+        self._between_turns().clear()
