@@ -12,10 +12,10 @@ PARITY_VENV ?= $(HOME)/.cache/loam/parity-venv
 PARITY_CACHE := $(or $(LOAM_PARITY_CACHE),$(HOME)/.cache/loam/parity)
 FFI := $(or $(CARGO_TARGET_DIR),target)/release
 SCENARIOS ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/scenarios
-AARCH64 := aarch64-unknown-linux-gnu
 FUZZ_SECONDS ?= 240
 
-.PHONY: help demo test build pull vocabularies lint docs-check test-rust aarch64-test ffi scenarios kotlin kotlin-bench aar swift-test swift-bench swift-lint \
+.PHONY: help demo test build pull vocabularies lint docs-check test-rust packages-test aarch64-test \
+  aarch64-quick android-sample screenshots ffi scenarios kotlin kotlin-bench aar swift-test swift-bench swift-lint \
   swift-docs xcframework ios-sample-test \
   python python-reference android-check apple-check android-size parity fixtures bench fuzz clean
 
@@ -27,7 +27,9 @@ demo: build pull ## Build, fetch the foundation, install two adapters, and tour 
 	$(LOAM) adapter install models/adapters/news --replace
 	$(LOAM) tour
 
-test: lint pull vocabularies test-rust docs-check ## Everything that must pass: formatting, lints, docs, tests on real models
+test: lint pull vocabularies test-rust docs-check packages-test ## Everything that must pass: the engine, the packages, the samples
+
+packages-test: kotlin android-sample swift-test ios-sample-test python android-check apple-check aarch64-quick ## Packages, samples, other processors
 
 build: ## The command line, optimised: target/release/loam
 	$(CARGO) build --release --package loam-cli
@@ -51,7 +53,10 @@ docs-check: ## rustdoc with warnings and missing docs denied
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --release --workspace --no-deps
 
 aarch64-test: ## The engine's tests on 64-bit Arm under qemu, on three processor models
-	tools/aarch64-test.sh $(AARCH64)
+	tools/aarch64-test.sh all
+
+aarch64-quick: ## As aarch64-test, the kernels and the adapters only
+	tools/aarch64-test.sh quick
 
 ffi: ## The library that Kotlin, Swift and Python load, and the generator of their bindings
 	$(CARGO) build --release --package loam-ffi --package loam-bindgen
@@ -98,6 +103,12 @@ apple-check: ## Type-check for iOS (stand-ins for Apple's tools without Xcode)
 
 android-size: ## Link for Android with stubs: 16 KB segments, at most 12 MB stripped
 	tools/android-size.sh
+
+android-sample: kotlin ## The sample's presenters, its desktop twin, and its activity on Robolectric
+	LOAM_SCENARIOS=$(SCENARIOS) android-sample/test.sh
+
+screenshots: kotlin ## Pictures of the desktop twin's four screens, from a virtual display
+	LOAM_SCENARIOS=$(SCENARIOS) android-sample/screenshots.sh
 
 ios-sample-test: ffi scenarios ## The iOS sample without a phone: models on the real engine, SwiftUI files parsed
 	LOAM_SCENARIOS=$(SCENARIOS) ios-sample/test.sh || [ $$? -eq 3 ]

@@ -7,6 +7,7 @@ mod integrity;
 mod manifest;
 mod wiring;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -135,6 +136,17 @@ fn file_name(path: &str) -> String {
     Path::new(path).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
+/// Succeeds when a file begins as GGUF does: anything else would be found out at its first use only.
+fn check_gguf(path: &Path) -> Result<()> {
+    let mut magic = [0; 4];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    match read {
+        Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => Err(Error::io(path, error)),
+        Ok(()) if magic == *b"GGUF" => Ok(()),
+        _ => Err(Error::malformed(path.display(), "GGUF", "it does not begin with 'GGUF'")),
+    }
+}
+
 /// `model_type`s of models that are one component, neither an encoder nor a backbone.
 const WHOLE_MODELS: [(&str, ComponentKind); 3] = [
     ("idefics3", ComponentKind::VisionLanguage),
@@ -220,6 +232,9 @@ impl Foundation {
     fn bare(path: &Path) -> Result<Self> {
         if !path.exists() {
             return Err(Error::io(path, std::io::ErrorKind::NotFound.into()));
+        }
+        if path.is_file() {
+            check_gguf(path)?;
         }
         let kinds = kinds_of(&path.join("config.json"))?;
         let components = kinds

@@ -48,6 +48,7 @@ class FailureTest {
         val full = fails<LoamException.ContextFull> { app.generate(long).toList() }
         assertTrue(full.tokens > full.limit, full.message)
         assertTrue(full.reason.isNotEmpty())
+        assertEquals(full.reason, full.sentence)
         engine.awaitIdle()
         app.stillAnswers()
     }
