@@ -99,7 +99,8 @@ fn transcribe(
     let audio = input.sound()?;
     let mut transcriber = engine.transcriber(audio.rate(), options)?;
     for block in audio.samples().chunks(audio.rate().hertz() as usize) {
-        if relay.is_stopped() || tell(transcriber.push(block)?, relay)?.is_break() {
+        // After the first block, for a stream without a sample has no result.
+        if tell(transcriber.push(block)?, relay)?.is_break() || relay.is_stopped() {
             break;
         }
     }

@@ -103,7 +103,7 @@ pub(crate) fn stream(
 ) -> Arc<TaskHandle> {
     let handle = TaskHandle::new();
     let mut relay = Relay { sink, handle: Arc::clone(&handle) };
-    workers.submit(move || {
+    let ticket = workers.submit(move || {
         let worked = catch_unwind(AssertUnwindSafe(|| work(&mut relay)))
             .unwrap_or_else(|panic| Err(LoamError::Internal { reason: panic_message(&*panic) }));
         let (last, outcome) = match worked {
@@ -118,5 +118,6 @@ pub(crate) fn stream(
         drop(relay);
         handle.end(outcome.and(delivered.map(|_| ()).map_err(as_callback)));
     });
+    handle.waits_at(ticket);
     handle
 }

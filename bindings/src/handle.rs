@@ -1,14 +1,17 @@
 //! A stream that runs on a worker thread.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
 use crate::error::{LoamError, Result};
+use crate::workers::Ticket;
 
 /// A running stream. Dropping the handle does not stop it: call [`TaskHandle::stop`].
 #[derive(Debug, Default, uniffi::Object)]
 pub struct TaskHandle {
     stopped: AtomicBool,
+    /// Where it waits or runs.
+    ticket: OnceLock<Ticket>,
     outcome: Mutex<Option<Result<()>>>,
     ended: Condvar,
 }
@@ -16,6 +19,11 @@ pub struct TaskHandle {
 impl TaskHandle {
     pub(crate) fn new() -> Arc<Self> {
         Arc::default()
+    }
+
+    pub(crate) fn waits_at(&self, ticket: Ticket) {
+        let first = self.ticket.set(ticket).is_ok();
+        debug_assert!(first, "a handle is of one stream");
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -30,10 +38,13 @@ impl TaskHandle {
 
 #[uniffi::export]
 impl TaskHandle {
-    /// Stops it before its next token; what was generated until then stays. The sink still gets the event that ends the
-    /// stream. Returns at once, and may be called any number of times, from any thread and from the sink.
+    /// Stops it before its next token, also while it waits for other streams; what was generated until then stays. The sink
+    /// still gets the event that ends the stream. Returns at once, and may be called any number of times, from any thread and from the sink.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+        if let Some(ticket) = self.ticket.get() {
+            ticket.expedite();
+        }
     }
 
     /// Whether nothing of it runs any more; its last event was delivered then.

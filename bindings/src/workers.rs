@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Streams at a time; further ones wait in the order in which they came.
 const MAX_THREADS: usize = 4;
@@ -14,7 +14,9 @@ type Job = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<(u64, Job)>,
+    /// Number of the last job.
+    last: u64,
     threads: usize,
     idle: usize,
     closed: bool,
@@ -34,13 +36,17 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn finish(&self, job: Job) {
+        job();
+        self.active.fetch_sub(1, Ordering::SeqCst);
+    }
+
     fn run(&self) {
         let mut queue = self.queue();
         loop {
-            if let Some(job) = queue.jobs.pop_front() {
+            if let Some((_, job)) = queue.jobs.pop_front() {
                 drop(queue);
-                job();
-                self.active.fetch_sub(1, Ordering::SeqCst);
+                self.finish(job);
                 queue = self.queue();
             } else if queue.closed {
                 return;
@@ -49,6 +55,45 @@ impl Shared {
                 queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 queue.idle -= 1;
             }
+        }
+    }
+}
+
+/// A job's place among the others.
+#[derive(Default)]
+pub(crate) struct Ticket {
+    shared: Weak<Shared>,
+    id: u64,
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ticket({})", self.id)
+    }
+}
+
+impl Ticket {
+    /// Runs the job now, on a thread of its own, when it still waits for one: it was stopped and has little left to do, which
+    /// streams that run before it must not hold up.
+    pub(crate) fn expedite(&self) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        let mut queue = shared.queue();
+        let Some(at) = queue.jobs.iter().position(|(id, _)| *id == self.id) else { return };
+        let Some((id, job)) = queue.jobs.remove(at) else { return };
+        drop(queue);
+        let job = Arc::new(Mutex::new(Some(job)));
+        let (own, of_thread) = (Arc::clone(&job), Arc::clone(&shared));
+        let take = |job: &Mutex<Option<Job>>| job.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let ending = move || {
+            if let Some(job) = take(&own) {
+                of_thread.finish(job);
+            }
+        };
+        if std::thread::Builder::new().name("loam-ending".to_owned()).spawn(ending).is_err()
+            && let Some(job) = take(&job)
+        {
+            // Without a thread it waits its turn after all.
+            shared.queue().jobs.push_front((id, job));
         }
     }
 }
@@ -67,10 +112,12 @@ impl std::fmt::Debug for Workers {
 
 impl Workers {
     /// Runs `job`, which must not panic, on one of the threads.
-    pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) {
+    pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) -> Ticket {
         self.shared.active.fetch_add(1, Ordering::SeqCst);
         let mut queue = self.shared.queue();
-        queue.jobs.push_back(Box::new(job));
+        queue.last += 1;
+        let id = queue.last;
+        queue.jobs.push_back((id, Box::new(job)));
         if queue.idle < queue.jobs.len() && queue.threads < MAX_THREADS {
             queue.threads += 1;
             let shared = Arc::clone(&self.shared);
@@ -79,15 +126,15 @@ impl Workers {
             if std::thread::Builder::new().name(name).spawn(move || shared.run()).is_err() {
                 queue.threads -= 1;
                 if queue.threads == 0 {
-                    let job = queue.jobs.pop_back().expect("invariant: it was pushed under this lock");
+                    let (_, job) = queue.jobs.pop_back().expect("invariant: it was pushed under this lock");
                     drop(queue);
-                    job();
-                    self.shared.active.fetch_sub(1, Ordering::SeqCst);
-                    return;
+                    self.shared.finish(job);
+                    return Ticket::default();
                 }
             }
         }
         self.shared.work.notify_one();
+        Ticket { shared: Arc::downgrade(&self.shared), id }
     }
 
     /// Jobs that wait or run.
@@ -116,7 +163,7 @@ mod tests {
         let gate = Arc::new((Mutex::new(false), Condvar::new()));
         for i in 0..2 * MAX_THREADS {
             let (begun, gate) = (begun.clone(), Arc::clone(&gate));
-            workers.submit(move || {
+            let _ = workers.submit(move || {
                 begun.send(i).expect("listened to");
                 let mut open = gate.0.lock().expect("no panic");
                 while !*open {
@@ -129,6 +176,12 @@ mod tests {
         assert_eq!(first, (0..MAX_THREADS).collect::<Vec<_>>());
         assert!(begins.try_recv().is_err(), "the others wait");
         assert_eq!(workers.active() as usize, 2 * MAX_THREADS);
+        // One that is stopped while it waits does not wait for the others.
+        let (ended, ends) = mpsc::channel();
+        let ticket = workers.submit(move || ended.send(()).expect("listened to"));
+        ticket.expedite();
+        ends.recv().expect("ended");
+        ticket.expedite();
         *gate.0.lock().expect("no panic") = true;
         gate.1.notify_all();
         for _ in 0..MAX_THREADS {

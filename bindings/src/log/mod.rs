@@ -10,7 +10,9 @@ mod target;
 #[path = "stderr.rs"]
 mod target;
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use log::{LevelFilter, Log, Metadata, Record};
@@ -62,7 +64,7 @@ impl LogLevel {
 /// Receives log records, from any thread.
 #[uniffi::export(foreign)]
 pub trait LogSink: Send + Sync {
-    /// Takes one record. It must neither log nor change where records go: both would wait for this call.
+    /// Takes one record. What it logs itself is dropped, and it cannot change where records go.
     ///
     /// # Errors
     /// An exception is dropped: there is nowhere to log it.
@@ -79,6 +81,13 @@ struct Logger {
 }
 
 static LOGGER: OnceCell<Logger> = OnceCell::new();
+/// Another logger of the process was there before ours.
+static REFUSED: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// A sink is called on this thread: what it logs is dropped, and it may not change where records go.
+    static IN_SINK: Cell<bool> = const { Cell::new(false) };
+}
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -86,6 +95,9 @@ impl Log for Logger {
     }
 
     fn log(&self, record: &Record<'_>) {
+        if IN_SINK.get() {
+            return;
+        }
         let destination = self.destination.read().unwrap_or_else(PoisonError::into_inner);
         // It may have become quieter since, and another destination.
         if !self.enabled(record.metadata()) {
@@ -96,7 +108,9 @@ impl Log for Logger {
             Destination::Sink(sink) => {
                 let (level, target) = (LogLevel::of(record.level()), record.target().to_owned());
                 let told = || sink.record(level, target, record.args().to_string());
+                IN_SINK.set(true);
                 let _ = catch_unwind(AssertUnwindSafe(told));
+                IN_SINK.set(false);
             }
         }
     }
@@ -105,6 +119,12 @@ impl Log for Logger {
 }
 
 fn log_into(destination: Destination, level: LogLevel) -> Result<()> {
+    if IN_SINK.get() {
+        return Err(unsupported("a sink cannot change where records go".to_owned()));
+    }
+    if REFUSED.load(Ordering::Relaxed) {
+        return Err(unsupported("another logger of this process came first".to_owned()));
+    }
     let mut destination = Some(destination);
     let logger = LOGGER.get_or_try_init(|| {
         let destination = destination.take().expect("invariant: it is taken once");
@@ -116,20 +136,24 @@ fn log_into(destination: Destination, level: LogLevel) -> Result<()> {
         *current = destination;
         return Ok(());
     } else {
-        log::set_logger(logger).map_err(|error| LoamError::Unsupported {
-            what: "logging".to_owned(),
-            reason: format!("another logger of this process came first: {error}"),
+        log::set_logger(logger).map_err(|error| {
+            REFUSED.store(true, Ordering::Relaxed);
+            unsupported(format!("another logger of this process came first: {error}"))
         })?;
     }
     log::set_max_level(level.filter());
     Ok(())
 }
 
+fn unsupported(reason: String) -> LoamError {
+    LoamError::Unsupported { what: "logging".to_owned(), reason }
+}
+
 /// Logs to the platform's own log: logcat on Android, the unified log on Apple's systems, standard error elsewhere. Nothing
 /// is logged before this or [`log_to`] is called; the last call counts.
 ///
 /// # Errors
-/// [`LoamError::Unsupported`] when other Rust code of the process has set a logger.
+/// [`LoamError::Unsupported`] when other Rust code of the process has set a logger, and from within a sink.
 #[uniffi::export]
 pub fn log_to_platform(level: LogLevel) -> std::result::Result<(), LoamError> {
     log_into(Destination::Platform(Platform::new()), level)

@@ -68,20 +68,26 @@ impl Components {
         if let Some(model) = self.state().touch(component.name()) {
             return Ok(model);
         }
-        let _guard = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let guard = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(model) = self.state().touch(component.name()) {
             return Ok(model);
         }
         let bytes = component.weight_bytes()?;
+        let mut dropped = Vec::new();
         if let Some(budget) = self.budget {
             if bytes > budget {
                 return Err(Error::Memory { what: component.name().to_owned(), needed: bytes, limit: budget });
             }
-            self.state().make_room(budget - bytes, component.name());
+            dropped = self.state().make_room(budget - bytes, component.name());
         }
         let model = Arc::new(open(Part { name: component.name().to_owned(), bytes }, component.entry())?);
-        log::info!("component '{}' is loaded: {bytes} bytes of weights", component.name());
         self.state().insert(component.name(), model.clone(), bytes);
+        drop(guard);
+        // Only now: who receives records may call the engine.
+        for name in dropped {
+            log::info!("component '{name}' was dropped to make room");
+        }
+        log::info!("component '{}' is loaded: {bytes} bytes of weights", component.name());
         Ok(model)
     }
 
@@ -110,14 +116,16 @@ impl State {
         slot.used = self.uses;
     }
 
-    /// Drops least recently used components until `room` bytes hold the rest, not counting `kept`.
-    fn make_room(&mut self, room: u64, kept: &str) {
+    /// Drops least recently used components until `room` bytes hold the rest, not counting `kept`; their names.
+    fn make_room(&mut self, room: u64, kept: &str) -> Vec<String> {
+        let mut dropped = Vec::new();
         let others = |(name, _): &(&String, &Slot)| *name != kept;
         while self.slots.iter().filter(others).map(|(_, slot)| slot.bytes).sum::<u64>() > room {
             let oldest = self.slots.iter().filter(others).min_by_key(|(_, slot)| slot.used);
-            let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { return };
-            log::info!("component '{oldest}' is dropped to make room");
+            let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { break };
             self.slots.remove(&oldest);
+            dropped.push(oldest);
         }
+        dropped
     }
 }

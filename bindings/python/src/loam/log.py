@@ -31,10 +31,10 @@ def log_to(level: LogLevel, sink: Callable[[LogLevel, str, str], None]) -> None:
     """Gives records of ``level`` and above to ``sink(level, target, message)``, from any thread.
 
     Nothing is logged before this or one of the others is called; the last call counts. An exception of the sink is dropped.
-    The sink must not call this function.
+    What the sink itself makes the engine log is dropped.
 
     Raises:
-        LoamError.Unsupported: when other Rust code of the process has set a logger.
+        LoamError.Unsupported: when other Rust code of the process has set a logger, and from within a sink.
     """
     ffi.log_to(level, _Sink(sink))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 
@@ -47,14 +48,18 @@ class Session:
 
     def _between_turns(self) -> ffi.Session:
         """The conversation, once a turn that was stopped is over: within a token."""
-        while True:
+        while self._stopped:
+            # It stays where other threads see it until it is over.
             try:
-                self._stopped.popleft().wait()
+                turn = self._stopped[0]
             except IndexError:
-                return self._inner
-            except ffi.LoamError:
+                break
+            with contextlib.suppress(ffi.LoamError):
                 # Its receiver was told.
-                continue
+                turn.wait()
+            with contextlib.suppress(ValueError):
+                self._stopped.remove(turn)
+        return self._inner
 
     def messages(self) -> list[Message]:
         """The history, instructions included."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import os
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -217,5 +218,13 @@ class _Running:
                 handle.wait()
 
 
+    def forget(self) -> None:
+        """In a child of a fork: the threads that ran them are the parent's. Waiting for them would never end."""
+        self._lock = threading.Lock()
+        self._handles = []
+
+
 _running = _Running()
 atexit.register(_running.end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_running.forget)

@@ -11,21 +11,22 @@ public class Index : AutoCloseable {
      * Adds an entry, or replaces the one of the same key. Throws [dev.loam.ffi.LoamException.Argument] for a vector of
      * another length than those before.
      */
-    public fun insert(key: String, embedding: Embedding): Unit = ffi.insert(key, Packed().of(embedding.vector))
+    public fun insert(key: String, embedding: Embedding): Unit =
+        Packed().of(embedding.vector).lend { ffi.insert(key, it) }
 
     /** As the other [insert], for vectors that an app keeps itself. */
-    public fun insert(key: String, vector: FloatArray): Unit = ffi.insert(key, Packed().of(vector))
+    public fun insert(key: String, vector: FloatArray): Unit = Packed().of(vector).lend { ffi.insert(key, it) }
 
     /** Removes an entry; whether there was one. */
     public fun remove(key: String): Boolean = ffi.remove(key)
 
     /** The [count] entries most similar to [query], best first. */
     public fun search(query: Embedding, count: Int): List<Match> =
-        ffi.search(Packed().of(query.vector), unsigned("count", count))
+        Packed().of(query.vector).lend { ffi.search(it, unsigned("count", count)) }
 
     /** As the other [search]. */
     public fun search(query: FloatArray, count: Int): List<Match> =
-        ffi.search(Packed().of(query), unsigned("count", count))
+        Packed().of(query).lend { ffi.search(it, unsigned("count", count)) }
 
     override fun close(): Unit = ffi.close()
 }

@@ -37,18 +37,16 @@ public class Input internal constructor(ffi: dev.loam.ffi.Input) : AutoCloseable
 
         /** A picture as the bytes of a PNG, JPEG or WebP file, which are decoded on another thread. */
         public suspend fun image(bytes: ByteArray): Input =
-            withContext(Dispatchers.IO) { Input(dev.loam.ffi.Input.encodedImage(Packed().of(bytes))) }
+            withContext(Dispatchers.IO) { Packed().of(bytes).lend { Input(dev.loam.ffi.Input.encodedImage(it)) } }
 
         /**
          * A picture of 8-bit pixels, row by row from the top left, without gaps between rows: [width] x [height] times 1, 3
          * or 4 bytes. They are copied; a direct buffer once, others twice.
          */
         public fun pixels(pixels: ByteBuffer, layout: PixelLayout, width: Int, height: Int): Input =
-            Input(
-                dev.loam.ffi.Input.pixels(
-                    Packed().of(pixels), layout, unsigned("width", width), unsigned("height", height),
-                ),
-            )
+            Packed().of(pixels).lend {
+                Input(dev.loam.ffi.Input.pixels(it, layout, unsigned("width", width), unsigned("height", height)))
+            }
 
         /** As the other [pixels]. */
         public fun pixels(pixels: ByteArray, layout: PixelLayout, width: Int, height: Int): Input =
@@ -79,11 +77,13 @@ public class Input internal constructor(ffi: dev.loam.ffi.Input) : AutoCloseable
             timestamps: DoubleArray = DoubleArray(0),
             repair: Repair = Repair.Refuse,
         ): Input =
-            Input(dev.loam.ffi.Input.motion(Packed().of(samples), Packed().of(timestamps), source, repair))
+            Packed().of(samples).lend { values ->
+                Packed().of(timestamps).lend { times -> Input(dev.loam.ffi.Input.motion(values, times, source, repair)) }
+            }
 
         private fun pcm(samples: ByteBuffer, format: PcmFormat, sampleRate: Int, channels: Int): Input {
             val count = unsigned("channels", channels).coerceAtMost(UShort.MAX_VALUE.toUInt()).toUShort()
-            return Input(dev.loam.ffi.Input.pcm(samples, format, unsigned("sampleRate", sampleRate), count))
+            return samples.lend { Input(dev.loam.ffi.Input.pcm(it, format, unsigned("sampleRate", sampleRate), count)) }
         }
     }
 }

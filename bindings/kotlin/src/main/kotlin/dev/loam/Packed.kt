@@ -6,6 +6,7 @@
  */
 package dev.loam
 
+import dev.loam.ffi.LoamException
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
@@ -27,18 +28,40 @@ private fun floats(bytes: ByteArray): FloatArray {
     return values
 }
 
+/** Written after each call that borrows memory; a volatile write is neither left out nor moved before the call. */
+@Volatile
+private var kept: ByteBuffer? = null
+
+/**
+ * Runs [call] with the buffer and keeps it reachable until the call is over. Generated code takes the buffer's address and lets
+ * go of it: once compiled, the buffer could be collected, and its memory freed, while the engine reads it.
+ * (`Reference.reachabilityFence` says the same from Android 9 on; the package runs on Android 7.)
+ */
+internal inline fun <R> ByteBuffer.lend(call: (ByteBuffer) -> R): R =
+    try {
+        call(this)
+    } finally {
+        keep(this)
+    }
+
+@PublishedApi
+internal fun keep(buffer: ByteBuffer) {
+    kept = buffer
+    kept = null
+}
+
 /** Memory outside of the heap that is used again from call to call, for streams of small chunks. Not safe from threads. */
 internal class Packed {
     private var buffer = empty
 
     fun of(values: FloatArray): ByteBuffer =
-        room(values.size * Float.SIZE_BYTES).also { it.asFloatBuffer().put(values) }
+        room(bytes(values.size, Float.SIZE_BYTES)).also { it.asFloatBuffer().put(values) }
 
     fun of(values: ShortArray): ByteBuffer =
-        room(values.size * Short.SIZE_BYTES).also { it.asShortBuffer().put(values) }
+        room(bytes(values.size, Short.SIZE_BYTES)).also { it.asShortBuffer().put(values) }
 
     fun of(values: DoubleArray): ByteBuffer =
-        room(values.size * Double.SIZE_BYTES).also { it.asDoubleBuffer().put(values) }
+        room(bytes(values.size, Double.SIZE_BYTES)).also { it.asDoubleBuffer().put(values) }
 
     fun of(bytes: ByteArray): ByteBuffer {
         val room = room(bytes.size)
@@ -62,6 +85,13 @@ internal class Packed {
         (buffer as java.nio.Buffer).clear()
         (buffer as java.nio.Buffer).limit(bytes)
         return buffer
+    }
+
+    private fun bytes(count: Int, each: Int): Int {
+        if (count > Int.MAX_VALUE / each) {
+            throw LoamException.Argument("size", "invalid size: $count values of $each bytes, a call takes 2 GiB at most")
+        }
+        return count * each
     }
 
     private companion object {

@@ -36,7 +36,11 @@ public class Sensor internal constructor(
      * Throws [dev.loam.ffi.LoamException.Argument] for a gap that the sensor's repair does not allow; [restart] then.
      */
     public suspend fun push(motion: Motion): List<Sensed> = turn.withLock {
-        withContext(blocking) { ffi.push(samples.of(motion.samples), timestamps.of(motion.timestamps)) }
+        withContext(blocking) {
+            samples.of(motion.samples).lend { values ->
+                timestamps.of(motion.timestamps).lend { times -> ffi.push(values, times) }
+            }
+        }
     }
 
     /** Forgets the samples at hand: a new stream begins. */

@@ -39,5 +39,5 @@ public class Transcriber internal constructor(
     override fun close(): Unit = ffi.close()
 
     private suspend fun push(format: PcmFormat, pack: (Packed) -> ByteBuffer): List<TranscriptEvent> =
-        turn.withLock { withContext(blocking) { ffi.push(pack(packed), format) } }
+        turn.withLock { withContext(blocking) { pack(packed).lend { ffi.push(it, format) } } }
 }
