@@ -124,15 +124,17 @@ import Testing
         let gate = try Gate(before: app)
         let dropped = app.chat()
         _ = dropped.respond("Hello", options: Self.options)
+        // What is stopped while it waits does not wait for those before it.
+        await dropped.waitForTurn()
         let cancelled = app.chat()
         let reading = Task { try await cancelled.respond("Hello", options: Self.options).text() }
-        while app.engine.activeStreams < Gate.streams + 2 { try await Task.sleep(nanoseconds: 100_000) }
+        while app.engine.activeStreams < Gate.streams + 1 { try await Task.sleep(nanoseconds: 100_000) }
         reading.cancel()
         // Not half a text, which would look like a whole one.
         await #expect(throws: CancellationError.self) { try await reading.value }
+        await cancelled.waitForTurn()
         gate.open()
         for session in [dropped, cancelled] {
-            await session.waitForTurn()
             #expect(try session.messages.allSatisfy { $0.role == .user || $0.text.isEmpty })
         }
         #expect(try await becomesIdle(app.engine))
