@@ -31,7 +31,8 @@ fn options() -> GenerateOptions {
 #[test]
 fn a_stream_that_waits_ends_as_soon_as_it_is_stopped() {
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/tests/fixtures/models/smolvlm");
-    let engine = Engine::open(model.to_owned(), EngineOptions { component_budget: None, verify: None }).expect("opened");
+    let engine =
+        Engine::open(model.to_owned(), EngineOptions { component_budget: None, verify: None }).expect("opened");
     let app = engine.attach("com.example.mail".to_owned()).expect("attached");
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
     let begin = |gate: &Arc<(Mutex<bool>, Condvar)>| {

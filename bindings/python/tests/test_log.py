@@ -32,6 +32,25 @@ def test_log_records_reach_the_logging_of_python(caplog: pytest.LogCaptureFixtur
 
 
 @pytest.mark.usefixtures("silent_log")
+def test_a_sink_may_use_the_engine_and_changes_no_destination() -> None:
+    engine = loam.Engine.open(TINY)
+    app = engine.attach("com.example.log")
+    found: list[object] = []
+
+    def sink(level: loam.LogLevel, target: str, message: str) -> None:
+        found.append(app.embed(loam.Input.text("a dog")).vector.size)
+        engine.unload("text")
+        try:
+            loam.log_to_platform(loam.LogLevel.OFF)
+        except loam.LoamError.Unsupported as refused:
+            found.append(refused.code())
+
+    loam.log_to(loam.LogLevel.INFO, sink)
+    app.embed(loam.Input.text("a cat"))
+    assert found and found[:2] == [16, 5], found
+
+
+@pytest.mark.usefixtures("silent_log")
 def test_a_sink_that_throws_does_no_harm() -> None:
     calls = []
 
