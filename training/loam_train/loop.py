@@ -1,0 +1,120 @@
+"""The training loop, its clock and its checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, normalize
+from tqdm import tqdm
+
+from .batches import Batches
+from .errors import InputError
+from .run import Run, Training
+
+
+@dataclass
+class Progress:
+    """How far a run has come."""
+
+    seconds: float = 0.0
+    """Of computing; the time between two sittings does not count."""
+    losses: list[float] = field(default_factory=list)
+
+    @property
+    def step(self) -> int:
+        return len(self.losses)
+
+    def share(self, training: Training) -> float:
+        """Of the run's steps or minutes, whichever are nearer to their end."""
+        return max(self.step / training.steps, self.seconds / (60 * training.minutes))
+
+
+def rate(progress: Progress, training: Training) -> float:
+    """Linear warm-up, then a cosine down to a hundredth."""
+    warm = min(1.0, (progress.step + 1) / training.warmup_steps)
+    fall = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress.share(training))))
+    return training.learning_rate * warm * fall
+
+
+def loss(
+    tower: nn.Module, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor], anchors: torch.Tensor, scale: float
+) -> torch.Tensor:
+    """Cross-entropy of cosines with the anchors of each window's own set: other sets may mean the same by other words."""
+    x, target, own = batch
+    embedding, _ = tower(x)
+    logits = scale * normalize(embedding, dim=-1) @ anchors.T
+    return cross_entropy(logits.masked_fill(~own, -math.inf), target)
+
+
+def optimizer(tower: nn.Module, training: Training) -> torch.optim.Optimizer:
+    """AdamW; norms and biases do not decay."""
+    decay = [p for p in tower.parameters() if p.ndim > 1]
+    keep = [p for p in tower.parameters() if p.ndim <= 1]
+    groups = [{"params": decay, "weight_decay": training.weight_decay}, {"params": keep, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=training.learning_rate)
+
+
+def train(tower: nn.Module, batches: Batches, anchors: torch.Tensor, run: Run, path: Path) -> Progress:
+    """Trains `tower` in place, from the checkpoint at `path` if there is one, to the end of the run's clock.
+
+    Raises:
+        InputError: for a checkpoint of another run, or one that cannot be read.
+    """
+    training = run.training
+    steps = optimizer(tower, training)
+    progress = _resume(path, tower, steps, run)
+    tower.train()
+    with tqdm(total=training.steps, initial=progress.step, desc=run.name, mininterval=2) as bar:
+        while progress.share(training) < 1:
+            begun = time.monotonic()
+            for group in steps.param_groups:
+                group["lr"] = rate(progress, training)
+            value = loss(tower, batches.draw(progress.step, run.augmentation), anchors, run.network.logit_scale)
+            steps.zero_grad()
+            torch.autograd.backward(value)
+            nn.utils.clip_grad_norm_(tower.parameters(), training.clip)
+            steps.step()
+            progress.losses.append(value.item())
+            progress.seconds += time.monotonic() - begun
+            bar.update()
+            bar.set_postfix(loss=f"{value.item():.3f}", steps_per_s=f"{progress.step / progress.seconds:.1f}")
+            if progress.step % training.checkpoint_steps == 0:
+                _checkpoint(path, tower, steps, progress, run)
+    _checkpoint(path, tower, steps, progress, run)
+    tower.eval()
+    return progress
+
+
+def _checkpoint(path: Path, tower: nn.Module, steps: torch.optim.Optimizer, progress: Progress, run: Run) -> None:
+    """Replaces the file in one move: a stop in between loses the steps since the last one, never the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    state = {
+        "run": run.digest(),
+        "tower": tower.state_dict(),
+        "optimizer": steps.state_dict(),
+        "progress": vars(progress),
+    }
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def _resume(path: Path, tower: nn.Module, steps: torch.optim.Optimizer, run: Run) -> Progress:
+    if not path.exists():
+        return Progress()
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        digest = state["run"]
+    except Exception as error:  # torch raises whatever its unpickler does
+        raise InputError(path, f"no checkpoint can be read from it ({error}); delete it to begin anew") from error
+    if digest != run.digest():
+        raise InputError(path, "it is a checkpoint of other settings; delete it, or give --fresh, to begin anew")
+    tower.load_state_dict(state["tower"])
+    steps.load_state_dict(state["optimizer"])
+    return Progress(**state["progress"])

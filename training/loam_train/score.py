@@ -1,0 +1,63 @@
+"""Zero-shot scores in torch: the label whose anchor is nearest."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch.nn.functional import normalize
+
+from . import anchors
+from .anchors import Embed
+from .component import Component
+from .run import Texts
+from .sets import MotionSet
+
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Score:
+    """Of one test split; per cent."""
+
+    windows: int
+    classes: int
+    accuracy: float
+    chance: float
+    """Of guessing: one in as many as there are classes."""
+    majority: float
+    """Of always answering the test split's most frequent class."""
+    coarse: float | None = None
+    """Accuracy of the groups that the run names, such as falls."""
+
+    def record(self) -> dict[str, float]:
+        """Rounded, for JSON."""
+        return {name: round(value, 2) for name, value in asdict(self).items() if value is not None}
+
+
+def embed(component: Component, windows: torch.Tensor) -> torch.Tensor:
+    """Unit vectors of windows `[N, 6, steps]` in the common layout."""
+    with torch.inference_mode():
+        rows = [component.tower(part)[0] for part in torch.split(component.scale.apply(windows), _BATCH)]
+    return normalize(torch.cat(rows), dim=-1)
+
+
+def predict(component: Component, data: MotionSet, texts: Texts, sentences: Embed) -> torch.Tensor:
+    """The class of each test window, by one sentence a label as in the engine."""
+    vectors = anchors.deployed(data.labels, texts, component.mean, sentences)
+    return (embed(component, data.test.windows) @ vectors.T).argmax(1)
+
+
+def score(predicted: torch.Tensor, data: MotionSet) -> Score:
+    """Compares with the test split."""
+    truth, count = data.test.classes, len(data.labels)
+    coarse = None
+    if data.groups is not None:
+        coarse = per_cent(data.groups[predicted], data.groups[truth])
+    majority = 100 * float(truth.bincount().max()) / len(truth)
+    return Score(len(truth), count, per_cent(predicted, truth), 100 / count, majority, coarse)
+
+
+def per_cent(predicted: torch.Tensor, truth: torch.Tensor) -> float:
+    """How many are equal."""
+    return 100 * float((predicted == truth).double().mean())
