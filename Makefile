@@ -29,7 +29,7 @@ demo: build pull ## Build, fetch the foundation, install two adapters, and tour 
 
 test: lint pull vocabularies test-rust docs-check packages-test ## Everything that must pass: the engine, the packages, the samples
 
-packages-test: kotlin android-sample swift-test ios-sample-test python android-check apple-check android-size aarch64-quick ## Packages, samples, other processors
+packages-test: kotlin android-sample swift-test ios-sample-test python android-check apple-check aarch64-quick ## Packages, samples, other processors
 
 build: ## The command line, optimised: target/release/loam
 	$(CARGO) build --release --package loam-cli
