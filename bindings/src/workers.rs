@@ -36,6 +36,13 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes a job that still waits out of its turn.
+    fn take(&self, id: u64) -> Option<Job> {
+        let mut queue = self.queue();
+        let at = queue.jobs.iter().position(|(other, _)| *other == id)?;
+        queue.jobs.remove(at).map(|(_, job)| job)
+    }
+
     fn finish(&self, job: Job) {
         job();
         self.active.fetch_sub(1, Ordering::SeqCst);
@@ -77,24 +84,16 @@ impl Ticket {
     /// streams that run before it must not hold up.
     pub(crate) fn expedite(&self) {
         let Some(shared) = self.shared.upgrade() else { return };
-        let mut queue = shared.queue();
-        let Some(at) = queue.jobs.iter().position(|(id, _)| *id == self.id) else { return };
-        let Some((id, job)) = queue.jobs.remove(at) else { return };
-        drop(queue);
-        let job = Arc::new(Mutex::new(Some(job)));
-        let (own, of_thread) = (Arc::clone(&job), Arc::clone(&shared));
-        let take = |job: &Mutex<Option<Job>>| job.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let ending = move || {
-            if let Some(job) = take(&own) {
-                of_thread.finish(job);
-            }
-        };
-        if std::thread::Builder::new().name("loam-ending".to_owned()).spawn(ending).is_err()
-            && let Some(job) = take(&job)
-        {
-            // Without a thread it waits its turn after all.
-            shared.queue().jobs.push_front((id, job));
+        let id = self.id;
+        if !shared.queue().jobs.iter().any(|(other, _)| *other == id) {
+            return;
         }
+        // Without a thread it waits its turn after all.
+        let _ = std::thread::Builder::new().name("loam-ending".to_owned()).spawn(move || {
+            if let Some(job) = shared.take(id) {
+                shared.finish(job);
+            }
+        });
     }
 }
 

@@ -196,7 +196,8 @@ impl AdapterHead {
     /// Builds the head that `task` declares from `tensors`, by the last part of their names; `None` without both.
     ///
     /// # Errors
-    /// [`Error::Adapter`] naming the tensor that is missing, superfluous, of a wrong shape or not finite.
+    /// [`Error::Adapter`] naming the tensor that is missing, superfluous or of a wrong shape. That values are finite was checked
+    /// of all tensors of the adapter.
     pub(super) fn take(
         adapter: &str,
         mut tensors: BTreeMap<String, TensorView>,
@@ -225,7 +226,7 @@ impl AdapterHead {
             Some(bias) if matches!(spec, HeadSpec::Cosine { .. }) => {
                 return Err(refuse(format!("tensor '{}': a cosine head has none", bias.name)));
             }
-            Some(bias) if bias.shape == [outputs] => Some(finite(adapter, &bias)?),
+            Some(bias) if bias.shape == [outputs] => Some(bias.to_f32()),
             Some(bias) => return Err(refuse(format!("tensor '{}' has shape {:?}", bias.name, bias.shape))),
         };
         let scale = match (&spec, tensors.remove("scale")) {
@@ -242,9 +243,8 @@ impl AdapterHead {
             }
             (_, None) => 1.0,
         };
-        let values = finite(adapter, &weight)?;
         let weight = match spec {
-            HeadSpec::Cosine { .. } => Matrix::from_f32(&units(values, width), outputs, width),
+            HeadSpec::Cosine { .. } => Matrix::from_f32(&units(weight.to_f32(), width), outputs, width),
             _ => Matrix::new(weight, outputs, width)?,
         };
         Ok(Some(Self { spec, name, weight, bias, scale }))
@@ -329,21 +329,12 @@ impl AdapterHead {
     }
 }
 
-/// A tensor's values, none of which is NaN or infinite.
-fn finite(adapter: &str, tensor: &TensorView) -> Result<Vec<f32>> {
-    let values = tensor.to_f32();
-    match values.iter().position(|v| !v.is_finite()) {
-        None => Ok(values),
-        Some(at) => Err(Error::adapter(adapter, format!("tensor '{}': value {at} is {}", tensor.name, values[at]))),
-    }
-}
-
 fn learned_scale(adapter: &str, tensor: &TensorView) -> Result<f32> {
     if tensor.elements() != 1 {
         let reason = format!("tensor '{}' has shape {:?}, expected one value", tensor.name, tensor.shape);
         return Err(Error::adapter(adapter, reason));
     }
-    let scale = finite(adapter, tensor)?[0];
+    let scale = tensor.to_f32()[0];
     check_scale(f64::from(scale))
         .map_err(|reason| Error::adapter(adapter, format!("tensor '{}': {reason}", tensor.name)))?;
     Ok(scale)

@@ -32,9 +32,18 @@ pub fn manifest_digest(manifest: &[u8]) -> String {
 /// # Errors
 /// [`Error::Io`]; [`Error::Malformed`] for a digest file that is none; [`Error::Digest`] when either was changed.
 pub fn check_manifest(root: &Path) -> Result<()> {
-    let beside = root.join(MANIFEST_DIGEST);
+    read_manifest(&root.join(MANIFEST)).map(|_| ())
+}
+
+/// The bytes of the manifest at `path`, which are those of the digest beside it.
+///
+/// # Errors
+/// As [`check_manifest`].
+pub(super) fn read_manifest(path: &Path) -> Result<Vec<u8>> {
+    let manifest = read_bounded(path, MAX_MANIFEST)?;
+    let beside = path.with_file_name(MANIFEST_DIGEST);
     match std::fs::symlink_metadata(&beside) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(manifest),
         _ => {}
     }
     let line = read_bounded(&beside, MAX_LINE)?;
@@ -42,9 +51,8 @@ pub fn check_manifest(root: &Path) -> Result<()> {
         let reason = format!("it is not a digest, two spaces and {MANIFEST}");
         Error::malformed(beside.display(), "digest file", reason)
     })?;
-    let path = root.join(MANIFEST);
-    let found = format!("{:x}", Sha256::digest(read_bounded(&path, MAX_MANIFEST)?));
-    if found == expected { Ok(()) } else { Err(Error::Digest { path, found, expected }) }
+    let found = format!("{:x}", Sha256::digest(&manifest));
+    if found == expected { Ok(manifest) } else { Err(Error::Digest { path: path.to_path_buf(), found, expected }) }
 }
 
 /// The digest of a line as `sha256sum` writes it, in text or binary mode.

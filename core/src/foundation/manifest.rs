@@ -6,11 +6,11 @@ use std::path::{Component as PathPart, Path};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::integrity::read_manifest;
 use super::wiring::{self, Wiring};
 use crate::error::{Error, Result};
 use crate::model::Modality;
 use crate::model::encoder::modality;
-use crate::weights::read_bounded;
 
 /// File name of the manifest within a foundation's directory.
 pub const MANIFEST: &str = "foundation.json";
@@ -160,14 +160,13 @@ pub struct FileRecord {
 }
 
 impl Manifest {
-    /// Reads and checks a manifest.
+    /// Reads and checks a manifest, whose bytes are those of the digest beside it where there is one.
     ///
     /// # Errors
-    /// [`Error::Io`], or [`Error::Malformed`] naming the field: also for a path that leaves the directory.
+    /// As [`super::check_manifest`]; [`Error::Malformed`] naming the field: also for a path that leaves the directory.
     pub fn read(path: &Path) -> Result<Self> {
         let malformed = |reason: String| Error::malformed(path.display(), FORMAT, reason);
-        let manifest: Self =
-            serde_json::from_slice(&read_bounded(path, MAX_MANIFEST)?).map_err(|e| malformed(e.to_string()))?;
+        let manifest: Self = serde_json::from_slice(&read_manifest(path)?).map_err(|e| malformed(e.to_string()))?;
         if manifest.schema != 1 {
             return Err(Error::unsupported(format!("foundation schema {}", manifest.schema), "schema 1 is read"));
         }

@@ -202,7 +202,6 @@ impl Foundation {
     }
 
     fn from_manifest(root: &Path, path: &Path) -> Result<Self> {
-        check_manifest(root)?;
         let manifest = Manifest::read(path)?;
         for record in &manifest.components {
             let is_gguf = record.format == "gguf";
