@@ -10,7 +10,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402  (the backend has to be chosen first)
 
 
-def draw(losses: list[float], name: str, path: Path) -> None:
+def draw(losses: list[float], title: str, path: Path) -> None:
     """Each step, and the mean of as many as make fifty points."""
     window = max(1, len(losses) // 50)
     ends = range(window, len(losses) + 1, window)
@@ -18,7 +18,7 @@ def draw(losses: list[float], name: str, path: Path) -> None:
     axes.plot(range(1, len(losses) + 1), losses, color="#b8c4b0", linewidth=0.6, label="step")
     means = [sum(losses[end - window : end]) / window for end in ends]
     axes.plot(list(ends), means, color="#3f6b35", linewidth=1.8, label=f"mean of {window}")
-    axes.set(title=f"{name}: loss against labels of the own set", xlabel="step", ylabel="nats", ylim=(0, None))
+    axes.set(title=title, xlabel="step", ylabel="nats", ylim=(0, None))
     axes.legend(frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110, metadata={"Software": None})

@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 
-from . import anchors, component, curve, loop, network, score, sets
+from .. import curve
+from . import anchors, component, loop, network, score
 from .anchors import Embed
-from .batches import Batches, measure
+from .batches import Batches
+from .data import TowerSet
+from .modality import Modality
 from .run import Run
-from .sets import MotionSet
 
 
 def checkpoint(run: Run, work: Path) -> Path:
@@ -24,27 +26,31 @@ def folder(run: Run, work: Path) -> Path:
     return work / "towers" / run.name
 
 
-def load(run: Run, root: Path) -> list[MotionSet]:
+def load(run: Run, modality: Modality, root: Path) -> list[TowerSet]:
     """All sets of a run."""
-    return [sets.load(source, run.window, root) for source in run.sets]
+    return [modality.load(source, root) for source in run.sets]
 
 
-def train(run: Run, path: Path, data: list[MotionSet], sentences: Embed, work: Path, out: Path) -> dict[str, Any]:
+def train(
+    run: Run, path: Path, modality: Modality, data: list[TowerSet], sentences: Embed, work: Path, out: Path
+) -> dict[str, Any]:
     """Trains or continues, exports to `out`, scores what was exported, and gives the record that lies beside it.
 
     Raises:
         InputError: for a network in the run's file `path` that cannot be built, and for its checkpoint.
     """
     torch.manual_seed(run.training.seed)
-    aims = anchors.build([label for s in data for label in s.labels], run.texts, sentences)
-    scale = measure(data)
-    tower = network.build(network.config(run, len(aims.mean)), path)
-    batches = Batches(data, aims, scale, run.training)
+    aims = anchors.build([label for s in data for label in s.labels], run.texts, run.network.whitening, sentences)
+    modality.measure(data)
+    config = network.config(run, modality.shape, aims.vectors.shape[1])
+    tower = network.build(config, path, modality.max_parameters)
+    batches = Batches(data, aims, modality, run.training)
     print(
-        f"{len(batches)} windows of {len(data)} sets, {len(aims.labels)} labels, {network.parameters(tower):,} parameters"
+        f"{len(batches)} examples of {len(data)} sets, {len(aims.labels)} labels, {network.parameters(tower):,} parameters"
     )
     progress = loop.train(tower, batches, aims.vectors, run, checkpoint(run, work))
-    curve.draw(progress.losses, run.name, work / "curves" / f"{run.name}.png")
+    title = f"{run.name}: loss against labels of the own set"
+    curve.draw(progress.losses, title, work / "curves" / f"{run.name}.png")
     record: dict[str, Any] = {
         "steps": progress.step,
         "seconds": round(progress.seconds, 1),
@@ -55,9 +61,10 @@ def train(run: Run, path: Path, data: list[MotionSet], sentences: Embed, work: P
         "sets": {s.name: {"licence": s.source.licence, "train": len(s.train)} for s in data},
     }
     # Written before it is scored: the scores are those of the stored weights.
-    component.write(out, tower, aims.mean, scale, run, record)
+    component.write(out, tower, aims.transform, config, modality.preprocessing(), record)
     stored = component.read(out)
     for s in data:
-        record["sets"][s.name] |= score.score(score.predict(stored, s, run.texts, sentences), s).record()
-    component.write(out, tower, aims.mean, scale, run, record)
+        predicted = score.predict(stored, modality, s, run.texts.deployed, sentences)
+        record["sets"][s.name] |= score.score(predicted, s).record()
+    component.write(out, tower, aims.transform, config, modality.preprocessing(), record)
     return record

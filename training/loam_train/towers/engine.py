@@ -1,4 +1,4 @@
-"""The Rust engine: sentences into the shared space, a foundation with the tower, and motion through it."""
+"""The Rust engine: sentences into the shared space, a foundation with the tower, and raw inputs through it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import loam
+import loam
 import numpy as np
 import torch
 
-from .errors import InputError
-from .motion import Array, Recorder
+from ..errors import InputError
 
 _APP = "training"
-_ACCELERATION = {"m/s^2": loam.Acceleration.METERS_PER_SECOND_SQUARED, "g": loam.Acceleration.G}
-_ROTATION = {"rad/s": loam.AngularRate.RADIANS_PER_SECOND, "deg/s": loam.AngularRate.DEGREES_PER_SECOND}
-_AXES = {"android": loam.Axes.ANDROID, "ios": loam.Axes.IOS}
 
 
 class Engine:
@@ -34,17 +31,9 @@ class Engine:
         rows = [self._app.embed(loam.Input.text(sentence)).vector for sentence in sentences]
         return torch.from_numpy(np.stack(rows))
 
-    def classify(self, recording: Array, recorder: Recorder, labels: Sequence[str]) -> str:
-        """The label of a recording as it came from its sensor: preparing it is the engine's part."""
-        source = loam.ImuSource(
-            rate=recorder.rate,
-            layout=loam.ImuLayout.ACCELEROMETER_GYROSCOPE,
-            acceleration=_ACCELERATION[recorder.acceleration],
-            rotation=_ROTATION[recorder.rotation],
-            gravity=loam.Gravity.INCLUDED,
-            axes=_AXES[recorder.frame],
-        )
-        label: str = self._app.classify(loam.Input.motion(recording, source), labels).label
+    def classify(self, given: loam.Input, labels: Sequence[str]) -> str:
+        """The label of a raw input: preparing it is the engine's part."""
+        label: str = self._app.classify(given, labels).label
         return label
 
 
@@ -61,7 +50,7 @@ def _text_encoder(folder: Path) -> dict[str, Any]:
     return found[0]
 
 
-def build_foundation(tower: Path, licence: str, base: Path, out: Path, binary: str) -> None:
+def build_foundation(tower: Path, modality: str, licence: str, base: Path, out: Path, binary: str) -> None:
     """Puts the tower beside the text encoder of the foundation `base`, with `loam foundation build`.
 
     Raises:
@@ -69,10 +58,10 @@ def build_foundation(tower: Path, licence: str, base: Path, out: Path, binary: s
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     text = _text_encoder(base)
-    lines = ["schema = 1", f"id = {_quoted(out.name)}", 'version = "0.1.0"', 'summary = "text and motion"']
+    lines = ["schema = 1", f"id = {_quoted(out.name)}", 'version = "0.1.0"', f'summary = "text and {modality}"']
     for name, path, terms, model in (
         ("text", base / text["entry"], text["licence"], text["model"]),
-        ("imu", tower, licence, f"loam-tower {tower.name}"),
+        (modality, tower, licence, f"loam-tower {tower.name}"),
     ):
         lines += ["[[sources]]", f"name = {_quoted(name)}", f"path = {_quoted(str(path.resolve()))}"]
         lines += ["[[components]]", f"name = {_quoted(name)}", f"kind = {_quoted(name + '-encoder')}"]

@@ -1,4 +1,4 @@
-"""One training run of a motion tower, as its TOML file describes it."""
+"""One training run of a tower, as its TOML file describes it."""
 
 from __future__ import annotations
 
@@ -9,29 +9,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import table
-from .errors import InputError
+from .. import table
+from ..errors import InputError
 
-
-@dataclass(frozen=True)
-class Window:
-    """What every recording becomes: `steps` samples at `rate` Hz, m/s^2 and rad/s, Android's frame, gravity included."""
-
-    rate: float
-    steps: int
+MODALITIES = ("image", "imu", "sound")
 
 
 @dataclass(frozen=True)
 class Source:
-    """One data set. Units, channels and rate are in its own `meta.json`."""
+    """One data set. Units, channels and rates are in its own `meta.json`."""
 
     folder: str
     """Below the data sets' root."""
     licence: str
     labels: dict[str, str]
-    """From each class of `meta.json` to the words that stand for it."""
+    """From each class to the words that stand for it."""
+    weight: float = 1.0
+    """How much more often its examples are drawn than its size says."""
     frame: str = "android"
-    """Sign convention, as the engine calls it: `android` or `ios`."""
+    """Sign convention of motion, as the engine calls it: `android` or `ios`."""
+    mirror: float = 0.0
+    """Share of pictures that training shows mirrored; 0 where left and right mean something."""
     coarse: dict[str, list[str]] = field(default_factory=dict)
     """Groups of classes that are scored as well; classes of no group are one of their own."""
 
@@ -45,7 +43,7 @@ class Texts:
     """How a label becomes sentences."""
 
     deployed: str
-    """The template that the engine uses for motion, `{}` standing for the label."""
+    """The template that the engine uses for this modality, `{}` standing for the label."""
     others: list[str]
     """Paraphrases: their average is less a matter of wording than one sentence."""
 
@@ -62,22 +60,8 @@ class Network:
     pooling: str
     logit_scale: float
     """Fixed: learned scales grow until wrong answers cost nothing more, before the trunk has learned."""
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Spreads of the random changes to training windows; 0 leaves out a change."""
-
-    rotation: float
-    """Of the sensor's mounting, radians."""
-    scale: float
-    """Of sensitivity, relative."""
-    jitter: float
-    """Of noise, in standard deviations of the data."""
-    speed: float
-    """Of how fast the movement is done, relative."""
-    shift: float
-    """Of the window's begin, in shares of a window."""
+    whitening: float = 0.0
+    """Share of an even spread that is mixed into the anchors' covariance before whitening; 0 leaves whitening out."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +80,8 @@ class Training:
     warmup_steps: int
     clip: float
     checkpoint_steps: int
+    precision: str = "float32"
+    """Of products in training: `float32` or `bfloat16`. Weights and the loss are fp32 in both."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +89,13 @@ class Run:
     """All of it."""
 
     name: str
-    window: Window
+    modality: str
+    window: dict[str, Any]
+    """What every input becomes, in the modality's own terms."""
     texts: Texts
     network: Network
-    augmentation: Augmentation
+    augmentation: dict[str, Any]
+    """Spreads of the random changes in training, in the modality's own terms; 0 leaves out a change."""
     training: Training
     sets: list[Source]
 
@@ -129,13 +118,12 @@ def read(path: Path) -> Run:
         if not held:
             raise InputError(path, f"{key} is {value!r}, expected {expected}")
 
-    need(1 <= run.window.rate <= 10_000, "window.rate", run.window.rate, "1 to 10000 Hz")
-    need(run.window.steps >= 2, "window.steps", run.window.steps, "at least 2")
+    need(run.modality in MODALITIES, "modality", run.modality, " or ".join(MODALITIES))
     need(run.network.logit_scale > 0, "network.logit_scale", run.network.logit_scale, "a positive number")
+    need(0 <= run.network.whitening <= 1, "network.whitening", run.network.whitening, "0 to 1")
+    need(run.training.precision in ("float32", "bfloat16"), "training.precision", run.training.precision, "float32 or bfloat16")
     for key in ("steps", "minutes", "batch", "checkpoint_steps", "learning_rate", "clip", "warmup_steps"):
         need(getattr(run.training, key) > 0, f"training.{key}", getattr(run.training, key), "a positive number")
-    for change, spread in vars(run.augmentation).items():
-        need(spread >= 0, f"augmentation.{change}", spread, "0 or more")
     for template in run.texts.templates:
         need(template.count("{}") == 1, "texts", template, "one '{}' for the label")
     need(bool(run.sets), "sets", run.sets, "at least one")
@@ -143,6 +131,8 @@ def read(path: Path) -> Run:
     need(len(set(names)) == len(names), "sets", names, "each name once")
     for source in run.sets:
         need(source.frame in ("android", "ios"), f"{source.name}: frame", source.frame, "android or ios")
+        need(source.weight > 0, f"{source.name}: weight", source.weight, "a positive number")
+        need(0 <= source.mirror <= 1, f"{source.name}: mirror", source.mirror, "0 to 1")
         texts = list(source.labels.values())
         need(len(set(texts)) == len(texts), f"{source.name}: labels", texts, "each text once")
         for group, classes in source.coarse.items():

@@ -5,13 +5,29 @@ Rotation needs axes of equal scale: standardisation divides all three axes of a 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch.nn.functional import normalize
 
-from .run import Augmentation
-
 ANY_MOUNTING = 0.05
 """Share of windows whose sensor is turned about any axis by any angle: a phone falls into a pocket as it likes."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Spreads of the random changes; 0 leaves out a change."""
+
+    rotation: float
+    """Of the sensor's mounting, radians."""
+    scale: float
+    """Of sensitivity, relative."""
+    jitter: float
+    """Of noise, in standard deviations of the data."""
+    speed: float
+    """Of how fast the movement is done, relative."""
+    shift: float
+    """Of the window's begin, in shares of a window."""
 
 
 def augment(x: torch.Tensor, real: torch.Tensor, by: Augmentation, chance: torch.Generator) -> torch.Tensor:

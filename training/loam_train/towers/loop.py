@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy, normalize
 from tqdm import tqdm
 
+from ..errors import InputError
 from .batches import Batches
-from .errors import InputError
 from .run import Run, Training
 
 
@@ -45,10 +45,10 @@ def rate(progress: Progress, training: Training) -> float:
 def loss(
     tower: nn.Module, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor], anchors: torch.Tensor, scale: float
 ) -> torch.Tensor:
-    """Cross-entropy of cosines with the anchors of each window's own set: other sets may mean the same by other words."""
+    """Cross-entropy of cosines with the anchors of each input's own set: other sets may mean the same by other words."""
     x, target, own = batch
     embedding, _ = tower(x)
-    logits = scale * normalize(embedding, dim=-1) @ anchors.T
+    logits = scale * normalize(embedding.float(), dim=-1) @ anchors.T
     return cross_entropy(logits.masked_fill(~own, -math.inf), target)
 
 
@@ -75,7 +75,9 @@ def train(tower: nn.Module, batches: Batches, anchors: torch.Tensor, run: Run, p
             begun = time.monotonic()
             for group in steps.param_groups:
                 group["lr"] = rate(progress, training)
-            value = loss(tower, batches.draw(progress.step, run.augmentation), anchors, run.network.logit_scale)
+            batch = batches.draw(progress.step)
+            with torch.autocast("cpu", torch.bfloat16, enabled=training.precision == "bfloat16"):
+                value = loss(tower, batch, anchors, run.network.logit_scale)
             steps.zero_grad()
             torch.autograd.backward(value)
             nn.utils.clip_grad_norm_(tower.parameters(), training.clip)

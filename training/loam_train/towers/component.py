@@ -12,10 +12,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
+from ..errors import InputError
 from . import network
-from .batches import Scale
-from .errors import InputError
-from .run import Run, Window
+from .anchors import Transform
+
+MOST = 8_000_000
+"""Parameters of the largest tower that is read, one for speech."""
 
 
 @dataclass(frozen=True)
@@ -24,40 +26,30 @@ class Component:
 
     tower: nn.Module
     """In evaluation mode, with the weights as they were stored."""
-    mean: torch.Tensor
-    """The anchors' mean, `[dim]`."""
-    window: Window
-    scale: Scale
+    transform: Transform
+    """Of the text encoder's vectors."""
+    preprocessing: dict[str, Any]
+    """`preprocessor_config.json`."""
 
 
-def preprocessing(window: Window, scale: Scale) -> dict[str, Any]:
-    """The engine's `preprocessor_config.json`: what came before the network in training."""
-    return {
-        "rate": window.rate,
-        "steps": window.steps,
-        "layout": "accelerometer_gyroscope",
-        "acceleration": "m/s^2",
-        "rotation": "rad/s",
-        "gravity": "included",
-        "mean": [0.0] * 6,
-        "std": scale.std,
-        "short": "zeros",
-        "long": "keep_first",
-    }
-
-
-def write(folder: Path, tower: nn.Module, mean: torch.Tensor, scale: Scale, run: Run, record: dict[str, Any]) -> None:
+def write(
+    folder: Path,
+    tower: nn.Module,
+    transform: Transform,
+    config: dict[str, Any],
+    preprocessing: dict[str, Any],
+    record: dict[str, Any],
+) -> None:
     """Writes the directory. Weights are fp16; vectors, such as the variances of norms, keep their range in fp32."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        name: (value.half() if value.ndim > 1 else value.float()).contiguous()
-        for name, value in tower.state_dict().items()
-        if value.is_floating_point()
-    }
-    tensors["anchor.mean"] = mean.float().contiguous()
-    (folder / "model.safetensors").write_bytes(save(tensors))
-    _write_json(folder / "config.json", network.config(run, len(mean)))
-    _write_json(folder / "preprocessor_config.json", preprocessing(run.window, scale))
+    tensors = {name: value for name, value in tower.state_dict().items() if value.is_floating_point()}
+    tensors["anchor.mean"] = transform.mean
+    if transform.whitening is not None:
+        tensors["anchor.whitening"] = transform.whitening
+    stored = {name: (t.half() if t.ndim > 1 else t.float()).contiguous() for name, t in tensors.items()}
+    (folder / "model.safetensors").write_bytes(save(stored))
+    _write_json(folder / "config.json", config)
+    _write_json(folder / "preprocessor_config.json", preprocessing)
     _write_json(folder / "training.json", record)
 
 
@@ -76,7 +68,8 @@ def read(folder: Path) -> Component:
     mean = tensors.pop("anchor.mean", None)
     if mean is None:
         raise InputError(path, "anchor.mean is missing")
-    tower = network.build(described, folder / "config.json")
+    whitening = tensors.pop("anchor.whitening", None)
+    tower = network.build(described, folder / "config.json", MOST)
     # Counters of batches seen have no meaning outside training and are not stored.
     try:
         missing, unknown = tower.load_state_dict(tensors, strict=False)
@@ -85,14 +78,7 @@ def read(folder: Path) -> Component:
     wrong = [*unknown, *(name for name in missing if not name.endswith("num_batches_tracked"))]
     if wrong:
         raise InputError(path, f"it does not fit config.json: {', '.join(wrong)}")
-    try:
-        window, std = Window(rate=prepared["rate"], steps=prepared["steps"]), prepared["std"]
-        scale = Scale(acceleration=std[0], rotation=std[3])
-    except (KeyError, IndexError) as error:
-        raise InputError(
-            folder / "preprocessor_config.json", f"{error}: rate, steps and six std are expected"
-        ) from error
-    return Component(tower.eval(), mean, window, scale)
+    return Component(tower.eval(), Transform(mean, whitening), prepared)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

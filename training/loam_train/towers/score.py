@@ -10,8 +10,8 @@ from torch.nn.functional import normalize
 from . import anchors
 from .anchors import Embed
 from .component import Component
-from .run import Texts
-from .sets import MotionSet
+from .data import Split, TowerSet
+from .modality import Modality
 
 _BATCH = 256
 
@@ -20,7 +20,7 @@ _BATCH = 256
 class Score:
     """Of one test split; per cent."""
 
-    windows: int
+    examples: int
     classes: int
     accuracy: float
     chance: float
@@ -35,20 +35,21 @@ class Score:
         return {name: round(value, 2) for name, value in asdict(self).items() if value is not None}
 
 
-def embed(component: Component, windows: torch.Tensor) -> torch.Tensor:
-    """Unit vectors of windows `[N, 6, steps]` in the common layout."""
+def embed(component: Component, modality: Modality, split: Split) -> torch.Tensor:
+    """Unit vectors `[N, dim]`."""
+    parts = zip(torch.split(split.inputs, _BATCH), torch.split(split.extent, _BATCH), strict=True)
     with torch.inference_mode():
-        rows = [component.tower(part)[0] for part in torch.split(component.scale.apply(windows), _BATCH)]
+        rows = [component.tower(modality.prepared(inputs, extent))[0] for inputs, extent in parts]
     return normalize(torch.cat(rows), dim=-1)
 
 
-def predict(component: Component, data: MotionSet, texts: Texts, sentences: Embed) -> torch.Tensor:
-    """The class of each test window, by one sentence a label as in the engine."""
-    vectors = anchors.deployed(data.labels, texts, component.mean, sentences)
-    return (embed(component, data.test.windows) @ vectors.T).argmax(1)
+def predict(component: Component, modality: Modality, data: TowerSet, template: str, sentences: Embed) -> torch.Tensor:
+    """The class of each test input, by one sentence a label as in the engine."""
+    vectors = anchors.deployed(data.labels, template, component.transform, sentences)
+    return (embed(component, modality, data.test) @ vectors.T).argmax(1)
 
 
-def score(predicted: torch.Tensor, data: MotionSet) -> Score:
+def score(predicted: torch.Tensor, data: TowerSet) -> Score:
     """Compares with the test split."""
     truth, count = data.test.classes, len(data.labels)
     coarse = None

@@ -1,0 +1,103 @@
+"""A data set as a tower sees it, whatever it holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import InputError
+from .run import Source
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a set."""
+
+    inputs: torch.Tensor
+    """`[N, ...]`, as the modality keeps them."""
+    extent: torch.Tensor
+    """`[N]`: how much of each input is real, in the modality's own unit."""
+    classes: torch.Tensor
+    """`[N]`, indexes into the set's labels."""
+    raw: Sequence[Any]
+    """What a device would hand over, one for each input; empty for a part that is not compared with the engine."""
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+
+@dataclass(frozen=True)
+class TowerSet:
+    """A data set with words for its classes."""
+
+    source: Source
+    labels: list[str]
+    """The words for each class, by index."""
+    groups: torch.Tensor | None
+    """The coarse group of each class, where the run names some."""
+    train: Split
+    test: Split
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """A set's `meta.json`.
+
+    Raises:
+        InputError: for a file that is not there or is no JSON object.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(path, error.strerror or str(error)) from error
+    except json.JSONDecodeError as error:
+        raise InputError(path, str(error)) from error
+    if not isinstance(found, dict):
+        raise InputError(path, f"it holds {type(found).__name__}, expected an object")
+    return found
+
+
+def strings(meta: dict[str, Any], name: str, path: Path) -> list[str]:
+    """A list of strings in a `meta.json`."""
+    found = meta.get(name)
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise InputError(path, f"{name} is {found!r}, expected a list of strings")
+    return found
+
+
+def words(source: Source, classes: list[str], path: Path) -> list[str]:
+    """The words for each class, in the order of `classes`.
+
+    Raises:
+        InputError: for a class without words, and words for a class that is not there.
+    """
+    for name in classes:
+        if name not in source.labels:
+            raise InputError(path, f"class {name!r} has no words in labels of set {source.name}")
+    for name in source.labels:
+        if name not in classes:
+            raise InputError(path, f"labels of set {source.name} name class {name!r}, which is not in classes")
+    return [source.labels[name] for name in classes]
+
+
+def groups(source: Source, classes: list[str]) -> torch.Tensor | None:
+    """The coarse group of each class; classes of no group are group 0 together."""
+    if not source.coarse:
+        return None
+    of = {name: index for index, group in enumerate(source.coarse.values(), 1) for name in group}
+    return torch.tensor([of.get(name, 0) for name in classes])
+
+
+def within(path: Path, name: str, values: Any, low: int, high: int) -> None:
+    """Refuses the first value of an array that is out of its range, by its index."""
+    wrong = ((values < low) | (values > high)).nonzero()[0]
+    if len(wrong):
+        raise InputError(path, f"{name}[{wrong[0]}] is {values[wrong[0]]}, expected {low} to {high}")
