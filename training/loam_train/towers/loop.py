@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, normalize
 from tqdm import tqdm
 
+from ..clock import computed
 from ..errors import InputError
 from .batches import Batches
 from .run import Run, Training
@@ -72,7 +72,7 @@ def train(tower: nn.Module, batches: Batches, anchors: torch.Tensor, run: Run, p
     tower.train()
     with tqdm(total=training.steps, initial=progress.step, desc=run.name, mininterval=2) as bar:
         while progress.share(training) < 1:
-            begun = time.monotonic()
+            begun = computed()
             for group in steps.param_groups:
                 group["lr"] = rate(progress, training)
             batch = batches.draw(progress.step)
@@ -83,7 +83,7 @@ def train(tower: nn.Module, batches: Batches, anchors: torch.Tensor, run: Run, p
             nn.utils.clip_grad_norm_(tower.parameters(), training.clip)
             steps.step()
             progress.losses.append(value.item())
-            progress.seconds += time.monotonic() - begun
+            progress.seconds += computed() - begun
             bar.update()
             bar.set_postfix(loss=f"{value.item():.3f}", steps_per_s=f"{progress.step / progress.seconds:.1f}")
             if progress.step % training.checkpoint_steps == 0:

@@ -16,6 +16,8 @@ _SCALE = 3.0
 """Deviation of the logarithms over sounds of all kinds, roughly."""
 
 BINS = _BINS
+LEAST = _FFT // 2
+"""Samples that a sound must exceed, as its ends are mirrored."""
 
 
 def config(frames: int) -> dict[str, object]:

@@ -1,0 +1,151 @@
+"""The sets of pictures, sound and motion: from the forms that they are published in to data folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from .. import archive
+from ..errors import InputError
+from .published import Row, meta
+
+SPLITS = ("train", "test")
+Fields = Callable[[Row, list[str]], Row | None]
+"""From a manifest's row and the set's class names to the row of a data folder, without its file; `None` leaves it out."""
+
+
+def labelled(row: Row, classes: list[str]) -> Row | None:
+    """The class of a row by its index."""
+    return {"label": classes[row["label"]]}
+
+
+def asked(row: Row, classes: list[str]) -> Row | None:
+    """A question about a picture."""
+    return {"text": row["question"], "output": row["answer"]}
+
+
+def spoken(row: Row, classes: list[str]) -> Row | None:
+    """What is said."""
+    return {"output": row["text"]}
+
+
+@dataclass(frozen=True)
+class Media:
+    """A set of files."""
+
+    folder: str
+    """Below the data sets' root."""
+    task: str
+    licence: str
+    source: str
+    names: dict[str, str] = field(default_factory=dict)
+    """The names of classes here, by those of the set; empty where they stay."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """The words for each class here, for zero-shot."""
+    template: str = ""
+    fields: Fields = labelled
+
+    def write(self, name: str, root: Path, out: Path) -> dict[str, int]:
+        """Writes the folder `out` and gives the count of rows of each split.
+
+        Raises:
+            InputError: for a set that is not under `root`, or is damaged.
+        """
+        origin = root / self.folder
+        if not origin.is_dir():
+            raise InputError(origin, "there is no such data set")
+        out.mkdir(parents=True, exist_ok=True)
+        motion: dict[str, Any] = {}
+        classes = self._classes(origin)
+        if (origin / "data.npz").exists():
+            with np.load(origin / "data.npz", allow_pickle=False) as arrays:
+                stored = dict(arrays)
+            if stored["x_train"].dtype == np.uint8:
+                counts = _pictures(stored, classes, out)
+            else:
+                counts = self._recordings(stored, classes, out)
+                motion = {"motion": _motion(origin)}
+        else:
+            counts = self._files(origin, classes, out)
+        described: Row = {"schema": 1, "name": name, "task": self.task}
+        if self.task == "classify":
+            described["labels"] = list(dict.fromkeys(classes))
+        told = {"label_texts": self.texts, "template": self.template}
+        described |= {key: value for key, value in told.items() if value} | motion
+        described |= {"licence": self.licence, "source": self.source}
+        (out / "data.json").write_text(json.dumps(described, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        return counts
+
+    def _classes(self, origin: Path) -> list[str]:
+        """By index: several may have one name here."""
+        found = meta(origin).get("classes", list(self.names))
+        return [self.names.get(name, name) for name in found]
+
+    def _files(self, origin: Path, classes: list[str], out: Path) -> dict[str, int]:
+        packed = next(origin / name for name in ("images.tar.zst", "audio.tar") if (origin / name).exists())
+        manifest = next(origin / name for name in ("manifest.jsonl.zst", "manifest.jsonl") if (origin / name).exists())
+        rows: dict[str, list[Row]] = {split: [] for split in SPLITS}
+        where: dict[str, set[str]] = {}
+        for row in archive.listing(manifest):
+            made = self.fields(row, classes) if row["split"] in rows else None
+            if made is not None:
+                rows[row["split"]].append({"file_name": _flat(row["file"]), **made})
+                where.setdefault(row["file"], set()).add(row["split"])
+        for split in SPLITS:
+            (out / split).mkdir(exist_ok=True)
+        for file, content in archive.members(packed):
+            for split in where.pop(file, ()):
+                (out / split / _flat(file)).write_bytes(content)
+        if where:
+            raise InputError(manifest, f"{next(iter(where))} is not in {packed.name}")
+        for split in SPLITS:
+            _listing(out / split / "metadata.jsonl", rows[split])
+        return {split: len(rows[split]) for split in SPLITS}
+
+    def _recordings(self, stored: dict[str, np.ndarray], classes: list[str], out: Path) -> dict[str, int]:
+        labels = list(dict.fromkeys(classes))
+        index = np.array([labels.index(name) for name in classes])
+        counts = {}
+        for split in SPLITS:
+            arrays = {"x": stored[f"x_{split}"], "y": index[stored[f"y_{split}"]]}
+            if f"length_{split}" in stored:
+                arrays["length"] = stored[f"length_{split}"].astype(np.int64)
+            np.savez_compressed(out / f"{split}.npz", allow_pickle=False, **arrays)
+            counts[split] = len(arrays["y"])
+        return counts
+
+
+def _flat(name: str) -> str:
+    return PurePosixPath(name).name
+
+
+def _listing(path: Path, rows: list[Row]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def _pictures(stored: dict[str, np.ndarray], classes: list[str], out: Path) -> dict[str, int]:
+    counts = {}
+    for split in SPLITS:
+        folder = out / split
+        folder.mkdir(exist_ok=True)
+        rows = []
+        for number, (pixels, label) in enumerate(zip(stored[f"x_{split}"], stored[f"y_{split}"], strict=True)):
+            Image.fromarray(pixels).save(folder / f"{number:05}.png")
+            rows.append({"file_name": f"{number:05}.png", "label": classes[label]})
+        _listing(folder / "metadata.jsonl", rows)
+        counts[split] = len(rows)
+    return counts
+
+
+def _motion(origin: Path) -> dict[str, Any]:
+    """How the recordings were made, in the words of `data.json`. Sets have acceleration first, then rotation."""
+    told = meta(origin)
+    if [name.partition("_")[0] for name in told["channels"]] != ["acc"] * 3 + ["gyro"] * 3:
+        raise InputError(origin / "meta.json", f"channels is {told['channels']}, expected acceleration, then rotation")
+    return {"rate": float(told["hz"]), "acceleration": told["units"][0], "rotation": told["units"][3]}

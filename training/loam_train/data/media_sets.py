@@ -1,0 +1,63 @@
+"""Which sets of pictures, sound and motion `folders` writes, with the words that the towers were trained with."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .. import places
+from .media import Media, asked, spoken
+
+_SIGN = " traffic sign"
+_CONFIGS = places.ROOT / "training" / "configs" / "towers"
+
+
+@cache
+def _run(modality: str) -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads((_CONFIGS / f"{modality}.toml").read_text(encoding="utf-8"))
+    return found
+
+
+def _trained(modality: str, folder: str, source: str, names: dict[str, str] | None = None) -> Media:
+    """A set of a tower's run: its licence, and the words for its classes."""
+    run = _run(modality)
+    entry = next(one for one in run["sets"] if one["folder"] == folder)
+    names = names or {}
+    texts = {names.get(label, label): words for label, words in entry["labels"].items()}
+    return Media(folder, "classify", entry["licence"], source, names, texts, run["texts"]["deployed"])
+
+
+def _signs() -> dict[str, str]:
+    entry = next(one for one in _run("image")["sets"] if Path(one["folder"]).name == "gtsrb")
+    return {label: words.removesuffix(_SIGN) for label, words in entry["labels"].items()}
+
+
+def _falls() -> Media:
+    entry = next(one for one in _run("imu")["sets"] if Path(one["folder"]).name == "sisfall")
+    names = {label: "fall" if label.startswith("F") else "no fall" for label in entry["labels"]}
+    texts = {"fall": "falling to the ground", "no fall": "moving in daily life"}
+    template = _run("imu")["texts"]["deployed"]
+    return Media(entry["folder"], "classify", entry["licence"], "SisFall, falls against all else", names, texts, template)
+
+
+def sets() -> dict[str, Media]:
+    """All of them, by the name of their folder."""
+    return {
+        "mnist": _trained("image", "cv/mnist", "MNIST"),
+        "fashion_mnist": _trained("image", "cv/fashion_mnist", "Fashion-MNIST"),
+        "cifar10": _trained("image", "cv/cifar10", "CIFAR-10, lossy copy"),
+        "gtsrb": _trained("image", "cv/gtsrb", "GTSRB training images, split by track", _signs()),
+        "easy_vqa": Media("multimodal/easy_vqa", "answer", "MIT", "easy-VQA", fields=asked),
+        "esc10": _trained("sound", "audio/esc10", "ESC-10"),
+        "fsdd": _trained("sound", "audio/fsdd", "Free Spoken Digit Dataset"),
+        "emodb": _trained("sound", "audio/emodb", "EmoDB"),
+        "yesno": Media("audio/yesno", "transcribe", "free (OpenSLR 1)", "yesno", fields=spoken),
+        "ljspeech": Media("audio/ljspeech_small", "transcribe", "public domain", "141 clips of LJ Speech", fields=spoken),
+        "wisdm_phone": _trained("imu", "sensing/wisdm51_phone", "WISDM-51"),
+        "wisdm_watch": _trained("imu", "sensing/wisdm51_watch", "WISDM-51"),
+        "sisfall": _trained("imu", "sensing/sisfall", "SisFall"),
+        "falls": _falls(),
+        "utd_mhad": _trained("imu", "sensing/utd_mhad_inertial", "UTD-MHAD"),
+    }
