@@ -6,8 +6,9 @@ from pathlib import Path
 
 import matplotlib
 
+# The backend has to be chosen first.
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402  (the backend has to be chosen first)
+from matplotlib import pyplot
 
 
 def draw(losses: list[float], title: str, path: Path) -> None:

@@ -69,7 +69,8 @@ def _whitening(centred: torch.Tensor, shrinkage: float) -> torch.Tensor:
     covariance += shrinkage * covariance.trace() / dim * torch.eye(dim, dtype=torch.double)
     values, axes = torch.linalg.eigh(covariance)
     inverse = values.rsqrt()
-    return (axes * (inverse / inverse.mean()) @ axes.T).float()
+    whitening: torch.Tensor = (axes * (inverse / inverse.mean())) @ axes.T
+    return whitening.float()
 
 
 def deployed(labels: Sequence[str], template: str, transform: Transform, embed: Embed) -> torch.Tensor:

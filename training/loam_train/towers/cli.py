@@ -1,8 +1,9 @@
-"""`towers` and `check-towers` on the command line."""
+"""`towers`, `check-towers` and `holdout` on the command line."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
@@ -23,8 +24,16 @@ def positive(text: str) -> int:
     return number
 
 
+def minutes(text: str) -> float:
+    """An argument above 0, at most a day."""
+    number = float(text)
+    if not 0 < number <= 1440:
+        raise argparse.ArgumentTypeError(f"{text}, expected more than 0 and at most 1440")
+    return number
+
+
 def add_commands(commands: Any) -> None:
-    """Adds both to the subparsers of the program."""
+    """Adds them to the subparsers of the program."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("config", type=Path, help="the run's TOML file")
     common.add_argument("--data", type=Path, default=places.SETS, help="root of the data sets")
@@ -53,6 +62,22 @@ def add_commands(commands: Any) -> None:
         "--loam", default=os.environ.get("LOAM", "loam"), help="the loam command, which builds a foundation"
     )
     check.set_defaults(run=_check)
+    hold = commands.add_parser(
+        "holdout",
+        parents=[common],
+        help="train without a set or some classes, and score what was left out",
+        epilog="example: python -m loam_train holdout training/configs/towers/imu.toml --without wisdm51_watch",
+    )
+    hold.add_argument("--without", required=True, metavar="SET", help="the name of a set's folder")
+    hold.add_argument(
+        "--classes",
+        nargs="+",
+        default=[],
+        metavar="CLASS",
+        help="leave out these alone, from all sets that name them alike",
+    )
+    hold.add_argument("--minutes", type=minutes, default=3.0, help="of training, 3 by default")
+    hold.set_defaults(run=_hold)
 
 
 def _train(chosen: argparse.Namespace) -> int:
@@ -65,6 +90,21 @@ def _train(chosen: argparse.Namespace) -> int:
     out = chosen.out or command.folder(run, work)
     data = command.load(run, modality, chosen.data)
     record = command.train(run, chosen.config, modality, data, Engine(chosen.foundation).embed, work, out)
+    print(json.dumps(record, indent=1))
+    return 0
+
+
+def _hold(chosen: argparse.Namespace) -> int:
+    from . import holdout
+    from .engine import Engine
+
+    run = runs.read(chosen.config)
+    run = dataclasses.replace(run, training=dataclasses.replace(run.training, minutes=chosen.minutes))
+    modality = open_modality(run, chosen.config)
+    data = command.load(run, modality, chosen.data)
+    run, left, held = holdout.without(run, chosen.config, data, chosen.without, chosen.classes)
+    sentences = Engine(chosen.foundation).embed
+    record = holdout.train(run, chosen.config, modality, left, held, sentences, places.cache())
     print(json.dumps(record, indent=1))
     return 0
 

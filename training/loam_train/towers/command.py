@@ -46,7 +46,8 @@ def train(
     tower = network.build(config, path, modality.max_parameters)
     batches = Batches(data, aims, modality, run.training)
     print(
-        f"{len(batches)} examples of {len(data)} sets, {len(aims.labels)} labels, {network.parameters(tower):,} parameters"
+        f"{len(batches)} examples of {len(data)} sets, {len(aims.labels)} labels, "
+        f"{network.parameters(tower):,} parameters"
     )
     progress = loop.train(tower, batches, aims.vectors, run, checkpoint(run, work))
     title = f"{run.name}: loss against labels of the own set"

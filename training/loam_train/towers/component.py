@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from ..errors import InputError
-from . import network
+from . import files, network
 from .anchors import Transform
 
 MOST = 8_000_000
@@ -59,16 +59,24 @@ def read(folder: Path) -> Component:
     Raises:
         InputError: for a file that is missing or does not fit.
     """
-    described, prepared = _read_json(folder / "config.json"), _read_json(folder / "preprocessor_config.json")
+    described, prepared = (
+        files.json_object(files.content(path), path)
+        for path in (folder / "config.json", folder / "preprocessor_config.json")
+    )
     path = folder / "model.safetensors"
     try:
         tensors = {name: value.float() for name, value in load_file(path).items()}
     except (OSError, SafetensorError) as error:
         raise InputError(path, str(error)) from error
-    mean = tensors.pop("anchor.mean", None)
+    wild = next((name for name, value in tensors.items() if not value.isfinite().all()), None)
+    if wild is not None:
+        raise InputError(path, f"{wild} holds a value that is not finite")
+    dim = described.get("dim")
+    mean, whitening = (
+        _anchor(tensors, name, shape, path) for name, shape in (("mean", [dim]), ("whitening", [dim, dim]))
+    )
     if mean is None:
         raise InputError(path, "anchor.mean is missing")
-    whitening = tensors.pop("anchor.whitening", None)
     tower = network.build(described, folder / "config.json", MOST)
     # Counters of batches seen have no meaning outside training and are not stored.
     try:
@@ -81,15 +89,12 @@ def read(folder: Path) -> Component:
     return Component(tower.eval(), Transform(mean, whitening), prepared)
 
 
+def _anchor(tensors: dict[str, torch.Tensor], name: str, shape: list[Any], path: Path) -> torch.Tensor | None:
+    value = tensors.pop(f"anchor.{name}", None)
+    if value is not None and list(value.shape) != shape:
+        raise InputError(path, f"anchor.{name} has shape {list(value.shape)}, expected {shape}")
+    return value
+
+
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(path, error.strerror or str(error)) from error
-    except json.JSONDecodeError as error:
-        raise InputError(path, str(error)) from error
-    return content

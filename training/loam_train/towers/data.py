@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError
+from . import files
 from .run import Source
 
 
@@ -54,15 +54,7 @@ def read_meta(path: Path) -> dict[str, Any]:
     Raises:
         InputError: for a file that is not there or is no JSON object.
     """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(path, error.strerror or str(error)) from error
-    except json.JSONDecodeError as error:
-        raise InputError(path, str(error)) from error
-    if not isinstance(found, dict):
-        raise InputError(path, f"it holds {type(found).__name__}, expected an object")
-    return found
+    return files.json_object(files.content(path), path)
 
 
 def strings(meta: dict[str, Any], name: str, path: Path) -> list[str]:

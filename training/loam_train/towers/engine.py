@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import loam
-import loam
 import numpy as np
 import torch
 

@@ -32,7 +32,7 @@ class Modality(ABC):
             InputError: naming the file, the field or row, and its value.
         """
 
-    def measure(self, sets: Sequence[TowerSet]) -> None:
+    def measure(self, sets: Sequence[TowerSet]) -> None:  # noqa: B027  (most have nothing to measure)
         """Takes constants of standardisation from the training data, where there are any."""
 
     @abstractmethod

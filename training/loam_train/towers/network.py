@@ -8,11 +8,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import nn
 
 from ..errors import InputError
 from ..places import ROOT
 from .run import Run
+
 
 def _definition() -> ModuleType:
     name, path = "loam_parity_tower", ROOT / "parity" / "tower.py"
@@ -71,14 +73,16 @@ def build(described: dict[str, Any], path: Path, most: int) -> nn.Module:
         InputError: naming `path`, for stages that fit neither each other nor the input, and for more than `most` parameters.
     """
     try:
+        # Its size, before memory is taken for it.
+        with torch.device("meta"):
+            count = parameters(_definition().Tower(described))
+        if count > most:
+            raise InputError(path, f"stages have {count:,} parameters, at most {most:,}")
         tower: nn.Module = _definition().Tower(described).train()
     except KeyError as error:
         raise InputError(path, f"stages: {error} is missing or unknown") from error
-    except (ValueError, TypeError, RuntimeError) as error:
+    except (ValueError, TypeError, RuntimeError, AttributeError) as error:
         raise InputError(path, f"stages: {error}") from error
-    count = parameters(tower)
-    if count > most:
-        raise InputError(path, f"stages have {count:,} parameters, at most {most:,}")
     return tower
 
 

@@ -121,9 +121,16 @@ def read(path: Path) -> Run:
     need(run.modality in MODALITIES, "modality", run.modality, " or ".join(MODALITIES))
     need(run.network.logit_scale > 0, "network.logit_scale", run.network.logit_scale, "a positive number")
     need(0 <= run.network.whitening <= 1, "network.whitening", run.network.whitening, "0 to 1")
-    need(run.training.precision in ("float32", "bfloat16"), "training.precision", run.training.precision, "float32 or bfloat16")
+    need(
+        run.training.precision in ("float32", "bfloat16"),
+        "training.precision",
+        run.training.precision,
+        "float32 or bfloat16",
+    )
     for key in ("steps", "minutes", "batch", "checkpoint_steps", "learning_rate", "clip", "warmup_steps"):
         need(getattr(run.training, key) > 0, f"training.{key}", getattr(run.training, key), "a positive number")
+    need(0 <= run.training.balance <= 1, "training.balance", run.training.balance, "0 to 1")
+    need(run.training.weight_decay >= 0, "training.weight_decay", run.training.weight_decay, "0 or more")
     for template in run.texts.templates:
         need(template.count("{}") == 1, "texts", template, "one '{}' for the label")
     need(bool(run.sets), "sets", run.sets, "at least one")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,11 @@ class Pictures(Modality):
         self._by = table.fill(Augmentation, run.augmentation, path, "augmentation")
         if not 8 <= self._window.side <= 1024:
             raise InputError(path, f"window.side is {self._window.side!r}, expected 8 to 1024")
-        if self._window.std <= 0:
-            raise InputError(path, f"window.std is {self._window.std!r}, expected a positive number")
+        for name, value in (("mean", self._window.mean), ("std", self._window.std)):
+            if not 0 < value <= 1:
+                raise InputError(path, f"window.{name} is {value!r}, expected a share of white, above 0 and at most 1")
         for change, spread in vars(self._by).items():
-            if spread < 0:
+            if not 0 <= spread < math.inf:
                 raise InputError(path, f"augmentation.{change} is {spread!r}, expected 0 or more")
 
     @property

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import io
-import json
+import struct
 import tarfile
-import zipfile
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-import zstandard
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ...errors import InputError
+from .. import files
 from ..data import Split, TowerSet, groups, read_meta, strings, within, words
 from ..run import Source
 
 Pixels = npt.NDArray[np.uint8]
 
-MAX_ARCHIVE = 1 << 30
-"""Bytes of an unpacked archive."""
 MAX_SIDE = 4096
 """Of a picture in a set, in pixels."""
+MAX_PIXELS = 1 << 30
+"""Of all pictures in an archive together: 3 GiB."""
+_FORMATS = ("JPEG", "PNG")
 
 
 def load(source: Source, side: int, root: Path) -> TowerSet:
@@ -42,23 +40,25 @@ def load(source: Source, side: int, root: Path) -> TowerSet:
         found = _arrays(folder / "data.npz")
         classes = strings(meta, "classes", meta_path)
     else:
-        listed = list(_listing(folder / "manifest.jsonl.zst"))
-        files = _files(folder / "images.tar.zst")
+        manifest = folder / "manifest.jsonl.zst"
+        listed = files.listing(files.unpacked(manifest, files.MAX_LISTING), manifest)
+        pictures = _pictures(folder / "images.tar.zst", {row["file"] for row in listed})
         if listed and "question" in listed[0]:
-            found, classes = _asked(listed, files, folder)
+            classes = [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES]
+            found = _asked(listed, pictures, classes, manifest)
         else:
             # Sets whose meta.json names no classes number them.
             numbers = [str(label) for label in range(len(source.labels))]
             classes = strings(meta, "classes", meta_path) if "classes" in meta else numbers
-            found = _labelled(listed, files, folder)
+            found = {part: _labelled(files.rows_of(listed, part, manifest), pictures) for part in ("train", "test")}
     labels = words(source, classes, meta_path)
     parts = {}
     for part in ("train", "test"):
-        pictures, indexes = found[part]
+        raw, indexes = found[part]
         within(folder, f"label of {part}", indexes, 0, len(classes) - 1)
-        inputs = torch.from_numpy(np.stack([prepared(picture, side) for picture in pictures]))
+        inputs = torch.from_numpy(np.stack([prepared(picture, side) for picture in raw]))
         mirror = torch.full((len(inputs),), source.mirror)
-        raw = pictures if part == "test" else []
+        raw = raw if part == "test" else []
         parts[part] = Split(inputs, mirror, torch.from_numpy(indexes.astype(np.int64)), raw)
     return TowerSet(source, labels, groups(source, classes), parts["train"], parts["test"])
 
@@ -74,105 +74,90 @@ Found = dict[str, tuple[list[Pixels], npt.NDArray[np.int64]]]
 
 
 def _arrays(path: Path) -> Found:
-    found: Found = {}
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            for part in ("train", "test"):
-                x, y = archive[f"x_{part}"], archive[f"y_{part}"]
-                if x.ndim != 3 or x.dtype != np.uint8 or y.shape != (len(x),):
-                    shape = f"{list(x.shape)} of {x.dtype}, y_{part} {list(y.shape)}"
-                    raise InputError(path, f"x_{part} has shape {shape}, expected [N, height, width] of uint8 and [N]")
-                found[part] = (list(x), y.astype(np.int64))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(path, str(error)) from error
-    return found
-
-
-def _unpacked(path: Path) -> bytes:
-    try:
-        with path.open("rb") as packed:
-            content = zstandard.ZstdDecompressor().stream_reader(packed).read(MAX_ARCHIVE + 1)
-    except OSError as error:
-        raise InputError(path, error.strerror or str(error)) from error
-    except zstandard.ZstdError as error:
-        raise InputError(path, str(error)) from error
-    if len(content) > MAX_ARCHIVE:
-        raise InputError(path, f"it unpacks to more than {MAX_ARCHIVE} bytes")
-    return content
-
-
-def _listing(path: Path) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(_unpacked(path).splitlines(), 1):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(path, f"line {number}: {error}") from error
-        if not isinstance(row, dict) or not isinstance(row.get("file"), str) or "split" not in row:
-            raise InputError(path, f"line {number} is {line[:80]!r}, expected an object with file and split")
-        yield row
-
-
-def _files(path: Path) -> dict[str, Pixels]:
-    """All pictures of an archive, RGB or grey, by name."""
-    found: dict[str, Pixels] = {}
-    try:
-        with tarfile.open(fileobj=io.BytesIO(_unpacked(path))) as archive:
-            for member in archive:
-                content = archive.extractfile(member) if member.isfile() else None
-                if content is None:
-                    continue
-                name = member.name.removeprefix("./")
-                with Image.open(content) as image:
-                    if max(image.size) > MAX_SIDE:
-                        raise InputError(path, f"{name} has {image.size} pixels, at most {MAX_SIDE} a side")
-                    found[name] = np.asarray(image.convert("RGB"))
-    except (tarfile.TarError, UnidentifiedImageError, OSError) as error:
-        raise InputError(path, str(error)) from error
-    return found
-
-
-def _picture(row: dict[str, Any], files: dict[str, Pixels], folder: Path) -> Pixels:
-    if row["file"] not in files:
-        raise InputError(folder, f"{row['file']} is in the manifest and not in the archive")
-    return files[row["file"]]
-
-
-def _labelled(listed: list[dict[str, Any]], files: dict[str, Pixels], folder: Path) -> Found:
+    arrays = files.arrays(path, [f"{name}_{part}" for name in ("x", "y") for part in ("train", "test")])
     found: Found = {}
     for part in ("train", "test"):
-        rows = [row for row in listed if row["split"] == part]
-        if not rows:
-            raise InputError(folder, f"the manifest has no row of split {part!r}")
-        wrong = next((row for row in rows if type(row.get("label")) is not int), None)
-        if wrong is not None:
-            raise InputError(folder, f"label of {wrong['file']} is {wrong.get('label')!r}, expected an index")
-        found[part] = ([_picture(row, files, folder) for row in rows], np.array([row["label"] for row in rows]))
+        x = files.array(arrays, f"x_{part}", "u", "N, height, width", path)
+        y = files.array(arrays, f"y_{part}", "iu", "N", path)
+        if x.dtype != np.uint8 or max(x.shape[1:]) > MAX_SIDE or len(y) != len(x):
+            shape = f"{list(x.shape)} of {x.dtype} and y_{part} {list(y.shape)}"
+            reason = f"x_{part} is {shape}, expected [N, height, width] of uint8, at most {MAX_SIDE} a side, and [N]"
+            raise InputError(path, reason)
+        found[part] = (list(x), y.astype(np.int64))
     return found
+
+
+def _pictures(path: Path, wanted: set[str]) -> dict[str, Pixels]:
+    """The wanted pictures of an archive, RGB, by name.
+
+    Raises:
+        InputError: naming the file in the archive; also for wanted ones that are not there.
+    """
+    found: dict[str, Pixels] = {}
+    pixels = 0
+    try:
+        with tarfile.open(fileobj=io.BytesIO(files.unpacked(path, files.MAX_ARCHIVE)), mode="r:") as archive:
+            for member in archive:
+                name = member.name.removeprefix("./")
+                content = archive.extractfile(member) if member.isfile() and name in wanted else None
+                if content is None:
+                    continue
+                found[name] = _decoded(content.read(), name, path)
+                pixels += found[name].size // 3
+                if pixels > MAX_PIXELS:
+                    raise InputError(path, f"its pictures have more than {MAX_PIXELS} pixels, reached at {name}")
+    except (tarfile.TarError, OSError, ValueError) as error:
+        raise InputError(path, str(error)) from error
+    missing = min(wanted - found.keys(), default=None)
+    if missing is not None:
+        raise InputError(path, f"{missing} is in the manifest and not in the archive")
+    return found
+
+
+def _decoded(content: bytes, name: str, path: Path) -> Pixels:
+    try:
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+            # Opening reads the header alone; pixels are unpacked by what follows.
+            if max(image.size) > MAX_SIDE:
+                size = f"{image.width} by {image.height}"
+                raise InputError(path, f"{name} has {size} pixels, at most {MAX_SIDE} a side")
+            return np.asarray(image.convert("RGB"))
+    except Image.DecompressionBombError as error:
+        raise InputError(path, f"{name} has too many pixels, at most {MAX_SIDE} a side") from error
+    except (OSError, ValueError, SyntaxError, struct.error) as error:
+        raise InputError(path, f"{name} is no picture that can be read, JPEG or PNG ({error})") from error
+
+
+def _labelled(rows: list[dict[str, Any]], pictures: dict[str, Pixels]) -> tuple[list[Pixels], npt.NDArray[np.int64]]:
+    return [pictures[row["file"]] for row in rows], np.array([row["label"] for row in rows])
 
 
 COLOURS = ("black", "blue", "brown", "gray", "green", "red", "teal", "yellow")
 SHAPES = ("circle", "rectangle", "triangle")
 
 
-def _asked(listed: list[dict[str, Any]], files: dict[str, Pixels], folder: Path) -> tuple[Found, list[str]]:
+def _asked(listed: list[dict[str, Any]], pictures: dict[str, Pixels], classes: list[str], path: Path) -> Found:
     """Pictures of one coloured shape, as far as the questions and answers about one tell both."""
-    classes = [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES]
     told: dict[tuple[str, str], dict[str, str]] = {}
-    for row in listed:
+    for number, row in enumerate(listed, 1):
+        for field in ("question", "answer"):
+            if not isinstance(row.get(field), str):
+                raise InputError(path, f"line {number}: {field} is {row.get(field)!r}, expected a string")
         seen = told.setdefault((row["split"], row["file"]), {})
-        words, answer = row["question"].rstrip("?").split(), row["answer"]
+        asked, answer = row["question"].rstrip("?").split(), row["answer"]
         # A question that names a colour or shape and asks for the other takes what it names for granted.
-        named = [word for word in words if word in COLOURS or word in SHAPES]
+        named = [word for word in asked if word in COLOURS or word in SHAPES]
         if answer in COLOURS or answer in SHAPES:
             named = [*named, answer]
-        elif (answer == "yes") == ("no" in words or "not" in words):
+        elif (answer == "yes") == ("no" in asked or "not" in asked):
             continue
         for word in named:
             seen["colour" if word in COLOURS else "shape"] = word
     found: Found = {}
     for part in ("train", "test"):
         whole = [(file, seen) for (split, file), seen in told.items() if split == part and len(seen) == 2]
-        pictures = [_picture({"file": file}, files, folder) for file, _ in whole]
+        if not whole:
+            raise InputError(path, f"no picture of split {part!r} has questions that tell its colour and its shape")
         indexes = [classes.index(f"{seen['colour']} {seen['shape']}") for _, seen in whole]
-        found[part] = (pictures, np.array(indexes))
-    return found, classes
+        found[part] = ([pictures[file] for file, _ in whole], np.array(indexes))
+    return found

@@ -48,15 +48,15 @@ def same_rate(source: float, target: float) -> bool:
     return abs(source / target - 1) < _SAME_RATE
 
 
-def resampling(count: int, source: float, target: float) -> Array:
-    """The matrix `[steps, count]` from samples at `source` Hz to steps at `target` Hz.
+def resampling(count: int, source: float, target: float, most: int) -> Array:
+    """The matrix `[steps, count]` from samples at `source` Hz to the first steps at `target` Hz, at most `most`.
 
     Each step is a mean under a Hann-windowed sinc of 8 crossings a side, cut at 0.85 of the lower Nyquist frequency;
     rows add up to 1, so that constants such as gravity stay.
     """
     if same_rate(source, target):
-        return np.eye(count, dtype=np.float32)
-    steps = int(np.floor((count - 1) * target / source + 1e-6)) + 1
+        return np.eye(min(count, most), count, dtype=np.float32)
+    steps = min(most, int(np.floor((count - 1) * target / source + 1e-6)) + 1)
     cutoff = _CUTOFF * min(1.0, target / source)
     distance = (np.arange(count)[None] - np.arange(steps)[:, None] * source / target) * cutoff
     hann = 0.5 + 0.5 * np.cos(np.pi * distance / _CROSSINGS)
@@ -70,8 +70,7 @@ def unified(samples: Array, recorder: Recorder, rate: float, steps: int) -> tupl
 
     What exceeds the window is left out at its end.
     """
-    values = resampling(len(samples), recorder.rate, rate) @ (samples * recorder.factors())
-    real = min(len(values), steps)
+    values = resampling(len(samples), recorder.rate, rate, steps) @ (samples * recorder.factors())
     out = np.zeros((steps, len(CHANNELS)), np.float32)
-    out[:real] = values[:real]
-    return out, real
+    out[: len(values)] = values
+    return out, len(values)

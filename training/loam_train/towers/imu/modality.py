@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,13 @@ def measure(sets: Sequence[TowerSet]) -> Scale:
     return Scale(acceleration, rotation)
 
 
+def _stored(preprocessing: dict[str, Any], path: Path) -> Scale:
+    std = preprocessing.get("std")
+    if not isinstance(std, list) or len(std) != 6 or not all(isinstance(one, int | float) and one > 0 for one in std):
+        raise InputError(path, f"std of the stored preprocessing is {std!r}, expected six positive numbers")
+    return Scale(float(std[0]), float(std[3]))
+
+
 class Motions(Modality):
     """Windows `[6, steps]` in the common layout; an input's extent is how many of its steps were recorded."""
 
@@ -51,13 +59,12 @@ class Motions(Modality):
         self._by = table.fill(Augmentation, run.augmentation, path, "augmentation")
         if not 1 <= self._window.rate <= 10_000:
             raise InputError(path, f"window.rate is {self._window.rate!r}, expected 1 to 10000 Hz")
-        if self._window.steps < 2:
-            raise InputError(path, f"window.steps is {self._window.steps!r}, expected at least 2")
+        if not 2 <= self._window.steps <= sets.MAX_SAMPLES:
+            raise InputError(path, f"window.steps is {self._window.steps!r}, expected 2 to {sets.MAX_SAMPLES}")
         for change, spread in vars(self._by).items():
-            if spread < 0:
+            if not 0 <= spread < math.inf:
                 raise InputError(path, f"augmentation.{change} is {spread!r}, expected 0 or more")
-        std = (stored or {}).get("std", [1.0] * 6)
-        self._scale = Scale(std[0], std[3])
+        self._scale = Scale(1.0, 1.0) if stored is None else _stored(stored, path)
 
     @property
     def shape(self) -> list[int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +10,15 @@ import numpy as np
 import torch
 
 from ...errors import InputError
+from .. import files
 from ..data import Split, TowerSet, groups, read_meta, strings, within, words
 from ..run import Source
 from .layout import ACCELERATION, CHANNELS, ROTATION, Array, Recorder, unified
 
 MAX_ACCELERATION = 400.0
 """m/s^2, 40 g: wearables measure up to 16 g. More means that a unit is wrong."""
+MAX_SAMPLES = 20_000
+"""Of one recording: 200 s at 100 Hz. More is a session that nobody has cut."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,15 @@ def load(source: Source, window: Window, root: Path) -> TowerSet:
 
 
 def _split(path: Path, part: str, places: list[int], recorder: Recorder, classes: int, window: Window) -> Split:
-    arrays = _arrays(path, part)
-    x, y = arrays["x"], arrays["y"]
-    if x.ndim != 3 or x.shape[2] != len(CHANNELS):
-        raise InputError(path, f"x_{part} has shape {list(x.shape)}, expected [windows, samples, {len(CHANNELS)}]")
-    lengths = arrays.get("length", np.full(len(x), x.shape[1]))
+    found = files.arrays(path, [f"{name}_{part}" for name in ("x", "y", "length")])
+    x = files.array(found, f"x_{part}", "f", "windows, samples, channels", path)
+    if x.shape[2] != len(CHANNELS) or not 2 <= x.shape[1] <= MAX_SAMPLES:
+        shape = f"[windows, 2 to {MAX_SAMPLES} samples, {len(CHANNELS)}]"
+        raise InputError(path, f"x_{part} has shape {list(x.shape)}, expected {shape}")
+    found.setdefault(f"length_{part}", np.full(len(x), x.shape[1]))
+    y, lengths = (files.array(found, f"{name}_{part}", "iu", "windows", path) for name in ("y", "length"))
     for name, values in (("y", y), ("length", lengths)):
-        if values.shape != (len(x),):
+        if len(values) != len(x):
             raise InputError(path, f"{name}_{part} has shape {list(values.shape)}, expected [{len(x)}]")
     within(path, f"y_{part}", y, 0, classes - 1)
     within(path, f"length_{part}", lengths, 2, x.shape[1])
@@ -84,18 +87,6 @@ def _split(path: Path, part: str, places: list[int], recorder: Recorder, classes
     real = torch.tensor([steps for _, steps in pairs])
     raw = [Recording(samples, recorder) for samples in recordings]
     return Split(windows, real, torch.from_numpy(y.astype(np.int64)), raw)
-
-
-def _arrays(path: Path, part: str) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            found = {name: archive[f"{name}_{part}"] for name in ("x", "y", "length") if f"{name}_{part}" in archive}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(path, str(error)) from error
-    for name in ("x", "y"):
-        if name not in found:
-            raise InputError(path, f"{name}_{part} is missing")
-    return found
 
 
 def _plausible(path: Path, part: str, x: Array, recorder: Recorder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,11 @@ class Sounds(Modality):
         frames, kept = self._window.frames, self._window.kept
         if not 8 <= frames <= kept <= 4096:
             raise InputError(path, f"window has frames {frames} and kept {kept}, expected 8 <= frames <= kept <= 4096")
+        if (kept - frames) % 2:
+            # The middle of the middle would lie a frame beside the middle that the engine takes.
+            raise InputError(path, f"window has frames {frames} and kept {kept}, expected an even difference")
         for change, spread in vars(self._by).items():
-            if spread < 0:
+            if not 0 <= spread < math.inf:
                 raise InputError(path, f"augmentation.{change} is {spread!r}, expected 0 or more")
 
     @property

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +12,7 @@ import soundfile
 import torch
 
 from ...errors import InputError
+from .. import files
 from ..data import Split, TowerSet, groups, read_meta, strings, within, words
 from ..run import Source
 from . import mel
@@ -23,8 +21,12 @@ Samples = npt.NDArray[np.float32]
 
 MAX_SECONDS = 60
 """Of one recording: a window sees a few seconds, so more is a mistake."""
+MAX_HOURS = 12
+"""Of all recordings of a set: 2.8 GB."""
 _LEAST = 1024
 """Samples of a recording: four frames."""
+_MAX_BYTES = 1 << 24
+"""Of one file: four times what a minute has as 32-bit samples."""
 
 
 def load(source: Source, kept: int, root: Path) -> TowerSet:
@@ -37,21 +39,14 @@ def load(source: Source, kept: int, root: Path) -> TowerSet:
     meta_path = folder / "meta.json"
     classes = strings(read_meta(meta_path), "classes", meta_path)
     labels = words(source, classes, meta_path)
-    listed = list(_listing(folder / "manifest.jsonl"))
+    manifest = folder / "manifest.jsonl"
+    listed = files.listing(files.content(manifest), manifest)
     recordings = _recordings(folder / "audio.tar", {row["file"] for row in listed})
     parts = {}
     for part in ("train", "test"):
-        rows = [row for row in listed if row["split"] == part]
-        if not rows:
-            raise InputError(folder, f"the manifest has no row of split {part!r}")
-        wrong = next((row for row in rows if type(row.get("label")) is not int), None)
-        if wrong is not None:
-            raise InputError(folder, f"label of {wrong['file']} is {wrong.get('label')!r}, expected an index")
-        missing = next((row["file"] for row in rows if row["file"] not in recordings), None)
-        if missing is not None:
-            raise InputError(folder, f"{missing} is in the manifest and not in the archive")
+        rows = files.rows_of(listed, part, manifest)
         indexes = np.array([row["label"] for row in rows])
-        within(folder, f"label of {part}", indexes, 0, len(classes) - 1)
+        within(manifest, f"label of {part}", indexes, 0, len(classes) - 1)
         raw = [recordings[row["file"]] for row in rows]
         inputs, real = spectrograms(raw, kept)
         parts[part] = Split(inputs, real, torch.from_numpy(indexes), raw if part == "test" else [])
@@ -71,37 +66,51 @@ def spectrograms(recordings: list[Samples], kept: int) -> tuple[torch.Tensor, to
     return inputs, real
 
 
-def _listing(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise InputError(path, error.strerror or str(error)) from error
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(path, f"line {number}: {error}") from error
-        if not isinstance(row, dict) or not isinstance(row.get("file"), str) or "split" not in row:
-            raise InputError(path, f"line {number} is {line[:80]!r}, expected an object with file and split")
-        yield row
-
-
 def _recordings(path: Path, wanted: set[str]) -> dict[str, Samples]:
+    """The wanted recordings of an archive, by name.
+
+    Raises:
+        InputError: naming the file in the archive; also for wanted ones that are not there.
+    """
     found: dict[str, Samples] = {}
+    samples = 0
     try:
-        with tarfile.open(path) as archive:
+        # Not compressed: FLAC is, and what unpacks itself would need a bound of its own.
+        with tarfile.open(path, mode="r:") as archive:
             for member in archive:
                 name = member.name.removeprefix("./")
-                content = archive.extractfile(member) if member.isfile() and name in wanted else None
-                if content is None:
+                if not member.isfile() or name not in wanted:
                     continue
-                with soundfile.SoundFile(io.BytesIO(content.read())) as sound:
-                    if sound.samplerate != mel.RATE or sound.channels != 1:
-                        reason = f"{name} has {sound.channels} channels at {sound.samplerate} Hz, expected 1 at {mel.RATE}"
-                        raise InputError(path, reason)
-                    if not _LEAST <= sound.frames <= MAX_SECONDS * mel.RATE:
-                        raise InputError(path, f"{name} has {sound.frames} samples, expected {_LEAST} to a minute")
-                    found[name] = sound.read(dtype="float32")
-    except (OSError, tarfile.TarError, soundfile.LibsndfileError) as error:
+                if member.size > _MAX_BYTES:
+                    raise InputError(path, f"{name} has {member.size} bytes, at most {_MAX_BYTES}")
+                content = archive.extractfile(member)
+                found[name] = _decoded(content.read() if content else b"", name, path)
+                samples += len(found[name])
+                if samples > MAX_HOURS * 3600 * mel.RATE:
+                    raise InputError(path, f"its recordings last more than {MAX_HOURS} hours, reached at {name}")
+    except (tarfile.TarError, OSError, ValueError) as error:
         raise InputError(path, str(error)) from error
+    missing = min(wanted - found.keys(), default=None)
+    if missing is not None:
+        raise InputError(path, f"{missing} is in the manifest and not in the archive")
     return found
+
+
+def _decoded(content: bytes, name: str, path: Path) -> Samples:
+    try:
+        with soundfile.SoundFile(io.BytesIO(content)) as sound:
+            if sound.samplerate != mel.RATE or sound.channels != 1:
+                reason = f"{name} has {sound.channels} channels at {sound.samplerate} Hz, expected 1 at {mel.RATE}"
+                raise InputError(path, reason)
+            # What the header says, before as much is set aside for it.
+            count = sound.frames
+            samples: Samples = sound.read(min(count, MAX_SECONDS * mel.RATE), dtype="float32")
+    except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:
+        raise InputError(path, f"{name} is no sound that can be read ({error})") from error
+    if not _LEAST <= count <= MAX_SECONDS * mel.RATE:
+        raise InputError(path, f"{name} has {count} samples, expected {_LEAST} to {MAX_SECONDS * mel.RATE}")
+    if len(samples) != count:
+        raise InputError(path, f"{name} ends after {len(samples)} of {count} samples")
+    if not np.isfinite(samples).all():
+        raise InputError(path, f"{name}[{np.nonzero(~np.isfinite(samples))[0][0]}] is not finite")
+    return samples
