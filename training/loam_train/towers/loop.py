@@ -85,7 +85,9 @@ def train(tower: nn.Module, batches: Batches, anchors: torch.Tensor, run: Run, p
             progress.losses.append(value.item())
             progress.seconds += computed() - begun
             bar.update()
-            bar.set_postfix(loss=f"{value.item():.3f}", steps_per_s=f"{progress.step / progress.seconds:.1f}")
+            pace = f"{progress.step / progress.seconds:.1f}"
+            # Shown with the next update of the bar: a write for every step costs more than a small step.
+            bar.set_postfix(loss=f"{progress.losses[-1]:.3f}", steps_per_s=pace, refresh=False)
             if progress.step % training.checkpoint_steps == 0:
                 _checkpoint(path, tower, steps, progress, run)
     _checkpoint(path, tower, steps, progress, run)
