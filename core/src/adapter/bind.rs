@@ -138,6 +138,7 @@ impl Binder<'_> {
             let (layer, spelled) = self
                 .layer(module)
                 .ok_or_else(|| self.refuse(format!("tensor '{name}': the base has no module '{module}'")))?;
+            self.check_depth(&name, &layer)?;
             let embedding = ending.contains("embedding");
             if embedding != (layer.role == LinearRole::Embedding) {
                 return Err(self.refuse(format!("tensor '{name}': '{module}' is a {:?}", layer.role)));
@@ -151,6 +152,24 @@ impl Binder<'_> {
             return Ok(());
         }
         self.take_whole(path, tensor)
+    }
+
+    /// Blocks that are run, where a head stops before the last one.
+    fn depth(&self) -> Option<usize> {
+        self.package.task().head.as_ref().and_then(HeadSpec::layers)
+    }
+
+    /// A change of a block that is not run would be lost without a word.
+    fn check_depth(&self, tensor: &str, layer: &LinearInfo) -> Result<()> {
+        match (layer.block(), self.depth()) {
+            (Some(block), Some(depth)) if block >= depth => {
+                let (module, number) = (&layer.name, block + 1);
+                let reason =
+                    format!("tensor '{tensor}': '{module}' is in block {number}, its head reads after {depth}");
+                Err(self.refuse(reason))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Modules stored whole: heads, and layers that the adapter replaces.
@@ -190,6 +209,7 @@ impl Binder<'_> {
     }
 
     fn replace(&mut self, layer: &LinearInfo, tensor: TensorView) -> Result<()> {
+        self.check_depth(&tensor.name, layer)?;
         if layer.order != RowOrder::Same {
             return Err(self.refuse(format!("tensor '{}': replacing this module whole is not supported", tensor.name)));
         }
@@ -321,7 +341,8 @@ impl Binder<'_> {
         let trained = |name: &str| {
             targets.iter().any(|t| name == *t || name.strip_suffix(t.as_str()).is_some_and(|p| p.ends_with('.')))
         };
-        let absent = self.base.linears.infos().iter().filter(|info| !given.contains_key(&info.name));
+        let runs = |info: &LinearInfo| info.block().zip(self.depth()).is_none_or(|(block, depth)| block < depth);
+        let absent = self.base.linears.infos().iter().filter(|info| runs(info) && !given.contains_key(&info.name));
         let missing: BTreeSet<String> = absent.map(name_of).filter(|name| trained(name)).collect();
         match missing.first() {
             None => Ok(()),

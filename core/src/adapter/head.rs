@@ -9,7 +9,8 @@
 //! | `{"kind": "ctc", "vocabulary": ["", "a", ..], "blank": 0}` | `[vocabulary, width]` | `bias`, optional; the module may be `lm_head` | logits of each frame |
 //! | `{"kind": "regression", "outputs": [{"name": "pulse", "unit": "1/min"}]}` | `[outputs, width]` | `bias`, optional | values `W x + b` |
 //!
-//! `"reads"` says what `x` is: `"embedding"` (the default) or `"mean-state"`. A CTC head reads each frame's state.
+//! `"reads"` says what `x` is: `"embedding"` (the default) or `"mean-state"`. A CTC head reads each frame's state. On the
+//! backbone `"layers": N` lets a head read the state after block N, and the blocks above it are not run.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -39,7 +40,7 @@ pub enum HeadReads {
     /// The vector for the whole input: an encoder's embedding as it gives it, a backbone's state of the last token.
     #[default]
     Embedding,
-    /// The average of an encoder's last hidden states.
+    /// The average of the hidden states: an encoder's last ones, a backbone's over all tokens.
     MeanState,
     /// Each of an encoder's last hidden states.
     Frames,
@@ -65,6 +66,9 @@ pub enum HeadSpec {
         /// What `x` is.
         #[serde(default)]
         reads: HeadReads,
+        /// Blocks of a backbone that are run, at least 1; all where it is absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        layers: Option<usize>,
     },
     /// Cosines with class vectors times a scale, logits of labels.
     Cosine {
@@ -74,6 +78,9 @@ pub enum HeadSpec {
         /// Above 0, at most 10000; `None` where it is a learned tensor.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         scale: Option<f64>,
+        /// Blocks of a backbone that are run, at least 1; all where it is absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        layers: Option<usize>,
     },
     /// `W x + b` of each frame, logits of characters.
     Ctc {
@@ -88,6 +95,9 @@ pub enum HeadSpec {
         /// What `x` is.
         #[serde(default)]
         reads: HeadReads,
+        /// Blocks of a backbone that are run, at least 1; all where it is absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        layers: Option<usize>,
         /// The values.
         outputs: Vec<OutputSpec>,
     },
@@ -109,8 +119,17 @@ impl HeadSpec {
     #[must_use]
     pub fn reads(&self) -> HeadReads {
         match self {
-            Self::Linear { reads } | Self::Cosine { reads, .. } | Self::Regression { reads, .. } => *reads,
+            Self::Linear { reads, .. } | Self::Cosine { reads, .. } | Self::Regression { reads, .. } => *reads,
             Self::Ctc { .. } => HeadReads::Frames,
+        }
+    }
+
+    /// How many blocks of a backbone it lets run; `None` for all.
+    #[must_use]
+    pub fn layers(&self) -> Option<usize> {
+        match self {
+            Self::Linear { layers, .. } | Self::Cosine { layers, .. } | Self::Regression { layers, .. } => *layers,
+            Self::Ctc { .. } => None,
         }
     }
 
@@ -133,6 +152,9 @@ impl HeadSpec {
             |reason: String| Err(Error::adapter(adapter, format!("task.json: {} head: {reason}", self.kind())));
         if self.reads() == HeadReads::Frames && !matches!(self, Self::Ctc { .. }) {
             return refuse("it reads 'frames', which only a ctc head does".into());
+        }
+        if self.layers() == Some(0) {
+            return refuse("it reads after 0 layers, expected at least 1".into());
         }
         if !labels.is_empty() && matches!(self, Self::Ctc { .. } | Self::Regression { .. }) {
             return refuse(format!("{} labels are given, it has none", labels.len()));
@@ -204,7 +226,7 @@ impl AdapterHead {
         task: &AdapterTask,
     ) -> Result<Option<Self>> {
         let refuse = |reason: String| Error::adapter(adapter, reason);
-        let spec = task.head.clone().unwrap_or(HeadSpec::Linear { reads: HeadReads::Embedding });
+        let spec = task.head.clone().unwrap_or(HeadSpec::Linear { reads: HeadReads::Embedding, layers: None });
         let Some(weight) = tensors.remove("weight") else {
             return match (tensors.into_values().next(), &task.head) {
                 (Some(other), _) => Err(refuse(format!("tensor '{}' has no matching weight", other.name))),

@@ -47,11 +47,15 @@ impl Engine {
             return Ok(());
         }
         let kind = component.kind();
+        if let Some(layers) = bound.head.as_ref().and_then(|head| head.spec().layers()) {
+            self.check_layers(alias, component, layers)?;
+        }
         let heard = bound.head.as_ref().is_some_and(|head| matches!(head.spec(), HeadSpec::Ctc { .. }));
         let widths = match kind {
             ComponentKind::Backbone => {
                 let config = self.language()?;
-                HeadWidths { embedding: config.backbone().config().hidden_size, states: None }
+                let width = config.backbone().config().hidden_size;
+                HeadWidths { embedding: width, states: Some(width) }
             }
             ComponentKind::Encoder(Modality::TEXT) => {
                 HeadWidths { embedding: self.text()?.encoder().dim(), states: None }
@@ -87,6 +91,20 @@ impl Engine {
             return Err(Error::adapter(alias, reason));
         }
         bound.head.as_ref().map_or(Ok(()), |head| head.check_widths(alias, &widths))
+    }
+
+    /// Succeeds when `component` can stop after `layers` of its blocks.
+    fn check_layers(&self, alias: &str, component: &Component, layers: usize) -> Result<()> {
+        if component.kind() != ComponentKind::Backbone {
+            let reason =
+                format!("its head reads after {layers} layers, which a {} component runs as one", component.kind());
+            return Err(Error::adapter(alias, reason));
+        }
+        let blocks = self.language()?.backbone().config().num_hidden_layers;
+        if layers <= blocks {
+            return Ok(());
+        }
+        Err(Error::adapter(alias, format!("its head reads after {layers} layers, '{}' has {blocks}", component.name())))
     }
 }
 

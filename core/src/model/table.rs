@@ -4,6 +4,9 @@ use std::collections::HashMap;
 
 use crate::quant::LinearId;
 
+/// How the module paths of a backbone's blocks begin, before their number.
+pub(super) const BACKBONE_BLOCKS: &str = "model.layers.";
+
 /// How the output rows of a stored weight relate to the Hugging Face checkpoint that adapters are trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowOrder {
@@ -66,6 +69,14 @@ pub struct LinearInfo {
     pub order: RowOrder,
     /// Linear or embedding.
     pub role: LinearRole,
+}
+
+impl LinearInfo {
+    /// Which block of a backbone it belongs to, from 0; `None` for layers outside its blocks, and of other components.
+    #[must_use]
+    pub fn block(&self) -> Option<usize> {
+        self.name.strip_prefix(BACKBONE_BLOCKS)?.split_once('.')?.0.parse().ok()
+    }
 }
 
 /// All layers of a component that adapters may act on.

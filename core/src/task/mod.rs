@@ -5,6 +5,7 @@ mod answer;
 mod chat;
 mod classify;
 mod embed;
+mod read;
 mod regress;
 mod retrieve;
 mod score;
@@ -16,8 +17,8 @@ mod transcribe;
 pub use answer::AnswerOptions;
 pub use chat::Chat;
 pub use classify::{
-    Classification, ClassifyOptions, DEFAULT_TEMPLATE, IMAGE_TEMPLATE, LabelScore, MOTION_TEMPLATE, SOUND_TEMPLATE,
-    ScoredBy, Scoring,
+    AnswerLabels, Classification, ClassifyOptions, DEFAULT_TEMPLATE, IMAGE_TEMPLATE, LabelScore, MOTION_TEMPLATE,
+    SOUND_TEMPLATE, ScoredBy, Scoring,
 };
 pub use embed::{EmbedOptions, Embedding, similarity};
 pub use regress::{Estimate, RegressOptions, Regression};

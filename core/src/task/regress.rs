@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::classify::last_state;
+use super::read::read;
 use crate::adapter::{Adapter, AdapterHead, DataPath, HeadSpec, OutputSpec};
 use crate::engine::{Engine, Trace};
 use crate::error::{Error, Result};
@@ -66,7 +66,7 @@ impl Engine {
                 super::classify::check_text(options.modality)?;
                 let model = self.language()?;
                 let start = Instant::now();
-                let values = head.logits(&last_state(&model, text, adapter)?);
+                let values = head.logits(&read(&model, text, adapter, head)?);
                 (values, Trace::new(DataPath::Backbone, vec![model.part().step(start)]))
             }
             _ => {

@@ -6,7 +6,7 @@ use crate::adapter::Adapter;
 use crate::engine::LanguageModel;
 use crate::error::{Error, Result};
 use crate::model::backbone::{Want, Workspace, token_rows};
-use crate::task::classify::log_probability;
+use crate::task::read::log_probability;
 
 /// Tokens per forward pass; bounds the memory of logits to this many rows.
 pub const SCORE_CHUNK: usize = 64;

@@ -341,15 +341,18 @@ fn heads_that_read_what_a_component_does_not_give_are_refused() {
             Ok(_) => panic!("it was accepted"),
         }
     };
-    let reason = refused(json!({ "kind": "linear", "reads": "mean-state" }), json!({}));
-    assert!(reason.contains("reads states"), "{reason}");
     let reason = refused(json!({ "kind": "linear" }), json!({ "preprocessing": { "n_mels": 64 } }));
     assert!(reason.contains("backbone component reads text"), "{reason}");
     let text = Engine::open(path("models/siglip-tiny")).expect("engine");
-    let json = json!({ "path": "encoder", "component": "text", "head": { "kind": "linear" } });
-    let dir = adapter_with(&path("peft/siglip-text-r2"), &json, |tensors| {
-        set(tensors, "classifier.weight", vec![2, 17], vec![0.5; 34]);
-    });
-    let reason = text.install("x", dir.path(), InstallPolicy::Create).expect_err("too wide").to_string();
+    let refused = |head: Value, width: usize| {
+        let json = json!({ "path": "encoder", "component": "text", "head": head });
+        let dir = adapter_with(&path("peft/siglip-text-r2"), &json, |tensors| {
+            set(tensors, "classifier.weight", vec![2, width], vec![0.5; 2 * width]);
+        });
+        text.install("x", dir.path(), InstallPolicy::Create).expect_err("it does not fit").to_string()
+    };
+    let reason = refused(json!({ "kind": "linear" }), 17);
     assert!(reason.contains("[2, 17]") && reason.contains("16"), "{reason}");
+    let reason = refused(json!({ "kind": "linear", "reads": "mean-state" }), 16);
+    assert!(reason.contains("reads states"), "{reason}");
 }

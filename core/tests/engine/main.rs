@@ -9,6 +9,7 @@ mod classifiers;
 mod classify;
 mod ctc;
 mod damaged;
+mod early_exit;
 mod encoder;
 mod every_tower;
 mod fixture;

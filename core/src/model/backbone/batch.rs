@@ -18,7 +18,7 @@ pub enum Want {
     Nothing,
     /// Its logits, `vocab_size` values.
     Logits,
-    /// Its state after the last norm, `hidden_size` values: what classification heads read.
+    /// Its state after the last block that runs, under the last norm, `hidden_size` values: what classification heads read.
     Hidden,
 }
 

@@ -86,16 +86,30 @@ impl Backbone {
     /// An empty cache for one sequence.
     #[must_use]
     pub fn new_cache(&self) -> KvCache {
-        KvCache::new(self.cache_shape())
+        KvCache::new(self.cache_shape(self.blocks.len()))
     }
 
-    fn cache_shape(&self) -> CacheShape {
+    /// An empty cache for one sequence that runs through the first `blocks` blocks alone: [`Backbone::forward`] stops after
+    /// them.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for none, or for more blocks than there are.
+    pub fn new_cache_of(&self, blocks: usize) -> Result<KvCache> {
+        if !(1..=self.blocks.len()).contains(&blocks) {
+            return Err(Error::argument("blocks", format!("{blocks}, expected 1 to {}", self.blocks.len())));
+        }
+        Ok(KvCache::new(self.cache_shape(blocks)))
+    }
+
+    fn cache_shape(&self, layers: usize) -> CacheShape {
         let config = &self.config;
-        CacheShape { layers: config.num_hidden_layers, kv_heads: config.num_key_value_heads, head_dim: config.head_dim }
+        CacheShape { layers, kv_heads: config.num_key_value_heads, head_dim: config.head_dim }
     }
 
     /// Runs `rows` through the model, appends their keys and values to `caches`, and returns what the rows want, in row
     /// order: `vocab_size` logits or `hidden_size` states each. One call asks for one of the two.
+    ///
+    /// The caches say how many blocks run: all, or those of [`Backbone::new_cache_of`], after which there are states only.
     ///
     /// Rows of one sequence must come in order, each at the position where its cache ends. Nothing is changed when the
     /// call fails. Cost is linear in rows; activations need about `rows * (4 hidden + 2 intermediate) * 4` bytes.
@@ -125,7 +139,8 @@ impl Backbone {
             out
         });
         let pass = Pass { config: &self.config, rows, deltas: &deltas, angles };
-        for (layer, block) in self.blocks.iter().enumerate() {
+        let depth = caches.first().map_or(self.blocks.len(), |cache| cache.shape().layers);
+        for (layer, block) in self.blocks[..depth].iter().enumerate() {
             block.forward(layer, &pass, caches, work);
         }
         self.wanted(&pass, work)
@@ -133,8 +148,12 @@ impl Backbone {
 
     fn check(&self, rows: &[Row<'_>], caches: &[&mut KvCache]) -> Result<()> {
         let mut ends: Vec<usize> = caches.iter().map(|cache| cache.len()).collect();
-        if caches.iter().any(|cache| cache.shape() != self.cache_shape()) {
-            return Err(Error::argument("caches", "a cache was made for another backbone"));
+        let depth = caches.first().map_or(self.blocks.len(), |cache| cache.shape().layers);
+        if depth > self.blocks.len() || caches.iter().any(|cache| cache.shape() != self.cache_shape(depth)) {
+            return Err(Error::argument("caches", "a cache was made for another backbone or another number of blocks"));
+        }
+        if depth < self.blocks.len() && rows.iter().any(|row| row.want == Want::Logits) {
+            return Err(Error::argument("rows", format!("logits are asked for after {depth} blocks")));
         }
         if rows.iter().any(|row| row.want == Want::Logits) && rows.iter().any(|row| row.want == Want::Hidden) {
             return Err(Error::argument("rows", "logits and hidden states are asked for in one call"));

@@ -1,6 +1,7 @@
 //! Tensor names of a backbone in both formats.
 
 use super::config::Family;
+use crate::model::table::BACKBONE_BLOCKS;
 
 /// A weight of one block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,5 +124,5 @@ impl Names {
 
 /// Module path by which adapters name a layer, whatever the file format and prefix.
 pub(super) fn module(family: Family, layer: usize, part: Part) -> String {
-    format!("model.layers.{layer}.{}", part.hugging_face(family))
+    format!("{BACKBONE_BLOCKS}{layer}.{}", part.hugging_face(family))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-pub(super) use backbone::{last_state, log_probability};
+pub use backbone::AnswerLabels;
 
 use crate::adapter::{Adapter, AdapterHead, DataPath, HeadSpec};
 use crate::engine::{Engine, Trace};
