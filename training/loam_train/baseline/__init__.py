@@ -1,0 +1,1 @@
+"""Models made for one task alone: what an adapter is measured against."""
