@@ -1,0 +1,277 @@
+"""Classifiers on the backbone: LoRA on some middle blocks, a linear head on the mean state, and nothing above run at all."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, dropout
+from tqdm import tqdm
+
+from ..clock import computed
+from ..data import Example
+from . import heads, language, loop, plan, states
+from .baseline import WordsAndLetters
+from .foundation import Component
+from .heads import Head
+from .language import Language
+from .plan import Plan
+from .request import Request, Trained
+from .scores import classification
+from .states import States
+
+HEAD = "base_model.model.classifier."
+"""PEFT's name of a head."""
+RANK = 8
+LEARNING_RATE, HEAD_RATE = 4e-4, 2e-3
+HEAD_DECAY = 1e-2
+BATCH = 16
+DROPOUT = 0.1
+"""Of the features that the head reads."""
+MOST_TOKENS = 512
+"""Of a text in training; on the device longer ones are read whole."""
+VALID_SHARE, MOST_VALID = 0.1, 1500
+TRAINING = 0.6
+"""Share of the budget for the loop; the rest is for states before it and scores after it."""
+EVALUATIONS, PATIENCE = 12, 4
+PASSES, ROWS_IN_ALL = (6, 24), 40_000
+"""Fewer rows are passed over more often, within these bounds."""
+MOST_FEATURES = 6000
+"""Rows that logistic regression is fitted to: the head's beginning, which training improves."""
+SCOPE_WEIGHT = 10.0
+"""Of the out-of-scope class in the loss: sets have few of its rows, users say many."""
+MOST_CALIBRATION = 500
+
+
+@dataclass
+class Part:
+    """Rows as the model reads them."""
+
+    texts: list[str]
+    ids: list[list[int]]
+    targets: torch.Tensor
+
+    def first(self, count: int) -> Part:
+        return Part(self.texts[:count], self.ids[:count], self.targets[:count])
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def divide(request: Request) -> tuple[list[Example], list[Example]]:
+    """Training and validation rows, shuffled: the set's own, else a tenth is held back, of each class alike."""
+    dice = random.Random(request.seed)
+    train, valid = list(request.review.train), list(request.data.split("valid").examples)
+    dice.shuffle(train)
+    dice.shuffle(valid)
+    counts = Counter(example.label for example in train)
+    if len(valid) < max(10, len(counts)):
+        taken: Counter[str | None] = Counter()
+        kept = []
+        for example in train:
+            if taken[example.label] < math.ceil(VALID_SHARE * counts[example.label]) and counts[example.label] > 1:
+                taken[example.label] += 1
+                valid.append(example)
+            else:
+                kept.append(example)
+        train = kept
+    return train, valid[:MOST_VALID]
+
+
+def train(request: Request, component: Component) -> Trained:
+    """Trains a classifier and scores it in fp32, as it is stored."""
+    begun = computed()
+    exact = language.load(component)
+    labels = request.data.labels
+    template = request.data.description.template or "{}"
+
+    def part(examples: Sequence[Example]) -> Part:
+        texts = [template.replace("{}", example.prompt) for example in examples]
+        targets = torch.tensor([labels.index(example.label or "") for example in examples], dtype=torch.long)
+        return Part(texts, exact.encode(texts, MOST_TOKENS), targets)
+
+    train_rows, valid_rows = divide(request)
+    learn, valid, test = part(train_rows), part(valid_rows), part(_sample(request))
+    half = Language(exact.tokenizer, copy.deepcopy(exact.model).to(torch.bfloat16))
+    digest = _digest(request, component, learn, valid)
+    decided = _plan(request, half, learn, valid, len(labels), digest)
+    print(
+        f"{len(labels)} classes; {len(learn)} rows, {decided.rows} of them used, {len(valid)} for validation; "
+        f"adapter on blocks {decided.cut + 1} to {decided.exit} of {len(half.blocks)}"
+    )
+    before = states.cached(half, learn.first(decided.rows).ids, decided.cut, "states")
+    held = states.cached(half, valid.ids, decided.cut, "states, validation")
+    upper = range(decided.cut, decided.exit)
+    known = range(min(MOST_FEATURES, decided.rows))
+    head = heads.best(
+        states.continued(half, before, upper, known), learn.targets[known],
+        states.continued(half, held, upper, range(len(held))), valid.targets, len(labels),
+    )  # fmt: skip
+    frozen = heads.accuracy(head(states.pooled(half, test.ids, [decided.exit], "frozen")[:, 0]), test.targets)
+    trainee = Trainee(half, head, decided, request.seed)
+    progress = _fit(request, trainee, (before, learn.targets), (held, valid.targets), digest)
+    tensors = {name: value.detach().half() for name, value in trainee.parameters().items()}
+    # The scores are those of the stored values in fp32, which is nearer to the engine's arithmetic than bfloat16.
+    stored = Trainee(exact, head, decided, request.seed)
+    stored.load(tensors)
+    calibrated = _calibrate(stored, valid, labels)
+    tensors |= {HEAD + "weight": calibrated.weight.half(), HEAD + "bias": calibrated.bias.half()}
+    stored.load(tensors)
+    words = WordsAndLetters(learn.texts, learn.targets.tolist(), valid.texts, valid.targets.tolist())
+    metrics = classification(stored.logits(test.ids, "test"), test.targets, labels)
+    count = sum(value.numel() for value in tensors.values())
+    metrics |= {
+        "valid_accuracy": progress.scores[progress.best][1],
+        "frozen_accuracy": frozen,
+        "tfidf_accuracy": float((torch.tensor(words.predict(test.texts)) == test.targets).float().mean()),
+        "majority_accuracy": float((test.targets == learn.targets.mode().values).float().mean()),
+        "train_rows": decided.rows, "valid_rows": len(valid), "test_rows": len(test),
+        "parameters": count, "parameter_share": count / (exact.parameters() - count),
+        "steps": progress.step, "seconds": computed() - begun,
+    }  # fmt: skip
+    task = {
+        "task": "classify", "path": "backbone", "labels": labels,
+        "head": {"kind": "linear", "reads": "mean-state", "layers": decided.exit},
+        **({"template": template} if template != "{}" else {}),
+    }  # fmt: skip
+    config = language.config(component, exact, RANK, language.LINEARS, upper)
+    return Trained(tensors, config, task, metrics, progress.losses)
+
+
+class Trainee:
+    """The frozen model with an adapter on the blocks of a plan and a head after them."""
+
+    def __init__(self, model: Language, head: Head, decided: Plan, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.language, self.plan = model, decided
+        self.peft = language.with_lora(model, RANK, language.LINEARS, range(decided.cut, decided.exit))
+        self.weight, self.bias = nn.Parameter(head.weight.clone()), nn.Parameter(head.bias.clone())
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """What learns, by PEFT's names."""
+        return {**language.learned(self.peft), HEAD + "weight": self.weight, HEAD + "bias": self.bias}
+
+    def load(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Takes stored values."""
+        with torch.no_grad():
+            for name, value in self.parameters().items():
+                value.copy_(tensors[name])
+
+    def features(self, batch: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """`[texts, width]` from states before the adapter's first block."""
+        upper = states.through(self.language, batch, range(self.plan.cut, self.plan.exit))
+        return states.mean(self.language, upper, lengths)
+
+    def head(self, features: torch.Tensor) -> torch.Tensor:
+        """`[texts, classes]`."""
+        return features @ self.weight.T + self.bias
+
+    @torch.no_grad()
+    def logits(self, ids: list[list[int]], title: str) -> torch.Tensor:
+        """`[texts, classes]` from token ids, through the whole model."""
+        out = torch.empty(len(ids), len(self.bias))
+        with tqdm(total=len(ids), desc=title, mininterval=2, unit="text") as bar:
+            for group in states.groups([len(row) for row in ids]):
+                tokens, lengths = states.padded([ids[i] for i in group])
+                embedded = self.language.model.model.embed_tokens(tokens)
+                lower = states.through(self.language, embedded, range(self.plan.cut))
+                out[group] = self.head(self.features(lower, lengths))
+                bar.update(len(group))
+        return out
+
+
+def _fit(
+    request: Request,
+    trainee: Trainee,
+    learn: tuple[States, torch.Tensor],
+    valid: tuple[States, torch.Tensor],
+    digest: str,
+) -> loop.Progress:
+    cached, targets = learn
+    lengths = [cached.length(i) for i in range(len(cached))]
+    weights = torch.ones(len(trainee.bias))
+    outside = heads.outside(request.data.labels)
+    if outside is not None:
+        weights[outside] = SCOPE_WEIGHT
+    per_pass = math.ceil(len(cached) / BATCH)
+    order: dict[int, list[list[int]]] = {}
+
+    def loss(step: int) -> torch.Tensor:
+        epoch, place = divmod(step, per_pass)
+        if epoch not in order:
+            order.clear()
+            order[epoch] = states.shuffled(lengths, BATCH, f"{request.seed}:{epoch}")
+        rows = order[epoch][place]
+        # Randomness that follows from the step alone is the same in a run that is resumed.
+        torch.manual_seed(request.seed * 1_000_003 + step)
+        with torch.autocast("cpu", torch.bfloat16):
+            features = trainee.features(*cached.batch(rows))
+        logits = trainee.head(dropout(features, DROPOUT))
+        return cross_entropy(logits, targets[rows], weight=weights)
+
+    @torch.no_grad()
+    def evaluate() -> loop.Score:
+        held, right = valid
+        logits = torch.empty(len(held), len(trainee.bias))
+        for group in states.groups([held.length(i) for i in range(len(held))]):
+            with torch.autocast("cpu", torch.bfloat16):
+                features = trainee.features(*held.batch(group))
+            logits[group] = trainee.head(features)
+        return loop.Score(heads.accuracy(logits, right), float(cross_entropy(logits, right)))
+
+    adapter = list(language.learned(trainee.peft).values())
+    groups = [
+        {"params": adapter, "lr": LEARNING_RATE, "weight_decay": 0.0},
+        {"params": [trainee.weight, trainee.bias], "lr": HEAD_RATE, "weight_decay": HEAD_DECAY},
+    ]
+    passes = min(max(ROWS_IN_ALL // len(cached), PASSES[0]), PASSES[1])
+    schedule = loop.Schedule(passes * per_pass, TRAINING * 60 * request.minutes, EVALUATIONS, PATIENCE)
+    job = loop.Job(request.name, trainee.parameters(), groups, loss, evaluate, digest)
+    return loop.fit(job, schedule, request.checkpoint)
+
+
+def _calibrate(trainee: Trainee, valid: Part, labels: list[str]) -> Head:
+    """The head with a temperature, and with a bias of the out-of-scope class, from validation rows in fp32."""
+    outside = heads.outside(labels)
+    rows = valid if outside is not None else valid.first(MOST_CALIBRATION)
+    logits = trainee.logits(rows.ids, "calibration")
+    with torch.no_grad():
+        bias = trainee.bias.clone()
+        if outside is not None:
+            added = heads.scope_bias(logits, rows.targets, outside)
+            bias[outside] += added
+            logits[:, outside] += added
+        scale = heads.temperature(logits, rows.targets)
+        return Head(trainee.weight.detach() / scale, bias / scale)
+
+
+def _plan(request: Request, half: Language, learn: Part, valid: Part, classes: int, digest: str) -> Plan:
+    path = request.checkpoint.with_suffix(".json")
+    found = None if request.fresh else plan.stored(path, digest)
+    if found is None:
+        seconds = 60 * request.minutes
+        found = plan.make(half, (learn.ids, learn.targets), (valid.ids, valid.targets), classes, seconds)
+        plan.store(path, digest, found)
+    return found
+
+
+def _sample(request: Request) -> list[Example]:
+    """Test rows to score, else validation rows where the set has no test part."""
+    rows = list(request.data.split("test").examples) or divide(request)[1]
+    random.Random(request.seed).shuffle(rows)
+    return rows[: request.test_rows]
+
+
+def _digest(request: Request, component: Component, learn: Part, valid: Part) -> str:
+    """Equal for runs whose checkpoints fit each other."""
+    parts = [component.fingerprint, request.seed, request.data.labels, learn.texts, learn.targets.tolist(), valid.texts]
+    recipe = [RANK, LEARNING_RATE, HEAD_RATE, HEAD_DECAY, BATCH, DROPOUT, MOST_TOKENS]
+    return hashlib.sha256(json.dumps([parts, recipe]).encode()).hexdigest()

@@ -1,0 +1,108 @@
+"""`adapter DATA --on COMPONENT`: from a data folder to a package that `loam adapter install` takes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from .. import curve, places
+from ..data import open_data
+from ..data.review import review
+from ..errors import InputError
+from . import backbone, package
+from .request import Request, Trained
+
+
+def _encoder(request: Request) -> Trained:
+    """On a tower; what towers need is loaded for them alone."""
+    from . import encoder
+
+    return encoder.train(request)
+
+
+TRAINERS: dict[str, Callable[[Request], Trained]] = {
+    "backbone": backbone.train,
+    "image": _encoder,
+    "sound": _encoder,
+    "imu": _encoder,
+}
+"""What trains adapters on a component, by the component's name in a foundation."""
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `adapter`; what it parses has `run`, which takes the parsed arguments and gives the exit status."""
+    adapter = commands.add_parser("adapter", help="train an adapter from a data folder, or a .csv or .jsonl file")
+    adapter.add_argument("data", type=Path, help="see docs/data-folders.md")
+    adapter.add_argument("--on", required=True, choices=TRAINERS, help="the foundation's component that it changes")
+    adapter.add_argument("--out", type=Path, help="the package; NAME.safetensors by default")
+    adapter.add_argument("--name", help="the adapter's name; the data's by default")
+    adapter.add_argument("--description", default="", help="what it does, for people")
+    adapter.add_argument("--licence", help="of its weights; the data's by default")
+    adapter.add_argument("--minutes", type=_minutes, default=5.0, help="budget of computing (default: 5)")
+    adapter.add_argument("--seed", type=int, default=7)
+    adapter.add_argument("--threads", type=_count, default=1, help="of the processor (default: 1)")
+    adapter.add_argument("--test-rows", type=_count, default=1000, help="at most as many are scored (default: 1000)")
+    adapter.add_argument("--fresh", action="store_true", help="begin anew instead of continuing")
+    adapter.add_argument("--foundation", type=Path, default=places.foundation(), help="directory of the foundation")
+    adapter.set_defaults(run=train)
+
+
+def train(chosen: argparse.Namespace) -> int:
+    """Trains, writes the package and prints its scores."""
+    data = open_data(chosen.data)
+    reviewed = review(data)
+    for remark in reviewed.remarks:
+        print(f"note: {remark}")
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", chosen.name or data.name).strip("-") or "adapter"
+    licence = data.description.licence if chosen.licence is None else chosen.licence
+    work = places.cache()
+    request = Request(
+        data, reviewed, chosen.on, chosen.foundation, name, chosen.description, licence, chosen.minutes, chosen.seed,
+        work, chosen.fresh, chosen.test_rows,
+    )  # fmt: skip
+    if chosen.fresh:
+        request.checkpoint.unlink(missing_ok=True)
+    out = chosen.out or Path(f"{name}.safetensors")
+    if out.is_dir():
+        raise InputError(out, "a directory; --out is the package's file")
+    trained = TRAINERS[chosen.on](request)
+    task = describe(request, trained)
+    package.write(out, trained.tensors, trained.config, task)
+    curve.draw(trained.losses, name, work / "curves" / f"{name}.png")
+    print(json.dumps(task["metrics"], indent=1))
+    print(f"{out}: {out.stat().st_size} bytes; loam adapter install {out}")
+    return 0
+
+
+def describe(request: Request, trained: Trained) -> dict[str, object]:
+    """The package's `task.json`."""
+    described: dict[str, object] = {"schema": 1, "name": request.name}
+    if request.description:
+        described["description"] = request.description
+    described |= {"component": request.component, **trained.task}
+    described["metrics"] = {name: _rounded(value) for name, value in sorted(trained.metrics.items())}
+    if request.licence:
+        described["licence"] = request.licence
+    return described
+
+
+def _rounded(value: float) -> float:
+    """Shares and losses to four digits, counts and seconds to a tenth."""
+    return float(f"{value:.4g}") if abs(value) < 10 else round(value, 1)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}, expected at least 1")
+    return number
+
+
+def _minutes(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text}, expected more than 0 and at most 10000")
+    return number

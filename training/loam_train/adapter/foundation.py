@@ -1,0 +1,60 @@
+"""A component of an installed foundation, as `foundation.json` lists it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+
+WEIGHTS = (".gguf", ".safetensors", ".bin", ".pt", ".pth")
+"""Endings of files whose digests make a component's fingerprint."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """One model of the foundation."""
+
+    name: str
+    format: str
+    """`gguf` or `hugging-face`."""
+    entry: Path
+    """Its file, or its directory."""
+    model: str
+    """What it is, for people."""
+    fingerprint: str
+    """SHA-256 of its weights, which an adapter names as its base."""
+
+
+def component(foundation: Path, name: str) -> Component:
+    """Looks up `name`.
+
+    Raises:
+        InputError: for no such foundation or component.
+    """
+    path = foundation / "foundation.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(path, f"{error.strerror or error}; `loam pull` installs a foundation") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(path, str(error)) from error
+    found = {entry["name"]: entry for entry in manifest.get("components", [])}
+    if name not in found:
+        raise InputError(path, f"there is no component {name!r}, there are {', '.join(found)}")
+    entry = found[name]
+    return Component(
+        name, entry["format"], foundation / entry["entry"], entry.get("model", name), _fingerprint(entry["files"])
+    )
+
+
+def _fingerprint(files: list[dict[str, Any]]) -> str:
+    """As the engine forms it: of several files, the digest of their list."""
+    weights = sorted((Path(f["path"]).name, f["sha256"]) for f in files if Path(f["path"]).suffix in WEIGHTS)
+    if len(weights) == 1:
+        return str(weights[0][1])
+    listed = "".join(f"{digest}  {name}\n" for name, digest in weights)
+    return hashlib.sha256(listed.encode()).hexdigest()
