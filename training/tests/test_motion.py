@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from loam_train.motion import Recorder, resampling, unified
+from loam_train.towers.imu.layout import Recorder, resampling, unified
 
 COMMON = Recorder(rate=20.0, acceleration="m/s^2", rotation="rad/s", frame="android")
 
@@ -37,7 +37,7 @@ def test_another_rate_keeps_gravity_and_the_movement() -> None:
 
 def test_what_the_new_rate_cannot_hold_is_removed() -> None:
     tone = np.sin(2 * np.pi * 17 * np.arange(200) / 50).astype(np.float32)
-    assert np.abs(resampling(200, 50.0, 20.0) @ tone)[10:-10].max() < 0.02
+    assert np.abs(resampling(200, 50.0, 20.0, 200) @ tone)[10:-10].max() < 0.02
 
 
 def test_short_recordings_end_in_zeros_and_long_ones_are_cut() -> None:
@@ -51,4 +51,11 @@ def test_short_recordings_end_in_zeros_and_long_ones_are_cut() -> None:
 
 @pytest.mark.parametrize("rate", [25.0, 31.25, 100.0])
 def test_rows_of_the_resampler_add_up_to_one(rate: float) -> None:
-    np.testing.assert_allclose(resampling(90, rate, 20.0).sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(resampling(90, rate, 20.0, 90).sum(1), 1, rtol=1e-5)
+
+
+def test_steps_that_are_left_out_change_nothing() -> None:
+    whole = resampling(400, 100.0, 20.0, 400)
+    assert whole.shape == (80, 400)
+    np.testing.assert_array_equal(resampling(400, 100.0, 20.0, 30), whole[:30])
+    assert resampling(50, 20.0, 20.0, 30).shape == (30, 50)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from conftest import DIM, embed
 from safetensors.torch import load_file, save_file
+from tiny import DIM, Tiny, embed
 
-from loam_train import anchors, batches, component, loop, network, places, score, towers
-from loam_train.batches import Batches
+from loam_train import places
 from loam_train.errors import InputError
-from loam_train.run import Run
+from loam_train.towers import anchors, command, component, loop, network, score
+from loam_train.towers.anchors import Anchors
+from loam_train.towers.batches import Batches
+from loam_train.towers.modality import open_modality
 
 STOP = 12
 
@@ -23,125 +26,169 @@ class Stopped(Exception):
     """As if the process had been killed."""
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
+def trained(tiny: Tiny, out: Path) -> dict[str, Any]:
+    return command.train(tiny.run, tiny.config, tiny.modality(), tiny.load(), embed, out.parent, out)
 
 
-def prepared(run: Run, root: Path) -> tuple[torch.nn.Module, Batches, torch.Tensor]:
-    data = towers.load(run, root)
-    aims = anchors.build([label for s in data for label in s.labels], run.texts, embed)
-    torch.manual_seed(run.training.seed)
-    tower = network.build(network.config(run, DIM), Path("tiny.toml"))
-    return tower, Batches(data, aims, batches.measure(data), run.training), aims.vectors
+def prepared(tiny: Tiny) -> tuple[torch.nn.Module, Batches, Anchors]:
+    """A fresh tower and what it is trained with."""
+    data, modality = tiny.load(), tiny.modality()
+    modality.measure(data)
+    labels = [label for s in data for label in s.labels]
+    aims = anchors.build(labels, tiny.run.texts, tiny.run.network.whitening, embed)
+    torch.manual_seed(tiny.run.training.seed)
+    config = network.config(tiny.run, modality.shape, DIM)
+    tower = network.build(config, tiny.config, modality.max_parameters)
+    return tower, Batches(data, aims, modality, tiny.run.training), aims
 
 
-def test_end_to_end(run: Run, config: Path, root: Path, tmp_path: Path) -> None:
-    out = tmp_path / "imu"
-    record = towers.train(run, config, towers.load(run, root), embed, tmp_path, out)
+def test_end_to_end(any_run: Tiny, tmp_path: Path) -> None:
+    out = tmp_path / "tower"
+    record = trained(any_run, out)
     assert record["steps"] == 20
     assert {path.name for path in out.iterdir()} == {
         "config.json", "model.safetensors", "preprocessor_config.json", "training.json",
     }  # fmt: skip
     assert json.loads((out / "training.json").read_text()) == record
-    assert (tmp_path / "curves" / "tiny.png").stat().st_size > 1000
-    for name, classes in (("metric", 3), ("gravities", 2)):
-        found = record["sets"][name]
-        assert found["windows"] == 6 * classes
+    assert (tmp_path / "curves" / f"{any_run.run.name}.png").stat().st_size > 1000
+    for data in any_run.load():
+        found = record["sets"][data.name]
+        assert found["train"] == len(data.train)
+        assert found["examples"] == len(data.test)
+        assert found["classes"] == len(data.labels)
         assert found["accuracy"] > 1.5 * found["chance"]
         assert found["licence"] == "made here"
-    assert "coarse" in record["sets"]["metric"] and "coarse" not in record["sets"]["gravities"]
+        assert ("coarse" in found) == (data.groups is not None)
 
 
-def test_the_stored_tower_is_the_trained_one(run: Run, root: Path, tmp_path: Path) -> None:
-    tower, drawn, vectors = prepared(run, root)
-    loop.train(tower, drawn, vectors, run, tmp_path / "tiny.pt")
-    scale, mean = batches.Scale(5.0, 0.5), torch.linspace(-1, 1, DIM)
-    component.write(tmp_path / "imu", tower, mean, scale, run, {})
-    stored = component.read(tmp_path / "imu")
-    assert (stored.scale, stored.window) == (scale, run.window)
-    torch.testing.assert_close(stored.mean, mean)
-    windows = towers.load(run, root)[0].test.windows
+def test_the_stored_tower_is_the_trained_one(any_run: Tiny, tmp_path: Path) -> None:
+    tower, drawn, aims = prepared(any_run)
+    loop.train(tower, drawn, aims.vectors, any_run.run, tmp_path / "tiny.pt")
+    data, modality = any_run.load(), any_run.modality()
+    modality.measure(data)
+    config = network.config(any_run.run, modality.shape, DIM)
+    component.write(tmp_path / "tower", tower, aims.transform, config, modality.preprocessing(), {})
+    stored = component.read(tmp_path / "tower")
+    assert stored.preprocessing == modality.preprocessing()
+    again = open_modality(any_run.run, any_run.config, stored.preprocessing)
+    split = data[0].test
     with torch.inference_mode():
-        expected = torch.nn.functional.normalize(tower(scale.apply(windows))[0], dim=-1)
-    assert torch.nn.functional.cosine_similarity(score.embed(stored, windows), expected).min() > 0.9999
+        expected = torch.nn.functional.normalize(tower(modality.prepared(split.inputs, split.extent))[0], dim=-1)
+    found = score.embed(stored, again, split)
+    assert torch.nn.functional.cosine_similarity(found, expected).min() > 0.9999
 
 
-def test_weights_that_do_not_fit_are_named(run: Run, config: Path, root: Path, tmp_path: Path) -> None:
-    towers.train(run, config, towers.load(run, root), embed, tmp_path, tmp_path / "imu")
-    path = tmp_path / "imu" / "model.safetensors"
+def test_weights_that_do_not_fit_are_named(motion: Tiny, tmp_path: Path) -> None:
+    trained(motion, tmp_path / "tower")
+    path = tmp_path / "tower" / "model.safetensors"
     whole, name = load_file(path), "stages.0.weight"
     without = {key: value for key, value in whole.items() if key != name}
     for tensors in (without, without | {name: whole[name][:4].contiguous()}):
         save_file(tensors, path)
         with pytest.raises(InputError, match=rf"(?s)model.safetensors: it does not fit config.json: .*{name}"):
-            component.read(tmp_path / "imu")
+            component.read(tmp_path / "tower")
+    mean = whole["anchor.mean"]
+    for tensors, said in (
+        ({key: value for key, value in whole.items() if key != "anchor.mean"}, "anchor.mean is missing"),
+        (whole | {"anchor.mean": mean[:5].contiguous()}, r"anchor.mean has shape \[5\], expected \[24\]"),
+        (whole | {"anchor.whitening": mean.clone()}, r"anchor.whitening has shape \[24\], expected \[24, 24\]"),
+        (whole | {name: whole[name] * torch.inf}, f"{name} holds a value that is not finite"),
+    ):
+        save_file(tensors, path)
+        with pytest.raises(InputError, match=f"model.safetensors: {said}"):
+            component.read(tmp_path / "tower")
     path.write_bytes(b"half a file")
     with pytest.raises(InputError, match="model.safetensors"):
-        component.read(tmp_path / "imu")
+        component.read(tmp_path / "tower")
 
 
 def test_a_killed_run_goes_on_as_if_never_stopped(
-    run: Run, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    any_run: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, drawn, vectors = prepared(run, root)
-    expected = loop.train(whole, drawn, vectors, run, tmp_path / "whole.pt")
+    run = any_run.run
+    whole, drawn, aims = prepared(any_run)
+    expected = loop.train(whole, drawn, aims.vectors, run, tmp_path / "whole.pt")
 
     draw = Batches.draw
 
-    def killed(self: Batches, step: int, by: object) -> object:
+    def killed(self: Batches, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         if step == STOP:
             raise Stopped
-        return draw(self, step, by)  # type: ignore[arg-type]
+        return draw(self, step)
 
     path = tmp_path / "parts.pt"
-    first, drawn, vectors = prepared(run, root)
+    first, drawn, aims = prepared(any_run)
     with monkeypatch.context() as patch, pytest.raises(Stopped):
         patch.setattr(Batches, "draw", killed)
-        loop.train(first, drawn, vectors, run, path)
-    second, drawn, vectors = prepared(run, root)
-    resumed = loop.train(second, drawn, vectors, run, path)
+        loop.train(first, drawn, aims.vectors, run, path)
+    second, drawn, aims = prepared(any_run)
+    resumed = loop.train(second, drawn, aims.vectors, run, path)
     assert resumed.step == expected.step == 20
     assert resumed.losses == expected.losses
     for name, value in whole.state_dict().items():
         assert torch.equal(value, second.state_dict()[name]), name
 
 
-def test_a_finished_run_trains_no_more_and_a_longer_one_goes_on(run: Run, root: Path, tmp_path: Path) -> None:
-    path = tmp_path / "tiny.pt"
-    tower, drawn, vectors = prepared(run, root)
-    first = loop.train(tower, drawn, vectors, run, path)
-    assert loop.train(tower, drawn, vectors, run, path).losses == first.losses
+def test_a_finished_run_trains_no_more_and_a_longer_one_goes_on(motion: Tiny, tmp_path: Path) -> None:
+    path, run = tmp_path / "tiny.pt", motion.run
+    tower, drawn, aims = prepared(motion)
+    first = loop.train(tower, drawn, aims.vectors, run, path)
+    assert loop.train(tower, drawn, aims.vectors, run, path).losses == first.losses
     longer = dataclasses.replace(run, training=dataclasses.replace(run.training, steps=25))
-    assert loop.train(tower, drawn, vectors, longer, path).step == 25
+    assert loop.train(tower, drawn, aims.vectors, longer, path).step == 25
 
 
-def test_a_checkpoint_of_other_settings_is_refused(run: Run, root: Path, tmp_path: Path) -> None:
-    path = tmp_path / "tiny.pt"
-    tower, drawn, vectors = prepared(run, root)
-    loop.train(tower, drawn, vectors, run, path)
+def test_a_checkpoint_of_other_settings_is_refused(motion: Tiny, tmp_path: Path) -> None:
+    path, run = tmp_path / "tiny.pt", motion.run
+    tower, drawn, aims = prepared(motion)
+    loop.train(tower, drawn, aims.vectors, run, path)
     other = dataclasses.replace(run, training=dataclasses.replace(run.training, learning_rate=0.5))
     with pytest.raises(InputError, match=r"tiny.pt: it is a checkpoint of other settings"):
-        loop.train(tower, drawn, vectors, other, path)
+        loop.train(tower, drawn, aims.vectors, other, path)
     path.write_bytes(b"half a file")
     with pytest.raises(InputError, match=r"tiny.pt: no checkpoint can be read"):
-        loop.train(tower, drawn, vectors, run, path)
+        loop.train(tower, drawn, aims.vectors, run, path)
 
 
-def test_labels_of_other_sets_are_no_mistake(run: Run, root: Path) -> None:
-    tower, drawn, vectors = prepared(run, root)
-    x, target, own = drawn.draw(0, run.augmentation)
+def test_labels_of_other_sets_are_no_mistake(motion: Tiny) -> None:
+    tower, drawn, aims = prepared(motion)
+    x, target, own = drawn.draw(0)
     assert own.gather(1, target[:, None]).all()
-    moved = vectors.clone()
-    moved[~own[0]] = vectors[target[0]]
+    moved = aims.vectors.clone()
+    moved[~own[0]] = aims.vectors[target[0]]
     tower.eval()
     row = (x[:1], target[:1], own[:1])
-    torch.testing.assert_close(loop.loss(tower, row, vectors, 30.0), loop.loss(tower, row, moved, 30.0))
+    torch.testing.assert_close(loop.loss(tower, row, aims.vectors, 30.0), loop.loss(tower, row, moved, 30.0))
 
 
-def test_the_clock_ends_a_run_by_steps_or_minutes(run: Run) -> None:
-    assert loop.Progress(seconds=150.0, losses=[1.0] * 4).share(run.training) == 0.5
-    assert loop.Progress(seconds=1.0, losses=[1.0] * 15).share(run.training) == 0.75
+def test_heavier_sets_are_drawn_more_often(motion: Tiny) -> None:
+    data, modality = motion.load(), motion.modality()
+    aims = anchors.build([label for s in data for label in s.labels], motion.run.texts, 0.0, embed)
+    heavy = [dataclasses.replace(data[0], source=dataclasses.replace(data[0].source, weight=9.0)), data[1]]
+    training = dataclasses.replace(motion.run.training, balance=0.0, batch=1000)
+
+    def share(sets: list[Any]) -> float:
+        own = Batches(sets, aims, modality, training).draw(0)[2]
+        return float((own.sum(1) == 3).float().mean())
+
+    assert 0.4 < share(data) < 0.6
+    assert 0.85 < share(heavy) < 0.95
+
+
+def test_the_clock_ends_a_run_by_steps_or_minutes(motion: Tiny) -> None:
+    training = motion.run.training
+    assert loop.Progress(seconds=150.0, losses=[1.0] * 4).share(training) == 0.5
+    assert loop.Progress(seconds=1.0, losses=[1.0] * 15).share(training) == 0.75
+
+
+def test_products_in_bfloat16_leave_weights_in_fp32(sounds: Tiny, tmp_path: Path) -> None:
+    run = dataclasses.replace(
+        sounds.run, training=dataclasses.replace(sounds.run.training, precision="bfloat16", steps=3)
+    )
+    tower, drawn, aims = prepared(sounds)
+    losses = loop.train(tower, drawn, aims.vectors, run, tmp_path / "tiny.pt").losses
+    assert all(0 < one < 20 for one in losses)
+    assert {p.dtype for p in tower.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize("folder", sorted((places.ROOT / "models" / "towers").glob("*/")), ids=lambda p: p.name)

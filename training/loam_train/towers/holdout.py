@@ -81,8 +81,8 @@ def without(
         left = [one for one in data if one is not held]
         unseen = list(range(len(held.labels)))
         title = name
-    # One class alone has nothing to be told apart from.
-    left = [one for one in left if len(one.labels) > 1]
+    # One class alone has nothing to be told apart from; a set may have had examples of the others only.
+    left = [one for one in left if len(one.labels) > 1 and len(one.train) and len(one.test)]
     if not left:
         raise InputError(path, f"nothing is left to train with, without {', '.join(classes) or name}")
     known = {label for one in left for label in one.labels}

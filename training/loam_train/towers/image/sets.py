@@ -36,26 +36,28 @@ def load(source: Source, side: int, root: Path) -> TowerSet:
     folder = root / source.folder
     meta_path = folder / "meta.json"
     meta = read_meta(meta_path)
-    if (folder / "data.npz").exists():
-        found = _arrays(folder / "data.npz")
+    # What names the class of each picture.
+    listing = folder / "data.npz"
+    if listing.exists():
+        found = _arrays(listing)
         classes = strings(meta, "classes", meta_path)
     else:
-        manifest = folder / "manifest.jsonl.zst"
-        listed = files.listing(files.unpacked(manifest, files.MAX_LISTING), manifest)
+        listing = folder / "manifest.jsonl.zst"
+        listed = files.listing(files.unpacked(listing, files.MAX_LISTING), listing)
         pictures = _pictures(folder / "images.tar.zst", {row["file"] for row in listed})
         if listed and "question" in listed[0]:
             classes = [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES]
-            found = _asked(listed, pictures, classes, manifest)
+            found = _asked(listed, pictures, classes, listing)
         else:
             # Sets whose meta.json names no classes number them.
             numbers = [str(label) for label in range(len(source.labels))]
             classes = strings(meta, "classes", meta_path) if "classes" in meta else numbers
-            found = {part: _labelled(files.rows_of(listed, part, manifest), pictures) for part in ("train", "test")}
+            found = {part: _labelled(files.rows_of(listed, part, listing), pictures) for part in ("train", "test")}
     labels = words(source, classes, meta_path)
     parts = {}
     for part in ("train", "test"):
         raw, indexes = found[part]
-        within(folder, f"label of {part}", indexes, 0, len(classes) - 1)
+        within(listing, f"label of {part}", indexes, 0, len(classes) - 1)
         inputs = torch.from_numpy(np.stack([prepared(picture, side) for picture in raw]))
         mirror = torch.full((len(inputs),), source.mirror)
         raw = raw if part == "test" else []
