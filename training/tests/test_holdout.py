@@ -8,6 +8,7 @@ import pytest
 import torch
 from tiny import Tiny, embed
 
+from loam_train.__main__ import main
 from loam_train.errors import InputError
 from loam_train.towers import holdout
 
@@ -60,6 +61,20 @@ def test_sets_and_classes_that_are_not_there_are_named(motion: Tiny) -> None:
 def test_a_set_without_its_only_rival_cannot_be_left_out(motion: Tiny) -> None:
     with pytest.raises(InputError, match="nothing is left to train with, without metric"):
         holdout.without(motion.run, motion.config, [motion.load()[0]], "metric", [])
+
+
+def test_the_command_says_what_is_wrong(
+    motion: Tiny, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("loam")
+    given = ["loam_train", "holdout", str(motion.config), "--data", str(motion.root)]
+    monkeypatch.setattr("sys.argv", [*given, "--without", "watch"])
+    assert main() == 2
+    assert f"{motion.config}: it has no set 'watch'" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", [*given, "--without", "metric", "--minutes", "0"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "0, expected more than 0 and at most 1440" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
