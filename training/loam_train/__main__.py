@@ -7,7 +7,12 @@ import sys
 
 import torch
 
+from .adapter import cli as adapter
+from .baseline import cli as baseline
+from .data import cli as data
 from .errors import InputError
+from .project import cli as project
+from .speech import cli as speech
 from .towers import cli as towers
 
 
@@ -15,14 +20,16 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="loam_train", description="Trains Loam's own towers and adapters.")
     commands = top.add_subparsers(dest="command", required=True)
-    towers.add_commands(commands)
+    for part in (data, towers, speech, project, adapter, baseline):
+        part.add_commands(commands)
     return top
 
 
 def main() -> int:
     """Runs one command."""
     chosen = parser().parse_args()
-    torch.set_num_threads(chosen.threads)
+    # Commands that only write files do not ask for threads.
+    torch.set_num_threads(getattr(chosen, "threads", 1))
     try:
         code: int = chosen.run(chosen)
     except InputError as error:
