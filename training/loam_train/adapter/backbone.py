@@ -8,22 +8,21 @@ from .request import Request, Trained
 
 
 def train(request: Request) -> Trained:
-    """Trains a classifier or a writer.
+    """Trains a classifier, a writer, or one that answers about files.
 
     Raises:
-        InputError: for rows that are not text, or a task that a backbone alone does not do.
+        InputError: for rows or a task that the backbone does not take.
     """
-    from . import classify, generate
+    from . import answer, classify, generate
 
-    modality = next(iter(request.data.examples())).modality
-    if modality != "text":
-        raise InputError(request.data.path, f"the rows are {modality}, the {request.component} reads text")
-    trainers = {"classify": classify.train, "generate": generate.train}
-    if request.data.task not in trainers:
-        raise InputError(
-            request.data.path, f"task is {request.data.task!r}, the backbone learns {' or '.join(trainers)}"
-        )
+    modality, task = next(iter(request.data.examples())).modality, request.data.task
+    of_text = {"classify": classify.train, "generate": generate.train}
+    trainers = of_text if modality == "text" else {"answer": answer.train}
+    if task not in trainers:
+        known = " or ".join(trainers)
+        reason = f"task is {task!r}; of rows that are {modality} the {request.component} learns {known}"
+        raise InputError(request.data.path, reason)
     base = component(request.foundation, request.component)
-    trained = trainers[request.data.task](request, base)
+    trained = trainers[task](request, base)
     trained.task["base"] = {request.component: base.fingerprint}
     return trained

@@ -16,17 +16,13 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from .. import places
 from ..data import Example
 from ..errors import InputError
-from ..towers import component as towers
-from ..towers import run as runs
 from ..towers.anchors import deployed
-from ..towers.component import Component
-from ..towers.modality import Modality, open_modality
+from ..towers.modality import Modality
 from ..towers.network import parameters
 from . import foundation, loop
-from .features import KINDS, Inputs, inputs
+from .features import KINDS, Eyes, Inputs, inputs, open_eyes
 from .request import Request, Trained
 
 RANK, ALPHA = 4, 8
@@ -60,7 +56,7 @@ class Adapted(nn.Module):
         super().__init__()
         targets = [name for name, m in tower.named_modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear)]
         self.config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=targets, lora_dropout=0.0, bias="none")
-        self.tower = get_peft_model(tower, self.config)  # type: ignore[arg-type]
+        self.tower: Any = get_peft_model(tower, self.config)
         self.classifier = nn.Linear(dim, labels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -87,17 +83,22 @@ def train(request: Request) -> Trained:
     Raises:
         InputError: for a tower that was not trained here, rows that it does not read, and tasks other than classes.
     """
-    stored, modality, found = _opened(request)
+    found = foundation.component(request.foundation, request.component)
+    eyes = open_eyes(found.entry, request.component)
+    stored, modality = eyes.tower, eyes.modality
     data, labels = request.data, request.data.labels
     if data.task != "classify":
-        raise InputError(data.path, f"its task is {data.task!r}; adapters on {request.component!r} are trained to classify")
+        raise InputError(
+            data.path, f"its task is {data.task!r}; adapters on {request.component!r} are trained to classify"
+        )
     first = request.review.train[0]
     if first.modality != KINDS[modality.name]:
-        raise InputError(data.path, f"its rows are {first.modality}, component {request.component!r} reads {KINDS[modality.name]}")
+        reads = KINDS[modality.name]
+        raise InputError(data.path, f"its rows are {first.modality}, component {request.component!r} reads {reads}")
 
     def prepared(examples: Sequence[Example]) -> Part:
         rows = torch.tensor([labels.index(str(example.label)) for example in examples])
-        return Part(inputs(examples, data, modality, stored), rows)
+        return Part(inputs(examples, data, eyes), rows)
 
     kept, held = _divided(request)
     learned, valid = prepared(kept), prepared(held)
@@ -109,8 +110,10 @@ def train(request: Request) -> Trained:
     probe = _probe(adapted, modality, learned, len(labels), request.seed)
     metrics: dict[str, float] = {"train_rows": len(kept), "valid_rows": len(held)}
     before = None if test is None else _accuracy(_logits(adapted, modality, test.inputs), test.classes)
-    zero = None if test is None else _zero_shot(request, stored, modality, adapted, test, labels)
-    progress = loop.fit(_job(request, adapted, modality, learned, valid), _schedule(request, len(kept)), request.checkpoint)
+    zero = None if test is None else _zero_shot(request, eyes, adapted, test)
+    progress = loop.fit(
+        _job(request, adapted, modality, learned, valid), _schedule(request, len(kept)), request.checkpoint
+    )
     metrics |= {"steps": progress.step, "seconds": round(progress.seconds, 1)}
     metrics["valid_accuracy"] = round(progress.scores[progress.best][1], 4)
     if test is not None and before is not None:
@@ -131,18 +134,6 @@ def train(request: Request) -> Trained:
         "base": {request.component: found.fingerprint},
     }
     return Trained(adapted.tensors(), _peft(adapted.config, found.model), task, metrics, progress.losses)
-
-
-def _opened(request: Request) -> tuple[Component, Modality, foundation.Component]:
-    found = foundation.component(request.foundation, request.component)
-    stored = towers.read(found.entry)
-    path = places.ROOT / "training" / "configs" / "towers" / f"{request.component}.toml"
-    if not path.exists():
-        raise InputError(found.entry, f"no run in {path.parent} says how towers of {request.component!r} are trained")
-    modality = open_modality(runs.read(path), path, stored.preprocessing)
-    if modality.preprocessing() != stored.preprocessing:
-        raise InputError(found.entry, f"its preprocessor_config.json is not that of {path}, so training would see other inputs")
-    return stored, modality, found
 
 
 def _divided(request: Request) -> tuple[list[Example], list[Example]]:
@@ -236,7 +227,9 @@ def _probe(adapted: Adapted, modality: Modality, learned: Part, labels: int, see
         fitted = LogisticRegression(C=0.1, max_iter=200).fit((x - mean) / std, learned.classes[order].numpy())
     weight, bias = np.zeros((labels, x.shape[1])), np.full(labels, -10.0)
     rows = fitted.coef_ if len(fitted.classes_) > 2 else np.concatenate([-fitted.coef_, fitted.coef_]) / 2
-    offsets = fitted.intercept_ if len(fitted.classes_) > 2 else np.concatenate([-fitted.intercept_, fitted.intercept_]) / 2
+    offsets = fitted.intercept_
+    if len(fitted.classes_) == 2:
+        offsets = np.concatenate([-offsets, offsets]) / 2
     weight[fitted.classes_], bias[fitted.classes_] = rows / std, offsets - rows @ (mean / std)
     with torch.no_grad():
         adapted.classifier.weight.copy_(torch.from_numpy(weight))
@@ -244,23 +237,20 @@ def _probe(adapted: Adapted, modality: Modality, learned: Part, labels: int, see
     return len(order)
 
 
-def _zero_shot(
-    request: Request, stored: Component, modality: Modality, adapted: Adapted, test: Part, labels: list[str]
-) -> float:
+def _zero_shot(request: Request, eyes: Eyes, adapted: Adapted, test: Part) -> float:
     """The tower without an adapter, by the words for the classes."""
     from ..towers.engine import Engine
 
     told = request.data.description
-    template = told.template or runs.read(
-        places.ROOT / "training" / "configs" / "towers" / f"{modality.name}.toml"
-    ).texts.deployed
-    words = [told.label_texts.get(label, label) for label in labels]
-    vectors = deployed(words, template, stored.transform, Engine(request.foundation).embed)
-    x = nn.functional.normalize(_embeddings(adapted, modality, test.inputs), dim=-1)
+    words = [told.label_texts.get(label, label) for label in request.data.labels]
+    template = told.template or eyes.run.texts.deployed
+    vectors = deployed(words, template, eyes.tower.transform, Engine(request.foundation).embed)
+    x = nn.functional.normalize(_embeddings(adapted, eyes.modality, test.inputs), dim=-1)
     return _accuracy(x @ vectors.T, test.classes)
 
 
 def _peft(config: LoraConfig, model: str) -> dict[str, Any]:
-    described = {key: value for key, value in config.to_dict().items() if value is not None}
+    written: dict[str, Any] = config.to_dict()  # type: ignore[no-untyped-call]
+    described = {key: value for key, value in written.items() if value is not None}
     targets = sorted(config.target_modules or [])
     return described | {"target_modules": targets, "base_model_name_or_path": model, "inference_mode": True}

@@ -9,15 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn.functional import normalize
 from tqdm import tqdm
 
+from .. import places
 from ..data import DataFolder, Example, files
 from ..errors import InputError
+from ..towers import component as towers
+from ..towers import run as runs
 from ..towers.component import Component
 from ..towers.image.sets import prepared as picture
 from ..towers.imu.layout import Recorder, unified
-from ..towers.modality import Modality
+from ..towers.modality import Modality, open_modality
+from ..towers.run import Run
 from ..towers.sound import mel
+
+_BATCH = 256
 
 KINDS = {"image": "image", "sound": "sound", "imu": "motion"}
 """What rows a tower of a modality reads, as `Example.modality` names it."""
@@ -39,12 +46,47 @@ class Inputs:
         return Inputs(self.values[rows], self.extent[rows])
 
 
-def inputs(examples: Sequence[Example], data: DataFolder, modality: Modality, tower: Component) -> Inputs:
+@dataclass(frozen=True)
+class Eyes:
+    """A tower with its preparation, and the run that made it."""
+
+    tower: Component
+    modality: Modality
+    run: Run
+
+    def embed(self, given: Inputs) -> torch.Tensor:
+        """Unit vectors `[N, dim]`."""
+        parts = zip(torch.split(given.values, _BATCH), torch.split(given.extent, _BATCH), strict=True)
+        with torch.inference_mode():
+            rows = [self.tower.tower(self.modality.prepared(values, extent))[0] for values, extent in parts]
+        # Inference tensors cannot take part in training.
+        return normalize(torch.cat(rows), dim=-1).clone()
+
+
+def open_eyes(folder: Path, name: str) -> Eyes:
+    """The tower in `folder`, and the run called `name` that made it.
+
+    Raises:
+        InputError: for a tower that the run does not fit.
+    """
+    stored = towers.read(folder)
+    path = places.ROOT / "training" / "configs" / "towers" / f"{name}.toml"
+    run = runs.read(path)
+    modality = open_modality(run, path, stored.preprocessing)
+    if modality.preprocessing() != stored.preprocessing:
+        raise InputError(
+            folder, f"its preprocessor_config.json is not that of {path}, so training would see other inputs"
+        )
+    return Eyes(stored, modality, run)
+
+
+def inputs(examples: Sequence[Example], data: DataFolder, eyes: Eyes) -> Inputs:
     """Reads every file once.
 
     Raises:
         InputError: naming the file, for one that cannot be read.
     """
+    modality = eyes.modality
     bar = tqdm(examples, desc="reading", mininterval=2, unit="file", leave=False)
     if modality.name == "image":
         side = modality.shape[1]
@@ -54,7 +96,7 @@ def inputs(examples: Sequence[Example], data: DataFolder, modality: Modality, to
     if modality.name == "sound":
         return _sounds([_samples(example) for example in bar])
     recorder = _recorder(data)
-    rate, steps = tower.preprocessing["rate"], modality.shape[1]
+    rate, steps = eyes.tower.preprocessing["rate"], modality.shape[1]
     pairs = [unified(_six(example, data.path), recorder, rate, steps) for example in bar]
     windows = np.stack([values for values, _ in pairs]).transpose(0, 2, 1).copy()
     return Inputs(torch.from_numpy(windows), torch.tensor([real for _, real in pairs]))
@@ -87,7 +129,9 @@ def _sounds(recordings: list[torch.Tensor]) -> Inputs:
 def _recorder(data: DataFolder) -> Recorder:
     told = data.motion
     if told is None:
-        raise InputError(data.path, "data.json has no 'motion', which says at what rate and in which units it was recorded")
+        raise InputError(
+            data.path, "data.json has no 'motion', which says at what rate and in which units it was recorded"
+        )
     if (told.layout, told.gravity) != ("accelerometer_gyroscope", "included"):
         reason = f"motion has layout {told.layout!r} and gravity {told.gravity!r}"
         raise InputError(data.path / "data.json", f"{reason}; training takes accelerometer_gyroscope and included")

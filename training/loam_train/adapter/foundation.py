@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import InputError
 
+MANIFEST = "foundation.json"
 WEIGHTS = (".gguf", ".safetensors", ".bin", ".pt", ".pth")
 """Endings of files whose digests make a component's fingerprint."""
 
@@ -35,20 +36,39 @@ def component(foundation: Path, name: str) -> Component:
     Raises:
         InputError: for no such foundation or component.
     """
-    path = foundation / "foundation.json"
+    found = {entry["name"]: entry for entry in _entries(foundation)}
+    if name not in found:
+        raise InputError(foundation / MANIFEST, f"there is no component {name!r}, there are {', '.join(found)}")
+    return _component(foundation, found[name])
+
+
+def of_kind(foundation: Path, kind: str) -> Component:
+    """The component of a kind such as `image-projector`.
+
+    Raises:
+        InputError: for no such foundation, and unless it has one component of that kind.
+    """
+    found = [entry for entry in _entries(foundation) if entry["kind"] == kind]
+    if len(found) != 1:
+        raise InputError(foundation / MANIFEST, f"it has {len(found)} components of kind {kind!r}, expected one")
+    return _component(foundation, found[0])
+
+
+def _entries(foundation: Path) -> list[dict[str, Any]]:
+    path = foundation / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(path, f"{error.strerror or error}; `loam pull` installs a foundation") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(path, str(error)) from error
-    found = {entry["name"]: entry for entry in manifest.get("components", [])}
-    if name not in found:
-        raise InputError(path, f"there is no component {name!r}, there are {', '.join(found)}")
-    entry = found[name]
-    return Component(
-        name, entry["format"], foundation / entry["entry"], entry.get("model", name), _fingerprint(entry["files"])
-    )
+    entries: list[dict[str, Any]] = manifest.get("components", [])
+    return entries
+
+
+def _component(foundation: Path, entry: dict[str, Any]) -> Component:
+    where, model = foundation / entry["entry"], entry.get("model", entry["name"])
+    return Component(entry["name"], entry["format"], where, model, _fingerprint(entry["files"]))
 
 
 def _fingerprint(files: list[dict[str, Any]]) -> str:

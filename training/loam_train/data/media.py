@@ -49,6 +49,8 @@ class Media:
     texts: dict[str, str] = field(default_factory=dict)
     """The words for each class here, for zero-shot."""
     template: str = ""
+    instructions: str = ""
+    """The system message that answers are trained with."""
     fields: Fields = labelled
 
     def write(self, name: str, root: Path, out: Path) -> dict[str, int]:
@@ -76,7 +78,7 @@ class Media:
         described: Row = {"schema": 1, "name": name, "task": self.task}
         if self.task == "classify":
             described["labels"] = list(dict.fromkeys(classes))
-        told = {"label_texts": self.texts, "template": self.template}
+        told = {"label_texts": self.texts, "template": self.template, "instructions": self.instructions}
         described |= {key: value for key, value in told.items() if value} | motion
         described |= {"licence": self.licence, "source": self.source}
         (out / "data.json").write_text(json.dumps(described, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -49,7 +49,10 @@ def sets() -> dict[str, Media]:
         "fashion_mnist": _trained("image", "cv/fashion_mnist", "Fashion-MNIST"),
         "cifar10": _trained("image", "cv/cifar10", "CIFAR-10, lossy copy"),
         "gtsrb": _trained("image", "cv/gtsrb", "GTSRB training images, split by track", _signs()),
-        "easy_vqa": Media("multimodal/easy_vqa", "answer", "MIT", "easy-VQA", fields=asked),
+        "easy_vqa": Media(
+            "multimodal/easy_vqa", "answer", "MIT", "easy-VQA", fields=asked,
+            instructions="Answer the question about the picture in one word.",
+        ),
         "esc10": _trained("sound", "audio/esc10", "ESC-10"),
         "fsdd": _trained("sound", "audio/fsdd", "Free Spoken Digit Dataset"),
         "emodb": _trained("sound", "audio/emodb", "EmoDB"),
@@ -60,4 +63,4 @@ def sets() -> dict[str, Media]:
         "sisfall": _trained("imu", "sensing/sisfall", "SisFall"),
         "falls": _falls(),
         "utd_mhad": _trained("imu", "sensing/utd_mhad_inertial", "UTD-MHAD"),
-    }
+    }  # fmt: skip

@@ -11,12 +11,12 @@ import torch
 
 from .. import curve, places
 from ..adapter import foundation, language
+from ..adapter.features import open_eyes
 from ..data import open_data
 from ..errors import InputError
 from ..towers.cli import positive
 from . import run as runs
 from . import train as training
-from .inputs import open_eyes
 
 
 def add_commands(commands: Any) -> None:

@@ -35,7 +35,7 @@ class Projector(nn.Module):
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:
         """`[B, tokens, outputs]` of unit vectors `[B, inputs]`."""
         soft: torch.Tensor = self.fc2(gelu(self.fc1(embedding)))
-        return soft.unflatten(-1, (self.tokens, self.outputs))
+        return soft.reshape(-1, self.tokens, self.outputs)
 
     def config(self) -> dict[str, Any]:
         """The engine's `config.json`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy, linear
@@ -63,7 +64,8 @@ class Reader:
         cache = DynamicCache()
         with torch.no_grad():
             self._model.model.model(input_ids=self._prefix, past_key_values=cache, use_cache=True)
-        self._kept = [(layer.keys, layer.values) for layer in cache.layers]
+        layers: list[Any] = list(cache.layers)
+        self._kept = [(layer.keys, layer.values) for layer in layers]
 
     def hidden(self, soft: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         """Last hidden states of `tokens` `[B, T]` (padded at the right) after `soft` `[B, S, width]`: `[B, T, width]`."""

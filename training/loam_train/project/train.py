@@ -12,9 +12,10 @@ import torch
 from tqdm import tqdm
 
 from ..adapter import loop
+from ..adapter.features import Eyes, Inputs
 from ..adapter.language import Language
 from ..data import DataFolder
-from .inputs import Eyes, Question, captions, questions
+from .inputs import Question, captions, questions
 from .network import Projector, read, write
 from .run import Run
 from .soft import Asked, Format, Reader
@@ -55,11 +56,11 @@ def gather(run: Run, eyes: Eyes, root: Path, folder: DataFolder | None) -> Mater
         data = eyes.modality.load(source, root)
         whole = captions(data, data.train, run.captions.questions[0], run.captions.answer)
         learned, held = _divided(whole, run.seed)
-        vectors = eyes.split(data.train)
+        vectors = eyes.embed(Inputs(data.train.inputs, data.train.extent))
         captioned.append(Pool(data.name, vectors, learned))
         valid.append(Pool(data.name, vectors, held))
         rows = captions(data, data.test, run.captions.questions[0], run.captions.answer)
-        test.append(Pool(data.name, eyes.split(data.test), rows))
+        test.append(Pool(data.name, eyes.embed(Inputs(data.test.inputs, data.test.extent)), rows))
     asked = []
     if folder is not None:
         train, scored = (questions(folder.split(part).examples, folder, eyes) for part in ("train", "test"))
