@@ -10,6 +10,7 @@ import torch
 from .adapter import cli as adapter
 from .baseline import cli as baseline
 from .data import cli as data
+from .data import demo
 from .errors import InputError
 from .project import cli as project
 from .speech import cli as speech
@@ -20,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="loam_train", description="Trains Loam's own towers and adapters.")
     commands = top.add_subparsers(dest="command", required=True)
-    for part in (data, towers, speech, project, adapter, baseline):
+    for part in (data, demo, towers, speech, project, adapter, baseline):
         part.add_commands(commands)
     return top
 
