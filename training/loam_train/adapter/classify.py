@@ -31,7 +31,7 @@ from .states import States
 HEAD = "base_model.model.classifier."
 """PEFT's name of a head."""
 RANK = 8
-LEARNING_RATE, HEAD_RATE = 4e-4, 2e-3
+LEARNING_RATE, HEAD_RATE = 5e-4, 2e-3
 HEAD_DECAY = 1e-2
 BATCH = 16
 DROPOUT = 0.1
@@ -48,7 +48,7 @@ MOST_FEATURES = 6000
 """Rows that logistic regression is fitted to: the head's beginning, which training improves."""
 SCOPE_WEIGHT = 10.0
 """Of the out-of-scope class in the loss: sets have few of its rows, users say many."""
-MOST_CALIBRATION = 500
+MOST_CALIBRATION = 300
 
 
 @dataclass

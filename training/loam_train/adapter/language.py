@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from .. import places
 from ..errors import InputError
 from .foundation import Component
 
@@ -63,10 +66,12 @@ def load(component: Component, dtype: torch.dtype = torch.float32) -> Language:
         InputError: for a component that is no language model of a known kind.
     """
     logging.getLogger("transformers").setLevel(logging.ERROR)
-    if component.format == "gguf":
+    decoded = places.cache() / "decoded" / component.fingerprint
+    where, chosen = component.entry, {}
+    if component.format == "gguf" and decoded.is_dir():
+        where = decoded
+    elif component.format == "gguf":
         where, chosen = component.entry.parent, {"gguf_file": component.entry.name}
-    else:
-        where, chosen = component.entry, {}
     try:
         # Decoding shows bars of its own.
         with contextlib.redirect_stderr(io.StringIO()):
@@ -79,7 +84,22 @@ def load(component: Component, dtype: torch.dtype = torch.float32) -> Language:
         raise InputError(component.entry, f"no language model can be read from it: {error}") from error
     if not hasattr(getattr(model, "model", None), "rotary_emb"):
         raise InputError(component.entry, f"a model of type {model.config.model_type}; the Llama family is trained on")
+    if chosen:
+        with contextlib.redirect_stderr(io.StringIO()):
+            _keep(decoded, tokenizer, model)
     return Language(tokenizer, model.to(dtype).eval().requires_grad_(False))
+
+
+def _keep(folder: Path, tokenizer: Any, model: Any) -> None:
+    """Stores decoded weights in fp32, which takes half a gigabyte: decoding takes longer than a small adapter."""
+    partial = folder.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    tokenizer.save_pretrained(partial)
+    # It is no longer quantized, whatever its origin.
+    model.hf_quantizer = None
+    del model.config.quantization_config
+    model.save_pretrained(partial)
+    partial.replace(folder)
 
 
 def with_lora(language: Language, rank: int, modules: list[str], blocks: range) -> PeftModel:

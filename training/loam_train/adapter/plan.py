@@ -15,7 +15,7 @@ from .language import Language
 
 DEPTHS = (0.5, 0.6, 0.67, 0.8, 0.9, 1.0)
 """Where exits are tried, in shares of the blocks: before the middle there is less to read, as measured on 30 blocks."""
-TRAINED = 8 / 30
+TRAINED = 6 / 30
 """Share of the blocks that get an adapter, the last ones before the exit: more cost time and bytes for little."""
 SEARCH, CACHE = 0.06, 0.2
 """Shares of the budget for the search and for the states that all passes read."""

@@ -1,0 +1,185 @@
+"""The whole command on a backbone of a few thousand weights: from rows to a package, without a setting."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from loam_train.adapter import cli, package, states
+from loam_train.adapter import foundation as foundations
+from loam_train.adapter import language as languages
+from loam_train.errors import InputError
+
+FRUIT, TOOLS = ["apple", "pear", "plum", "cherry"], ["hammer", "saw", "drill", "chisel"]
+TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def sentences(count: int) -> list[tuple[str, str]]:
+    dice = random.Random(3)
+    made = []
+    for number in range(count):
+        label, words = ("fruit", FRUIT) if number % 2 else ("tool", TOOLS)
+        made.append((f"{dice.choice(words)} number {number} with a {dice.choice(words)}", label))
+    return made
+
+
+@pytest.fixture(scope="module")
+def foundation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random model of four blocks in Hugging Face's layout."""
+    folder = tmp_path_factory.mktemp("foundation")
+    entry = folder / "backbone"
+    pieces = Tokenizer(models.BPE())
+    pieces.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    pieces.decoder = decoders.ByteLevel()
+    special = ["<|im_start|>", "<|im_end|>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    pieces.train_from_iterator([text for text, _ in sentences(80)], trainer)
+    kind: Any = PreTrainedTokenizerFast
+    tokenizer = kind(tokenizer_object=pieces, eos_token="<|im_end|>", chat_template=TEMPLATE)
+    tokenizer.save_pretrained(entry)
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=4, num_attention_heads=4,
+        num_key_value_heads=2, tie_word_embeddings=True, eos_token_id=tokenizer.eos_token_id,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(entry)
+    digest = hashlib.sha256((entry / "model.safetensors").read_bytes()).hexdigest()
+    files = [{"path": "backbone/model.safetensors", "bytes": 0, "sha256": digest}]
+    component = {"name": "backbone", "kind": "backbone", "format": "hugging-face", "entry": "backbone", "files": files}
+    (folder / "foundation.json").write_text(json.dumps({"schema": 1, "id": "tiny", "components": [component]}))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LOAM_TRAINING_CACHE", str(tmp_path / "work"))
+    return tmp_path / "work"
+
+
+def run(foundation: Path, *arguments: Any) -> int:
+    parser = argparse.ArgumentParser()
+    cli.add_commands(parser.add_subparsers(required=True))
+    # Long enough for steps, not the clock, to decide: what comes out is then the same everywhere.
+    given = ["adapter", *map(str, arguments), "--on", "backbone", "--foundation", str(foundation), "--minutes", "10"]
+    chosen = parser.parse_args(given)
+    code: int = chosen.run(chosen)
+    return code
+
+
+def table(path: Path, rows: list[tuple[str, str]], header: str = "text,label") -> Path:
+    path.write_text(header + "\n" + "".join(f'"{text}","{target}"\n' for text, target in rows))
+    return path
+
+
+def test_forty_rows_of_a_spreadsheet_become_a_classifier(tmp_path: Path, foundation: Path, work: Path) -> None:
+    out = tmp_path / "things.safetensors"
+    assert run(foundation, table(tmp_path / "things.csv", sentences(40)), "--out", out, "--licence", "CC0") == 0
+    tensors, config, task = package.read(out)
+    assert (task["name"], task["task"], task["path"], task["component"]) == (
+        "things",
+        "classify",
+        "backbone",
+        "backbone",
+    )
+    assert task["labels"] == ["fruit", "tool"]
+    assert task["licence"] == "CC0"
+    assert task["base"]["backbone"] == foundations.component(foundation, "backbone").fingerprint
+    assert task["metrics"]["accuracy"] > 0.8
+    assert {"tfidf_accuracy", "frozen_accuracy", "majority_accuracy", "parameter_share"} <= task["metrics"].keys()
+    exit_block = task["head"]["layers"]
+    assert task["head"] == {"kind": "linear", "reads": "mean-state", "layers": exit_block}
+    assert tensors["base_model.model.classifier.weight"].shape == (2, 32)
+    assert all(value.dtype == torch.float16 for value in tensors.values())
+    blocks = {int(name.split(".layers.")[1].split(".")[0]) for name in tensors if ".layers." in name}
+    assert sorted(blocks) == config["layers_to_transform"]
+    assert max(blocks) == exit_block - 1
+    assert (work / "curves" / "things.png").exists()
+    # A second call finds the run at its end and makes the same file.
+    before = out.read_bytes()
+    assert run(foundation, tmp_path / "things.csv", "--out", out, "--licence", "CC0") == 0
+    again, _, _ = package.read(out)
+    assert all(torch.equal(again[name], value) for name, value in tensors.items())
+    assert len(before) == out.stat().st_size
+
+
+def test_rows_with_an_output_become_a_writer(tmp_path: Path, foundation: Path) -> None:
+    rows = [(text, f"{text.split()[0]} it is") for text, _ in sentences(40)]
+    data = table(tmp_path / "echo.csv", rows, header="text,output")
+    out = tmp_path / "echo.safetensors"
+    assert run(foundation, data, "--out", out) == 0
+    tensors, config, task = package.read(out)
+    assert task["task"] == "generate"
+    assert "labels" not in task
+    assert config["target_modules"] == ["q_proj", "v_proj"]
+    assert "layers_to_transform" not in config
+    assert len(tensors) == 4 * 2 * 2
+    assert task["metrics"]["loss"] < task["metrics"]["base_loss"]
+    assert {"chrf", "base_chrf", "retrieval_chrf", "exact"} <= task["metrics"].keys()
+
+
+def test_a_changed_package_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    package.write(path, {"a": torch.ones(2, dtype=torch.float16)}, {"r": 1}, {"schema": 1})
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + b"\x00")
+    with pytest.raises(InputError, match="its tensors have the digest"):
+        package.read(path)
+    path.write_bytes(b"none")
+    with pytest.raises(InputError):
+        package.read(path)
+
+
+def test_cached_states_are_those_of_the_whole_model(foundation: Path) -> None:
+    """Padding, caching and stopping early change nothing that a head reads."""
+    model = languages.load(foundations.component(foundation, "backbone"))
+    ids = model.encode(["a plum", "a hammer and a saw and a drill"], 512)
+    pooled = states.pooled(model, ids, [2, 4], "pooled")
+    for row, tokens in enumerate(ids):
+        hidden = model.model(torch.tensor([tokens]), output_hidden_states=True).hidden_states
+        middle = model.model.model.norm(hidden[2])[0].mean(0)
+        assert torch.allclose(pooled[row, 0], middle, atol=1e-5)
+        # The last of transformers' hidden states is normed already.
+        assert torch.allclose(pooled[row, 1], hidden[4][0].mean(0), atol=1e-5)
+    held = states.cached(model, ids, 2, "cached")
+    later = states.continued(model, held, range(2, 4), [0, 1])
+    assert torch.allclose(later, pooled[:, 1], atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "reason"),
+    [
+        ([("a", "x")] * 3, "text,label", "expected at least 10"),
+        ([(f"text {i}", "x") for i in range(40)], "text,label", "one class only"),
+        ([(f"text {i}", "x") for i in range(40)], "text,colour", "column ''colour'' is unknown"),
+    ],
+)
+def test_data_that_cannot_be_used_is_said(
+    tmp_path: Path, foundation: Path, rows: list[tuple[str, str]], header: str, reason: str
+) -> None:
+    with pytest.raises(InputError, match=reason):
+        run(foundation, table(tmp_path / "a.csv", rows, header))
+
+
+def test_a_foundation_that_is_not_there_is_said(tmp_path: Path, foundation: Path) -> None:
+    data = table(tmp_path / "a.csv", sentences(40))
+    with pytest.raises(InputError, match="loam pull"):
+        run(tmp_path / "nowhere", data)
+    with pytest.raises(InputError, match="there is no component 'text', there are backbone"):
+        foundations.component(foundation, "text")
