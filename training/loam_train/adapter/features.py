@@ -24,6 +24,8 @@ from ..towers.modality import Modality, open_modality
 from ..towers.run import Run
 from ..towers.sound import mel
 
+RUNS: Path = places.ROOT / "training" / "configs" / "towers"
+"""The runs that made the towers, by modality: how data is prepared and changed at random."""
 _BATCH = 256
 
 KINDS = {"image": "image", "sound": "sound", "imu": "motion"}
@@ -70,7 +72,7 @@ def open_eyes(folder: Path, name: str) -> Eyes:
         InputError: for a tower that the run does not fit.
     """
     stored = towers.read(folder)
-    path = places.ROOT / "training" / "configs" / "towers" / f"{name}.toml"
+    path = RUNS / f"{name}.toml"
     run = runs.read(path)
     modality = open_modality(run, path, stored.preprocessing)
     if modality.preprocessing() != stored.preprocessing:

@@ -59,7 +59,8 @@ def _demo(chosen: argparse.Namespace) -> int:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     (out / MARK).touch()
-    lines = ["# Files of the tour", "", "Rows of test splits, evenly taken; made by `python -m loam_train demo models/demo`.", ""]
+    lines = ["# Files of the tour", ""]
+    lines += ["Rows of test splits, evenly taken; made by `python -m loam_train demo models/demo`.", ""]
     lines += ["| folder | rows | terms |", "|---|---|---|"]
     for sample in SAMPLES:
         data = open_data(chosen.folders / sample.folder)
