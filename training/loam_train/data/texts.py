@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .published import Published, Row, Rows, meta, rows
+from .shell import commands
 
 SEED = 7
 REPLIES_PER_DIALOGUE = 5
@@ -138,6 +139,14 @@ SETS: dict[str, Published] = {
         "lm/instruct", "generate", "MIT, Apache-2.0; much of it was written by OpenAI models",
         "LLMs from scratch, alpaca-libre, self-instruct", brief,
         instructions="Answer briefly, in one or two sentences.",
+    ),
+    "shell": Published(
+        "lm/tldr_commands",
+        "generate",
+        "CC BY 4.0",
+        "tldr-pages",
+        commands,
+        instructions="Answer with one shell command.",
     ),
     "jfleg": Published(
         "nlp/jfleg", "generate", "NC: CC BY-NC-SA 4.0", "JFLEG", corrections,
