@@ -48,7 +48,7 @@ MOST_FEATURES = 6000
 """Rows that logistic regression is fitted to: the head's beginning, which training improves."""
 SCOPE_WEIGHT = 10.0
 """Of the out-of-scope class in the loss: sets have few of its rows, users say many."""
-MOST_CALIBRATION = 300
+MOST_CALIBRATION = 200
 
 
 @dataclass
