@@ -66,12 +66,14 @@ folder = "audio/talk"
 licence = "made here"
 weight = 0.3
 speeds = [1.0]
-[augmentation]
+[[augmentation]]
+from_step = 0
 warp = 0.1
 colour = 1.0
 band = 0.3
 echo = 0.3
 noise = 0.7
+noise_below = 1.2
 gain = 2.0
 masks = 2.0
 [training]
@@ -165,11 +167,11 @@ def test_strings_are_of_one_speaker(run: Run, work: Path) -> None:
 
 
 def test_no_augmentation_is_the_normalised_spectrogram(run: Run) -> None:
-    still = Augmentation(**dict.fromkeys(vars(run.augmentation), 0.0))
+    still = Augmentation(**{**dict.fromkeys(vars(run.augmentation[0]), 0.0), "from_step": 0})
     x = torch.randn(3, 16, 50).exp().log() - 4
     found = augment.apply(x, run.mel, still, torch.Generator().manual_seed(0))
     assert torch.allclose(found, mel.normalised(x, run.mel), atol=1e-3)
-    changed = augment.apply(x, run.mel, run.augmentation, torch.Generator().manual_seed(0))
+    changed = augment.apply(x, run.mel, run.augmentation[0], torch.Generator().manual_seed(0))
     assert not torch.allclose(found, changed, atol=0.1)
 
 

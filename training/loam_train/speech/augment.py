@@ -13,8 +13,9 @@ from .mel import Mel, centres
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Spreads of the changes; 0 leaves out a change."""
+    """Spreads of the changes from a step on; 0 leaves out a change."""
 
+    from_step: int
     warp: float
     """Of the length of the throat, relative: bins are stretched by up to so much."""
     colour: float
@@ -24,7 +25,9 @@ class Augmentation:
     echo: float
     """Share of rows that are heard in a room."""
     noise: float
-    """Share of rows with steady noise, from faint to 5 dB below the speech."""
+    """Share of rows with steady noise, from faint up."""
+    noise_below: float
+    """Nats of energy that noise is at least below the speech's mean; 2.3 are 10 dB."""
     gain: float
     """Of loudness, in nats of energy."""
     masks: float
@@ -37,8 +40,8 @@ _BAND_HERTZ = (3000.0, 4200.0)
 _BAND_LOSS = 12.0
 """Nats of energy."""
 _ECHO_FRAMES = 25
-_NOISE_NATS = (1.2, 9.0)
-"""Below the speech's mean energy."""
+_FAINTEST = 9.0
+"""Nats that noise is at most below the speech."""
 _WIDEST_MASK = 12
 """Bins."""
 _LONGEST_MASK = 16
@@ -61,7 +64,7 @@ def apply(logarithms: torch.Tensor, mel: Mel, plan: Augmentation, chance: torch.
     banded = uniform(0, 1, rows, 1) < plan.band
     energies = energies * torch.where(banded & (hertz > cut), math.exp(-_BAND_LOSS), 1.0).unsqueeze(-1)
     energies = _echoed(energies, uniform(2.0, 9.0, rows), (uniform(0, 1, rows) < plan.echo) * uniform(0.05, 0.5, rows))
-    level = energies.mean((1, 2), keepdim=True) * uniform(-_NOISE_NATS[1], -_NOISE_NATS[0], rows, 1, 1).exp()
+    level = energies.mean((1, 2), keepdim=True) * uniform(-_FAINTEST, -plan.noise_below, rows, 1, 1).exp()
     level = level * (uniform(0, 1, rows, 1, 1) < plan.noise)
     # Energies of noise vary about their mean as squares of Gaussians do; a bin is the mean of several.
     wiggle = -0.5 * (uniform(1e-6, 1, rows, bins, frames) * uniform(1e-6, 1, rows, bins, frames)).log()

@@ -67,7 +67,8 @@ class Batches:
             begin = int(chance.integers(width - len(clip.frames) + 1))
             row[begin : begin + len(clip.frames)] = torch.from_numpy(clip.frames.astype(np.float32))
         generator = torch.Generator().manual_seed(int(chance.integers(1 << 62)))
-        changed = augment.apply(x.transpose(1, 2).contiguous(), run.mel, run.augmentation, generator)
+        plan = [plan for plan in run.augmentation if plan.from_step <= step][-1]
+        changed = augment.apply(x.transpose(1, 2).contiguous(), run.mel, plan, generator)
         targets = torch.tensor([token for row in tokens for token in row])
         return Batch(changed, targets, torch.tensor([len(row) for row in tokens]))
 

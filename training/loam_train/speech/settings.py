@@ -74,7 +74,8 @@ class Run:
     network: Network
     script: Script
     recorded: list[Recorded]
-    augmentation: Augmentation
+    augmentation: list[Augmentation]
+    """By the step that each begins at."""
     training: Training
     scores: Scores
 
@@ -126,8 +127,11 @@ def read(path: Path) -> Run:
     for key, value in training.items():
         least = value >= 0 if key in ("slack", "weight_decay") else value > 0
         need(least, f"training.{key}", value, "a positive number")
-    for change, value in vars(run.augmentation).items():
-        need(0 <= value <= 100, f"augmentation.{change}", value, "0 to 100")
+    begins = [plan.from_step for plan in run.augmentation]
+    need(begins[:1] == [0] and begins == sorted(set(begins)), "augmentation: from_step", begins, "0, then later steps")
+    for plan in run.augmentation:
+        for change, value in vars(plan).items():
+            need(value >= 0 and (change == "from_step" or value <= 9), f"augmentation.{change}", value, "0 to 9")
     need(0 < run.script.hours <= 10_000, "script.hours", run.script.hours, "above 0")
     for key in ("rate", "warp"):
         pair = getattr(run.script, key)
