@@ -96,7 +96,7 @@ def test_hostile_manifests_are_refused(tmp_path: Path, change: dict[str, object]
     manner = {"engine": "espeak", "voice": "en", "rate": 1.0, "pitch": 0.5, "warp": 1.0}
     row: dict[str, object] = {"text": "hello", "transcript": "hello", "manner": manner}
     for key, value in change.items():
-        (manner if key in manner else row)[key] = value  # type: ignore[assignment]
+        (manner if key in manner else row)[key] = value
     path = tmp_path / "m.jsonl"
     path.write_text(json.dumps(row) + "\n")
     with pytest.raises(InputError) as caught:
