@@ -7,7 +7,7 @@ use crate::adapter::{AdapterPackage, Base, BoundAdapter, HeadSpec, HeadWidths};
 use crate::error::{Error, Result};
 use crate::foundation::{Component, ComponentKind};
 use crate::model::Modality;
-use crate::model::encoder::{Encoder, Preprocessor, TimeAxis};
+use crate::model::encoder::{Encoder, Preprocessor, TimeAxis, is_read_as};
 
 impl Engine {
     /// What adapters of `component` act on, which is loaded; its identity is for the caller to say.
@@ -115,7 +115,7 @@ fn own_preprocessing(alias: &str, settings: &serde_json::Value, encoder: &dyn En
     let (Some(makes), Some(reads)) = (own.output(), encoder.reads()) else { return Ok(own) };
     // ImageBind's vision tower takes a still picture for a clip of two frames.
     let still = reads.len() == 4 && makes.len() == 3 && makes[0] == reads[0] && makes[1..] == reads[2..];
-    if makes == reads || makes.len() == reads.len() + 1 && makes[1..] == reads || still {
+    if is_read_as(&makes, &reads) || makes.len() == reads.len() + 1 && makes[1..] == reads || still {
         return Ok(own);
     }
     Err(refuse(format!("it makes features of shape {makes:?}, the component reads {reads:?}")))

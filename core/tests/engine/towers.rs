@@ -3,7 +3,7 @@
 use loam::Error;
 use loam::adapter::{AdapterPackage, Base, InstallPolicy, bind};
 use loam::engine::Engine;
-use loam::input::{ImuLayout, ImuSource, ImuWindow, Input, Repair};
+use loam::input::{Audio, Channels, ImuLayout, ImuSource, ImuWindow, Input, Repair, SampleRate};
 use loam::model::Modality;
 use loam::model::encoder::{Encoder, Features, Item, open};
 use loam::quant::Deltas;
@@ -173,4 +173,32 @@ fn motion_is_prepared_as_the_towers_file_says() {
     let dir = with_preprocessing("imu", &config(steps + 1));
     let refused = open(dir.path(), Modality::IMU).expect_err("another length").to_string();
     assert!(refused.contains(&format!("[6, {}]", steps + 1)), "{refused}");
+}
+
+#[test]
+fn a_spectrogram_is_one_channel_of_a_sound_tower() {
+    let shape = tower("sound", Modality::SOUND).inputs[0].shape.clone();
+    let [1, bins, frames] = shape[..] else { panic!("the fixture reads one channel, not {shape:?}") };
+    let config = |frames: usize| {
+        serde_json::json!({
+            "sample_rate": 16000, "n_fft": 512, "hop": 256, "n_mels": bins, "f_min": 40.0, "f_max": 7800.0, "scale": "htk",
+            "log": { "kind": "ln_plus", "offset": 1e-7 }, "ends": "centered",
+            "normalize": { "kind": "clip_mean", "scale": 3.0 }, "frames": frames, "cut": "center",
+        })
+    };
+    let dir = with_preprocessing("sound", &config(frames));
+    let encoder = open(dir.path(), Modality::SOUND).expect("tower");
+    let rate = SampleRate::new(16_000).expect("rate");
+    let tone: Vec<f32> = (0..16_000).map(|i| (i as f32 * 0.2).sin() * 0.5).collect();
+    let audio = Audio::from_f32(&tone, Channels::MONO, rate).expect("audio");
+    let features = encoder.prepare(&Input::Sound(audio)).expect("prepared");
+    assert_eq!(features.shape, [bins, frames]);
+    let whole = Features::new(features.values.clone(), shape).expect("features");
+    let encode = |features: &Features| encoder.encode(&[Item { features, deltas: None }]).expect("encoded");
+    assert_eq!(encode(&features), encode(&whole));
+    let dir = with_preprocessing("sound", &config(frames + 1));
+    let refused = open(dir.path(), Modality::SOUND).expect_err("another length").to_string();
+    assert!(refused.contains(&format!("[{bins}, {}]", frames + 1)), "{refused}");
+    let narrow = Features::new(vec![0.0; bins * (frames - 1)], vec![bins, frames - 1]).expect("features");
+    assert!(encoder.encode(&[Item { features: &narrow, deltas: None }]).is_err());
 }

@@ -34,16 +34,22 @@ impl Features {
         Ok(Self { values, shape })
     }
 
-    /// Succeeds when the shape is `expected`.
+    /// Succeeds when the shape is `expected`, or that of its only channel.
     ///
     /// # Errors
     /// [`Error::Argument`] naming both.
     pub fn expect_shape(&self, expected: &[usize]) -> Result<()> {
-        if self.shape == expected {
+        if is_read_as(&self.shape, expected) {
             return Ok(());
         }
         Err(Error::argument("features", format!("shape {:?}, the encoder reads {expected:?}", self.shape)))
     }
+}
+
+/// Whether features of shape `makes` are what an encoder reads that reads `reads`: a plane, such as a spectrogram, is the
+/// same as one channel of it.
+pub(crate) fn is_read_as(makes: &[usize], reads: &[usize]) -> bool {
+    makes == reads || matches!(reads, [1, plane @ ..] if makes == plane)
 }
 
 /// One input of a batch with the adapter that it runs under.

@@ -26,6 +26,7 @@ mod whisper;
 pub use anchor::Anchor;
 pub use bert::{Bert, BertConfig, Sequence};
 pub use clip_text::ClipText;
+pub(crate) use contract::is_read_as;
 pub use contract::{Encoder, Encoding, Features, Item, TimeAxis};
 pub(crate) use fields::{Fields, MAX_WIDTH};
 pub use head::{Head, Problem};

@@ -14,7 +14,7 @@ mod trunk;
 use rayon::prelude::*;
 
 use super::anchor::Anchor;
-use super::contract::{Encoder, Encoding, Features, Item, TimeAxis};
+use super::contract::{Encoder, Encoding, Features, Item, TimeAxis, is_read_as};
 use super::preprocessor::Preprocessor;
 use super::registry::Source;
 use crate::error::{Error, Result};
@@ -110,7 +110,9 @@ impl std::fmt::Debug for Tower {
 pub(super) fn open(source: &Source<'_>) -> Result<Box<dyn Encoder>> {
     let config = TowerConfig::parse(source.config)?;
     let processor = source.preprocessor.map(Preprocessor::parse).transpose()?;
-    if let Some(output) = processor.as_ref().and_then(Preprocessor::output).filter(|output| *output != config.input) {
+    if let Some(output) =
+        processor.as_ref().and_then(Preprocessor::output).filter(|made| !is_read_as(made, &config.input))
+    {
         let reason = format!("it makes features of shape {output:?}, the tower reads {:?}", config.input);
         return Err(Error::malformed("preprocessing", "preprocessor_config.json", reason));
     }
