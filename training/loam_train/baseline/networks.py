@@ -92,6 +92,7 @@ class Recurrent(Trained):
     """GRU on windows of motion."""
 
     name = "gru"
+    weight = 0.4
     rates = (1e-3, 3e-3, 9e-3)
     decay = 0.01
 

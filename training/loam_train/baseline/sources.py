@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
+from ..adapter.features import inputs
 from ..data import DataFolder, Example, open_data
-from ..data import files as opened
 from ..errors import InputError
 from ..places import ROOT
 from ..towers import run as runs
-from ..towers.image.sets import prepared
-from ..towers.imu.layout import Recorder, unified
+from ..towers.anchors import Transform
+from ..towers.component import Component
+from ..towers.data import Split, TowerSet
 from ..towers.modality import Modality, open_modality
-from ..towers.run import Run
-from ..towers.sound import mel
-from ..towers.sound.sets import spectrograms
+from ..towers.run import Source
 from .problem import Part, Problem, checked, indexes
 
 MODALITIES = {"image": "image", "sound": "sound", "motion": "imu"}
@@ -50,7 +49,7 @@ def from_folder(path: Path, mirror: float = 0.0) -> Problem:
     file = run_file(MODALITIES[train[0].modality])
     run = runs.read(file)
     modality = open_modality(run, file)
-    parts = [_media(rows, data, run, modality, labels, mirror) for rows in (train, valid, test)]
+    parts = [_media(rows, data, modality, labels, mirror) for rows in (train, valid, test)]
     if run.modality == "imu":
         _measure(modality, parts[0])
     return checked(Problem(data.name, path, labels, parts[0], parts[1], parts[2], run, modality))
@@ -72,54 +71,29 @@ def _classes(rows: tuple[Example, ...], labels: tuple[str, ...]) -> torch.Tensor
 
 
 def _media(
-    rows: tuple[Example, ...], data: DataFolder, run: Run, modality: Modality, labels: tuple[str, ...], mirror: float
+    rows: tuple[Example, ...], data: DataFolder, modality: Modality, labels: tuple[str, ...], mirror: float
 ) -> Part:
     texts = tuple(row.prompt for row in rows) if data.task == "answer" else ()
     if not rows:
         return Part(torch.zeros(0, dtype=torch.long))
-    if run.modality == "image":
-        side = run.window["side"]
-        picture = lru_cache(maxsize=100_000)(lambda file: prepared(opened.picture(Example("", file=file)), side))
-        inputs = torch.from_numpy(np.stack([picture(row.file) for row in rows]))
-        extent = torch.full((len(rows),), 0.0 if texts else mirror)
-    elif run.modality == "sound":
-        inputs, extent = spectrograms([_samples(row) for row in rows], run.window["kept"])
-    else:
-        inputs, extent = _motions(rows, data, run)
-    return Part(_classes(rows, labels), texts, inputs, extent)
+    # Of a tower, reading needs to know no more than how its inputs are prepared.
+    reader = Component(nn.Identity(), Transform(torch.zeros(0), None), modality.preprocessing())
+    files, places = _distinct(rows)
+    found = inputs(files, data, modality, reader).at(torch.tensor(places))
+    extent = torch.full((len(rows),), mirror) if modality.name == "image" else found.extent
+    return Part(_classes(rows, labels), texts, found.values, extent)
 
 
-def _samples(row: Example) -> np.ndarray:
-    samples, rate = opened.sound(row)
-    if rate != mel.RATE:
-        raise InputError(row.file or Path(), f"{rate} Hz; baselines hear sounds of {mel.RATE} Hz")
-    if len(samples) <= mel.RATE // 20:
-        raise InputError(row.file or Path(), f"{len(samples)} samples, expected more than {mel.RATE // 20}")
-    return samples
-
-
-def _motions(rows: tuple[Example, ...], data: DataFolder, run: Run) -> tuple[torch.Tensor, torch.Tensor]:
-    how = data.motion
-    if how is None:
-        raise InputError(data.path / "data.json", "'motion' is missing: it tells rate and units of the recordings")
-    recorder = Recorder(how.rate, how.acceleration, how.rotation, how.axes)
-    rate, steps = run.window["rate"], run.window["steps"]
-    pairs = []
-    for row in rows:
-        samples = opened.motion(row)
-        if samples.shape[1] != 6 or len(samples) < 2:
-            expected = "expected [2 or more, 6], acceleration and rotation"
-            raise InputError(row.file or data.path, f"{row.where} has shape {list(samples.shape)}, {expected}")
-        pairs.append(unified(samples, recorder, rate, steps))
-    windows = np.stack([values for values, _ in pairs]).transpose(0, 2, 1).copy()
-    return torch.from_numpy(windows), torch.tensor([real for _, real in pairs])
+def _distinct(rows: tuple[Example, ...]) -> tuple[list[Example], list[int]]:
+    """Rows with a file or recording of their own, and for each row which of them it has: many questions ask about one."""
+    known: dict[tuple[Path | None, int | None], int] = {}
+    places = [known.setdefault((row.file, row.index), len(known)) for row in rows]
+    first = {place: row for row, place in zip(reversed(rows), reversed(places), strict=True)}
+    return [first[place] for place in range(len(known))], places
 
 
 def _measure(modality: Modality, train: Part) -> None:
     """Scales of motion come from the training rows."""
-    from ..towers.data import Split, TowerSet
-    from ..towers.run import Source
-
     split = Split(*train.media(), train.classes, [])
     modality.measure([TowerSet(Source("", "", {}), [], None, split, split)])
 

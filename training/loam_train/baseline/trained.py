@@ -23,6 +23,7 @@ PROBE = (0.08, 0.2)
 PROBE_SECONDS = 20.0
 """In between, a trial takes as long."""
 SEED = 7
+LEAST_STEPS = 300
 EVALUATIONS = 8
 """Of a run that is watched."""
 _EVAL_BATCH = 256
@@ -65,7 +66,7 @@ class Trained(Candidate):
     watched: bool = False
     """The last run stops where the validation part says so; else it learns from that part too, for all of its time."""
     epochs: float = 1000.0
-    """At most as many passes over the rows."""
+    """At most as many passes over the rows, or steps where those are fewer than `LEAST_STEPS`."""
 
     @abstractmethod
     def build(self, problem: Problem) -> tuple[nn.Module, Draw]:
@@ -133,7 +134,8 @@ class Trained(Candidate):
             evaluate=evaluate,
             digest=_digest(problem.digest(), self.name, rate, round(seconds, 3), len(rows)),
         )
-        schedule = Schedule(max(1, round(self.epochs * per_epoch)), seconds, EVALUATIONS if watched else 1, patience=3)
+        steps = max(LEAST_STEPS, round(self.epochs * per_epoch))
+        schedule = Schedule(steps, seconds, EVALUATIONS if watched else 1, patience=3)
         loop.fit(job, schedule, path)
         return model
 
