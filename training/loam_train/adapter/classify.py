@@ -36,6 +36,8 @@ HEAD_DECAY = 1e-2
 BATCH = 16
 DROPOUT = 0.1
 """Of the features that the head reads."""
+SMOOTHING = 0.1
+"""Of the targets: the regression that the head begins with leaves next to no loss on small sets, so nothing to learn."""
 MOST_TOKENS = 512
 """Of a text in training; on the device longer ones are read whole."""
 VALID_SHARE, MOST_VALID = 0.1, 1500
@@ -215,7 +217,7 @@ def _fit(
         with torch.autocast("cpu", torch.bfloat16):
             features = trainee.features(*cached.batch(rows))
         logits = trainee.head(dropout(features, DROPOUT))
-        return cross_entropy(logits, targets[rows], weight=weights)
+        return cross_entropy(logits, targets[rows], weight=weights, label_smoothing=SMOOTHING)
 
     @torch.no_grad()
     def evaluate() -> loop.Score:
@@ -273,5 +275,5 @@ def _sample(request: Request) -> list[Example]:
 def _digest(request: Request, component: Component, learn: Part, valid: Part) -> str:
     """Equal for runs whose checkpoints fit each other."""
     parts = [component.fingerprint, request.seed, request.data.labels, learn.texts, learn.targets.tolist(), valid.texts]
-    recipe = [RANK, LEARNING_RATE, HEAD_RATE, HEAD_DECAY, BATCH, DROPOUT, MOST_TOKENS]
+    recipe = [RANK, LEARNING_RATE, HEAD_RATE, HEAD_DECAY, BATCH, DROPOUT, SMOOTHING, MOST_TOKENS]
     return hashlib.sha256(json.dumps([parts, recipe]).encode()).hexdigest()
