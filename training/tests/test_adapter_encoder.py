@@ -70,15 +70,15 @@ def test_a_set_becomes_a_package(
     component = any_run.run.modality
     path = train(foundation, folder_of(any_run, tmp_path), component)
     tensors, config, task = package.read(path)
-    assert (task["component"], task["path"], task["head"]["kind"]) == (component, "encoder", "cosine")
+    assert (task["component"], task["path"], task["head"]["kind"]) == (component, "encoder", "linear")
     assert task["metrics"]["accuracy"] >= task["metrics"]["zero_shot"] - 0.1
     assert task["metrics"]["accuracy"] > 1.5 / len(task["labels"])
     assert {"baseline_linear_probe", "baseline_majority", "parameter_share"} <= task["metrics"].keys()
     heads = tensors["base_model.model.classifier.weight"]
     assert heads.shape == (len(task["labels"]), tiny.DIM)
-    torch.testing.assert_close(heads.float().norm(dim=1), torch.ones(len(heads)), atol=1e-2, rtol=0)
-    assert any("lora_A" in name for name in tensors)
-    assert config["target_modules"] == sorted(config["target_modules"])
+    lora = [name for name in tensors if "lora_A" in name]
+    assert bool(lora) == bool(config["target_modules"]) == (task["metrics"]["lora"] == 1)
+    assert task["metrics"]["parameters"] == sum(tensor.numel() for tensor in tensors.values())
 
 
 def test_a_stopped_run_goes_on_to_the_same_package(

@@ -1,24 +1,21 @@
-"""Adapters on towers: LoRA on every convolution and linear, and a head of cosines with class vectors.
+"""Adapters on towers that tell classes.
 
 The head begins as what the tower knows without an adapter, the anchors of the classes' words, or as a logistic regression
-on its embeddings, whichever is better on validation rows.
+on its embeddings, whichever is better on validation rows that were changed at random as in training: a tower knows the plain
+rows of its own sets by heart. LoRA stays only where it is better by more than chance; else the head alone is the adapter.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import warnings
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
-from sklearn.linear_model import LogisticRegression
-from torch import nn
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import cross_entropy
 
 from ..data import Example
 from ..errors import InputError
@@ -26,15 +23,12 @@ from ..towers.anchors import deployed
 from ..towers.modality import Modality
 from ..towers.network import parameters
 from . import foundation, loop
+from .adapted import Adapted, anchored, embeddings, logits, probed
 from .features import KINDS, Eyes, Inputs, inputs, open_eyes
 from .request import Request, Trained
 
-RANK, ALPHA = 4, 8
-"""Rank 8 brought no more on any set that was tried (see the README)."""
 BATCH = 64
-LORA_RATE, HEAD_RATE = 1e-3, 1e-3
-SCALE = 30.0
-"""Of the cosines; towers are trained with 30 to 40."""
+LORA_RATE, HEAD_RATE = 1.5e-3, 2e-3
 DECAY = 0.01
 SMOOTHING = 0.05
 """Of the targets: small sets are learned by heart otherwise."""
@@ -42,8 +36,8 @@ EPOCHS = 12
 LEAST_STEPS = 300
 VALIDATIONS, PATIENCE = 12, 4
 VALID_SHARE = 0.1
-PROBE_ROWS = 8_000
-"""A logistic regression over more takes longer than the adapter."""
+DRAWS, MOST_VALID = 2, 2_000
+"""How often each validation row is changed at random, and how many of them are used."""
 _SEEDS = 1_000_003
 
 
@@ -55,34 +49,12 @@ class Part:
     classes: torch.Tensor
 
 
-class Adapted(nn.Module):
-    """A tower with LoRA and a head on its embedding."""
+@dataclass(frozen=True)
+class Changed:
+    """Validation rows, changed at random once and for all."""
 
-    def __init__(self, tower: nn.Module, labels: int, dim: int) -> None:
-        super().__init__()
-        targets = [name for name, m in tower.named_modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear)]
-        self.config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=targets, lora_dropout=0.0, bias="none")
-        self.tower: Any = get_peft_model(tower, self.config)
-        self.vectors = nn.Parameter(torch.zeros(labels, dim))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits `[B, labels]`."""
-        embedding, _ = self.tower.base_model.model(x)
-        return self.head(embedding.float())
-
-    def head(self, embedding: torch.Tensor) -> torch.Tensor:
-        """Cosines of embeddings `[B, dim]` with the class vectors, times the scale."""
-        return SCALE * normalize(embedding, dim=-1) @ normalize(self.vectors, dim=-1).T
-
-    def trained(self) -> dict[str, nn.Parameter]:
-        """What learns. Norms keep their running statistics: they are the tower's."""
-        return {name: p for name, p in self.named_parameters() if p.requires_grad}
-
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """By PEFT's names, matrices in fp16."""
-        found = {name: value.half() for name, value in get_peft_model_state_dict(self.tower).items()}
-        found["base_model.model.classifier.weight"] = normalize(self.vectors.detach(), dim=-1).half()
-        return found
+    x: torch.Tensor
+    classes: torch.Tensor
 
 
 def train(request: Request) -> Trained:
@@ -93,61 +65,69 @@ def train(request: Request) -> Trained:
     """
     found = foundation.component(request.foundation, request.component)
     eyes = open_eyes(found.entry, request.component)
-    stored, modality = eyes.tower, eyes.modality
-    data, labels = request.data, request.data.labels
-    if data.task != "classify":
-        raise InputError(
-            data.path, f"its task is {data.task!r}; adapters on {request.component!r} are trained to classify"
-        )
-    first = request.review.train[0]
-    if first.modality != KINDS[modality.name]:
-        reads = KINDS[modality.name]
-        raise InputError(data.path, f"its rows are {first.modality}, component {request.component!r} reads {reads}")
+    modality, data, labels = eyes.modality, request.data, request.data.labels
+    _check(request, modality)
 
     def prepared(examples: Sequence[Example]) -> Part:
         rows = torch.tensor([labels.index(str(example.label)) for example in examples])
         return Part(inputs(examples, data, eyes), rows)
 
     kept, held = _divided(request)
-    learned, valid = prepared(kept), prepared(held)
+    learned, valid = prepared(kept), _changed(prepared(held), modality, request.seed)
     tested = _spread(data.split("test").examples, request.test_rows)
     test = prepared(tested) if tested else None
     torch.manual_seed(request.seed)
-    adapted = Adapted(stored.tower, len(labels), stored.transform.mean.shape[0])
-    adapted.eval()
+    adapted = Adapted(eyes.tower.tower, len(labels), eyes.tower.transform.mean.shape[0])
+    seen = embeddings(adapted, modality, learned.inputs)
+    # Of two that are equal the last one wins: it knows these rows, not only words for them.
     starts = {
-        "zero_shot": _anchors(request, eyes),
-        "baseline_linear_probe": _probe(_embeddings(adapted, modality, learned.inputs), learned, len(labels), request.seed),
+        "zero_shot": anchored(_anchors(request, eyes), eyes.run.network.logit_scale, seen),
+        "baseline_linear_probe": probed(seen, learned.classes, len(labels), request.seed),
     }
-    seen = _embeddings(adapted, modality, valid.inputs)
-    scores = {name: _accuracy(start(seen), valid.classes) for name, start in starts.items()}
     metrics: dict[str, float] = {"train_rows": len(kept), "valid_rows": len(held)}
     if test is not None:
-        found_test = _embeddings(adapted, modality, test.inputs)
-        metrics |= {name: _accuracy(start(found_test), test.classes) for name, start in starts.items()}
-    # Words that are as good as rows generalise better: they were not fitted to these people, voices or cameras.
-    chosen = max(starts, key=lambda name: scores[name])
-    with torch.no_grad():
-        adapted.vectors.copy_(starts[chosen].vectors)
-    progress = loop.fit(
-        _job(request, adapted, modality, learned, valid), _schedule(request, len(kept)), request.checkpoint
-    )
-    metrics |= {"steps": progress.step, "seconds": round(progress.seconds, 1)}
-    metrics["valid_accuracy"] = round(progress.scores[progress.best][1], 4)
-    if test is not None:
-        logits = _logits(adapted, modality, test.inputs)
-        metrics |= {"test_rows": len(tested), "accuracy": _accuracy(logits, test.classes)}
+        vectors = embeddings(adapted, modality, test.inputs)
+        metrics |= {name: _accuracy(start(vectors), test.classes) for name, start in starts.items()}
         metrics["baseline_majority"] = round(float(test.classes.bincount().max()) / len(tested), 4)
-    size = sum(p.numel() for p in adapted.trained().values())
-    metrics |= {"parameters": size, "parameter_share": round(size / parameters(stored.tower), 4)}
+    with torch.inference_mode():
+        given = torch.cat([adapted.embedding(x) for x in torch.split(valid.x, 256)])
+    before = {name: _accuracy(start(given), valid.classes) for name, start in starts.items()}
+    chosen = max(reversed(starts), key=lambda name: before[name])
+    adapted.begin(starts[chosen])
+    job = _job(request, adapted, modality, learned, valid)
+    progress = loop.fit(job, _schedule(request, len(kept)), request.checkpoint)
+    after = progress.scores[progress.best][1]
+    lora = after > before[chosen] + _error(before[chosen], len(held))
+    if not lora:
+        adapted.begin(starts[chosen])
+    if test is not None:
+        accuracy = _accuracy(logits(adapted, modality, test.inputs), test.classes)
+        metrics |= {"test_rows": len(tested), "accuracy": accuracy}
+    tensors = adapted.tensors() if lora else adapted.head()
+    size = sum(tensor.numel() for tensor in tensors.values())
+    metrics |= {
+        "valid_accuracy_before": before[chosen], "valid_accuracy": after, "lora": float(lora),
+        "steps": progress.step, "seconds": round(progress.seconds, 1),
+        "parameters": size, "parameter_share": size / parameters(eyes.tower.tower),
+    }  # fmt: skip
     task: dict[str, Any] = {
         "task": "classify",
         "path": "encoder",
         "labels": labels,
-        "head": {"kind": "cosine", "reads": "embedding", "scale": SCALE},
+        "head": {"kind": "linear", "reads": "embedding"},
         "base": {request.component: found.fingerprint},
     }
-    return Trained(adapted.tensors(), _peft(adapted.config, found.model), task, metrics, progress.losses)
+    return Trained(tensors, _peft(adapted, found.model, lora), task, metrics, progress.losses)
+
+
+def _check(request: Request, modality: Modality) -> None:
+    data, reads = request.data, KINDS[modality.name]
+    if data.task != "classify":
+        reason = f"its task is {data.task!r}; adapters on {request.component!r} are trained to classify"
+        raise InputError(data.path, reason)
+    first = request.review.train[0]
+    if first.modality != reads:
+        raise InputError(data.path, f"its rows are {first.modality}, component {request.component!r} reads {reads}")
 
 
 def _divided(request: Request) -> tuple[list[Example], list[Example]]:
@@ -183,91 +163,68 @@ def _spread(examples: Sequence[Example], most: int) -> list[Example]:
     return [examples[i * len(examples) // most] for i in range(most)]
 
 
+def _changed(part: Part, modality: Modality, seed: int) -> Changed:
+    chance = torch.Generator().manual_seed(seed)
+    rows = torch.randperm(len(part.classes), generator=chance)[:MOST_VALID]
+    some = part.inputs.at(rows)
+    drawn = [modality.augmented(some.values, some.extent, chance) for _ in range(DRAWS)]
+    return Changed(torch.cat(drawn), part.classes[rows].repeat(DRAWS))
+
+
+def _anchors(request: Request, eyes: Eyes) -> torch.Tensor:
+    """The words for the classes in the tower's space, `[labels, dim]`."""
+    from ..towers.engine import Engine
+
+    told = request.data.description
+    words = [told.label_texts.get(label, label) for label in request.data.labels]
+    template = told.template or eyes.run.texts.deployed
+    return deployed(words, template, eyes.tower.transform, Engine(request.foundation).embed)
+
+
 def _schedule(request: Request, rows: int) -> loop.Schedule:
     steps = max(LEAST_STEPS, EPOCHS * rows // BATCH)
     return loop.Schedule(steps, 60 * request.minutes, VALIDATIONS, PATIENCE)
 
 
-def _job(request: Request, adapted: Adapted, modality: Modality, learned: Part, valid: Part) -> loop.Job:
+def _job(request: Request, adapted: Adapted, modality: Modality, learned: Part, valid: Changed) -> loop.Job:
     def loss(step: int) -> torch.Tensor:
         chance = torch.Generator().manual_seed(request.seed * _SEEDS + step)
         rows = torch.randint(0, len(learned.inputs), (min(BATCH, len(learned.inputs)),), generator=chance)
         batch = learned.inputs.at(rows)
         x = modality.augmented(batch.values, batch.extent, chance)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = adapted(x)
-        return cross_entropy(logits.float(), learned.classes[rows], label_smoothing=SMOOTHING)
+            found = adapted(x)
+        return cross_entropy(found.float(), learned.classes[rows], label_smoothing=SMOOTHING)
 
     def evaluate() -> loop.Score:
-        logits = _logits(adapted, modality, valid.inputs)
-        return loop.Score(_accuracy(logits, valid.classes), float(cross_entropy(logits, valid.classes)))
+        with torch.inference_mode():
+            found = torch.cat([adapted(x) for x in torch.split(valid.x, 256)])
+        return loop.Score(_accuracy(found, valid.classes), float(cross_entropy(found, valid.classes)))
 
     own = adapted.trained()
-    head = [adapted.vectors]
-    lora = [p for p in own.values() if p is not adapted.vectors]
+    head = list(adapted.classifier.parameters())
+    lora = [p for name, p in own.items() if not name.startswith("classifier.")]
     groups = [
         {"params": lora, "lr": LORA_RATE, "weight_decay": DECAY},
         {"params": head, "lr": HEAD_RATE, "weight_decay": DECAY},
     ]
-    rows = [len(learned.inputs), len(valid.inputs), request.seed, request.component, request.data.labels]
-    digest = hashlib.sha256(json.dumps([rows, learned.classes.tolist()]).encode()).hexdigest()
+    told = [request.seed, request.component, request.data.labels, learned.classes.tolist(), valid.classes.tolist()]
+    digest = hashlib.sha256(json.dumps([told, LORA_RATE, HEAD_RATE, DECAY, BATCH, DRAWS]).encode()).hexdigest()
     return loop.Job(request.name, own, groups, loss, evaluate, digest)
 
 
-def _logits(adapted: Adapted, modality: Modality, given: Inputs) -> torch.Tensor:
-    parts = zip(torch.split(given.values, 256), torch.split(given.extent, 256), strict=True)
-    with torch.inference_mode():
-        return torch.cat([adapted(modality.prepared(values, extent)) for values, extent in parts])
+def _accuracy(found: torch.Tensor, classes: torch.Tensor) -> float:
+    return round(float((found.argmax(1) == classes).double().mean()), 4)
 
 
-def _embeddings(adapted: Adapted, modality: Modality, given: Inputs) -> torch.Tensor:
-    parts = zip(torch.split(given.values, 256), torch.split(given.extent, 256), strict=True)
-    with torch.inference_mode():
-        return torch.cat([adapted.tower.base_model.model(modality.prepared(v, e))[0] for v, e in parts])
+def _error(accuracy: float, rows: int) -> float:
+    """Standard error; draws of one row are no further rows. At least that of one row in a hundred."""
+    return math.sqrt(max(accuracy * (1 - accuracy), 0.01) / rows)
 
 
-def _accuracy(logits: torch.Tensor, classes: torch.Tensor) -> float:
-    return round(float((logits.argmax(1) == classes).double().mean()), 4)
-
-
-@dataclass(frozen=True)
-class Start:
-    """A head before the adapter is trained."""
-
-    vectors: torch.Tensor
-    """`[labels, dim]`, what the adapter's class vectors begin as."""
-
-    def __call__(self, embedding: torch.Tensor) -> torch.Tensor:
-        """Scores of embeddings `[N, dim]`; lengths of vectors count here, which stand for how frequent classes are."""
-        return normalize(embedding, dim=-1) @ self.vectors.T
-
-
-def _anchors(request: Request, eyes: Eyes) -> Start:
-    """The words for the classes in the tower's space: what the tower knows without an adapter."""
-    from ..towers.engine import Engine
-
-    told = request.data.description
-    words = [told.label_texts.get(label, label) for label in request.data.labels]
-    template = told.template or eyes.run.texts.deployed
-    return Start(deployed(words, template, eyes.tower.transform, Engine(request.foundation).embed))
-
-
-def _probe(embeddings: torch.Tensor, learned: Part, labels: int, seed: int) -> Start:
-    """A logistic regression on embeddings of the tower as it is."""
-    order = torch.randperm(len(learned.inputs), generator=torch.Generator().manual_seed(seed))[:PROBE_ROWS]
-    x = normalize(embeddings[order], dim=-1).numpy()
-    with warnings.catch_warnings():
-        # What has not converged after so many rounds is a good start all the same.
-        warnings.simplefilter("ignore")
-        fitted = LogisticRegression(C=30.0, max_iter=200, fit_intercept=False).fit(x, learned.classes[order].numpy())
-    rows = fitted.coef_ if len(fitted.classes_) > 2 else np.concatenate([-fitted.coef_, fitted.coef_])
-    vectors = torch.zeros(labels, x.shape[1])
-    vectors[fitted.classes_] = torch.from_numpy(rows).float()
-    return Start(vectors)
-
-
-def _peft(config: LoraConfig, model: str) -> dict[str, Any]:
-    written: dict[str, Any] = config.to_dict()  # type: ignore[no-untyped-call]
+def _peft(adapted: Adapted, model: str, lora: bool) -> dict[str, Any]:
+    """PEFT's `adapter_config.json`; of a head alone it names no module."""
+    written: dict[str, Any] = adapted.config.to_dict()  # type: ignore[no-untyped-call]
     described = {key: value for key, value in written.items() if value is not None}
-    targets = sorted(config.target_modules or [])
+    targets = sorted(adapted.config.target_modules or []) if lora else []
     return described | {"target_modules": targets, "base_model_name_or_path": model, "inference_mode": True}
