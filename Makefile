@@ -10,6 +10,7 @@ PYTHON ?= python3
 LOAM := $(or $(CARGO_TARGET_DIR),target)/release/loam
 PARITY_VENV ?= $(HOME)/.cache/loam/parity-venv
 PARITY_CACHE := $(or $(LOAM_PARITY_CACHE),$(HOME)/.cache/loam/parity)
+TRAINING_VENV := $(or $(LOAM_TRAINING_VENV),$(HOME)/.cache/loam/training-venv)
 FFI := $(or $(CARGO_TARGET_DIR),target)/release
 SCENARIOS ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/scenarios
 FUZZ_SECONDS ?= 240
@@ -17,7 +18,7 @@ FUZZ_SECONDS ?= 240
 .PHONY: help demo test build pull vocabularies lint docs-check test-rust packages-test aarch64-test \
   aarch64-quick android-sample screenshots ffi scenarios kotlin kotlin-bench aar swift-test swift-bench swift-lint \
   swift-docs xcframework ios-sample-test \
-  python python-reference android-check apple-check android-size parity fixtures bench fuzz clean
+  python python-reference training training-test results android-check apple-check android-size parity fixtures bench fuzz clean
 
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -94,6 +95,15 @@ python: ffi scenarios ## The Python wheel: built, installed and tested
 
 python-reference: python ## API reference of the Python package
 	bindings/python/reference.sh
+
+training: python ## The environment in which adapters and towers are trained (installs 5 GB once)
+	training/setup.sh
+
+training-test: build pull training ## Training: formatting, types, and every command on tiny sets
+	LOAM=$(abspath $(LOAM)) training/test.sh
+
+results: build pull training ## models/RESULTS.md: every task through the engine (needs ../shared/data and trained baselines)
+	PYTHONPATH=training "$(TRAINING_VENV)/bin/python" -m loam_train results --loam $(LOAM)
 
 android-check: ## Type-check for 64-bit Android
 	tools/android-check.sh
