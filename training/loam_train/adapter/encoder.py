@@ -91,13 +91,13 @@ def train(request: Request) -> Trained:
         metrics["baseline_majority"] = round(float(test.classes.bincount().max()) / len(tested), 4)
     with torch.inference_mode():
         given = torch.cat([adapted.embedding(x) for x in torch.split(valid.x, 256)])
-    before = {name: _accuracy(start(given), valid.classes) for name, start in starts.items()}
-    chosen = max(reversed(starts), key=lambda name: before[name])
+    before = {name: start(given).argmax(1) == valid.classes for name, start in starts.items()}
+    chosen = max(reversed(starts), key=lambda name: int(before[name].sum()))
     adapted.begin(starts[chosen])
     job = _job(request, adapted, modality, learned, valid)
     progress = loop.fit(job, _schedule(request, len(kept)), request.checkpoint)
-    after = progress.scores[progress.best][1]
-    lora = after > before[chosen] + _error(before[chosen], len(held))
+    after = _right(adapted, valid)
+    lora = _better(before[chosen], after)
     if not lora:
         adapted.begin(starts[chosen])
     if test is not None:
@@ -106,7 +106,8 @@ def train(request: Request) -> Trained:
     tensors = adapted.tensors() if lora else adapted.head()
     size = sum(tensor.numel() for tensor in tensors.values())
     metrics |= {
-        "valid_accuracy_before": before[chosen], "valid_accuracy": after, "lora": float(lora),
+        "valid_accuracy_before": float(before[chosen].double().mean()), "valid_accuracy": float(after.double().mean()),
+        "lora": float(lora),
         "steps": progress.step, "seconds": round(progress.seconds, 1),
         "parameters": size, "parameter_share": size / parameters(eyes.tower.tower),
     }  # fmt: skip
@@ -197,8 +198,7 @@ def _job(request: Request, adapted: Adapted, modality: Modality, learned: Part, 
         return cross_entropy(found.float(), learned.classes[rows], label_smoothing=SMOOTHING)
 
     def evaluate() -> loop.Score:
-        with torch.inference_mode():
-            found = torch.cat([adapted(x) for x in torch.split(valid.x, 256)])
+        found = _scored(adapted, valid)
         return loop.Score(_accuracy(found, valid.classes), float(cross_entropy(found, valid.classes)))
 
     own = adapted.trained()
@@ -217,9 +217,22 @@ def _accuracy(found: torch.Tensor, classes: torch.Tensor) -> float:
     return round(float((found.argmax(1) == classes).double().mean()), 4)
 
 
-def _error(accuracy: float, rows: int) -> float:
-    """Standard error; draws of one row are no further rows. At least that of one row in a hundred."""
-    return math.sqrt(max(accuracy * (1 - accuracy), 0.01) / rows)
+def _scored(adapted: Adapted, valid: Changed) -> torch.Tensor:
+    with torch.inference_mode():
+        return torch.cat([adapted(x) for x in torch.split(valid.x, 256)])
+
+
+def _right(adapted: Adapted, valid: Changed) -> torch.Tensor:
+    return _scored(adapted, valid).argmax(1) == valid.classes
+
+
+def _better(before: torch.Tensor, after: torch.Tensor) -> bool:
+    """Whether more rows became right than wrong, by a standard error of that difference (as in McNemar's test).
+
+    Draws of one row are no further rows.
+    """
+    gained, lost = int((after & ~before).sum()) / DRAWS, int((before & ~after).sum()) / DRAWS
+    return gained - lost > math.sqrt(gained + lost)
 
 
 def _peft(adapted: Adapted, model: str, lora: bool) -> dict[str, Any]:

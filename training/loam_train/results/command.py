@@ -14,7 +14,7 @@ from tqdm import tqdm
 from .. import places
 from ..baseline import record
 from ..errors import InputError
-from . import chart, few, page
+from . import chart, few, page, summary
 from .evaluation import Evaluator
 from .row import Row, Score, of_baseline, of_engine, torch_score
 from .tasks import Task, Tasks
@@ -90,6 +90,7 @@ def run(tasks: Tasks, chosen: Sequence[str], at: Places, evaluator: Evaluator, o
     wanted = [task for task in tasks.tasks if not chosen or task.name in chosen]
     rows = [measure(task, at, evaluator) for task in tqdm(wanted, desc="results", unit="task")]
     page.write(out / "RESULTS.md", rows, command, machine(evaluator), date.today().isoformat(), tasks.notes)
+    summary.write(out / "results.json", rows)
     chart.draw(rows, out / "results.svg")
     return rows
 
