@@ -148,14 +148,16 @@ def _job(
         dice = random.Random(request.seed * _SEEDS + step)
         some = dice.sample(learn.rows, min(BATCH, len(learn.rows)))
         vectors = learn.embeddings[[row.input for row in some]]
-        return reader.loss(sight.soft(vectors), _asked(form, some, dice))
+        with torch.autocast("cpu", torch.bfloat16):
+            return reader.loss(sight.soft(vectors), _asked(form, some, dice))
 
     @torch.no_grad()
     def evaluate() -> loop.Score:
         losses = []
         for some in _batches(valid.rows):
             vectors = valid.embeddings[[row.input for row in some]]
-            losses.append(float(reader.loss(sight.soft(vectors), _asked(form, some))))
+            with torch.autocast("cpu", torch.bfloat16):
+                losses.append(float(reader.loss(sight.soft(vectors), _asked(form, some))))
         mean = sum(losses) / len(losses)
         return loop.Score(-mean, mean)
 
