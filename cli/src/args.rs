@@ -14,6 +14,7 @@ use crate::command::answer::{AnswerArgs, CaptionArgs};
 use crate::command::chat::ChatArgs;
 use crate::command::classify::ClassifyArgs;
 use crate::command::embed::EmbedArgs;
+use crate::command::eval::EvalArgs;
 use crate::command::generate::GenerateArgs;
 use crate::command::inspect::InspectArgs;
 use crate::command::logits::LogitsArgs;
@@ -190,6 +191,9 @@ pub enum Run {
 
     /// Import, inspect, install, list and remove adapters
     Adapter(AdapterCommand),
+
+    /// Score an adapter, and the bare foundation, on a data folder
+    Eval(EvalArgs),
 
     /// Show what a foundation, model or adapter holds
     Inspect(InspectArgs),

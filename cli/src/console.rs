@@ -9,7 +9,7 @@ use std::io::{IsTerminal, Write};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::progress::Progress;
+use crate::progress::{Progress, Unit};
 
 /// Form of the results on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,10 +115,20 @@ impl Console {
     /// nothing with `--quiet`.
     #[must_use]
     pub fn progress(&self, label: &str, total: Option<u64>) -> Progress {
+        self.shown(label, total, Unit::Bytes)
+    }
+
+    /// As [`Console::progress`], of `total` rows.
+    #[must_use]
+    pub fn count(&self, label: &str, total: u64) -> Progress {
+        self.shown(label, Some(total), Unit::Rows)
+    }
+
+    fn shown(&self, label: &str, total: Option<u64>, unit: Unit) -> Progress {
         match self.detail {
             Detail::Quiet => Progress::silent(),
-            _ if std::io::stderr().is_terminal() => Progress::bar(label, total),
-            _ => Progress::lines(label, total),
+            _ if std::io::stderr().is_terminal() => Progress::bar(label, total, unit),
+            _ => Progress::lines(label, total, unit),
         }
     }
 }

@@ -5,8 +5,10 @@ mod audio;
 mod command;
 mod completions;
 mod console;
+mod data;
 mod digest;
 mod error;
+mod eval;
 mod foundation;
 mod home;
 mod install;
@@ -78,6 +80,7 @@ fn engine(run: &Run, home: &Home, console: &Console) -> anyhow::Result<()> {
         Run::Speak(args) => command::speak::run(args, home, console),
         Run::Tasks(args) => command::tasks::run(args, console),
         Run::Adapter(args) => command::adapter::run(args, home, console),
+        Run::Eval(args) => command::eval::run(args, home, console),
         Run::Inspect(args) => command::inspect::run(args, home, console),
         Run::Logits(args) => command::logits::run(args, home, console),
         Run::Perplexity(args) => command::perplexity::run(args, home, console),

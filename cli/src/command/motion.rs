@@ -76,6 +76,20 @@ pub struct Recording {
     pub timestamps: Option<Vec<f64>>,
 }
 
+impl Default for MotionArgs {
+    /// As without an option.
+    fn default() -> Self {
+        Self {
+            rate: None,
+            acceleration: AccelerationUnit::MetersPerSecondSquared,
+            rotation: RotationUnit::RadiansPerSecond,
+            frame: Frame::Android,
+            gravity: GravityChoice::Included,
+            repair: None,
+        }
+    }
+}
+
 impl MotionArgs {
     /// Whether the user named a rate.
     #[must_use]
@@ -178,6 +192,17 @@ impl MotionArgs {
             },
         }
     }
+}
+
+/// A file as one window, recorded as `source` says; its columns decide on the sensors.
+///
+/// # Errors
+/// As [`MotionArgs::read`].
+pub fn read_as(path: &Path, source: ImuSource) -> anyhow::Result<Input> {
+    let recording = MotionArgs { rate: Some(source.rate), ..MotionArgs::default() }.recording(path)?;
+    let source = ImuSource { layout: recording.source.layout, ..source };
+    let window = ImuWindow::new(source, recording.samples, recording.timestamps)?;
+    Ok(Input::Motion { window, repair: Repair::Refuse })
 }
 
 /// One sample.

@@ -2,6 +2,7 @@
 //!
 //! Tests on the real foundation skip with a line where it has not been pulled.
 
+mod eval;
 #[cfg(target_os = "linux")]
 mod long_sound;
 #[cfg(target_os = "linux")]
@@ -177,6 +178,7 @@ fn every_help_text_has_an_example() {
         &["generate", "--help"],
         &["classify", "--help"],
         &["embed", "--help"],
+        &["eval", "--help"],
         &["adapter", "--help"],
         &["adapter", "import", "--help"],
         &["inspect", "--help"],

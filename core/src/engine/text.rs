@@ -1,6 +1,8 @@
 //! A text encoder ready for text: network and tokenizer of one component.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::trace::Part;
 use crate::error::{Error, Result};
@@ -10,6 +12,10 @@ use crate::quant::Deltas;
 
 /// Texts per forward pass: bounds the activations of long lists.
 const TEXTS_PER_PASS: usize = 32;
+/// Sentences of labels whose embeddings are kept, as many as one classification may have: 6 MiB at 384 values.
+const MAX_ANCHORS: usize = 4096;
+/// Bytes of a sentence that is kept; labels are words.
+const MAX_ANCHOR_BYTES: usize = 1024;
 
 /// A loaded text encoder. Immutable and shared.
 #[derive(Debug)]
@@ -17,6 +23,8 @@ pub struct TextModel {
     part: Part,
     encoder: Box<dyn TextEncoder>,
     tokenizer: Tokenizer,
+    /// Of sentences around labels, by the bare network: the same ones come with every input.
+    anchors: Mutex<HashMap<String, Arc<[f32]>>>,
 }
 
 impl TextModel {
@@ -25,7 +33,8 @@ impl TextModel {
     /// # Errors
     /// As [`open_text`] and [`Tokenizer::from_dir`].
     pub fn open(part: Part, path: &Path) -> Result<Self> {
-        Ok(Self { part, encoder: open_text(path)?, tokenizer: Tokenizer::from_dir(path)? })
+        let anchors = Mutex::default();
+        Ok(Self { part, encoder: open_text(path)?, tokenizer: Tokenizer::from_dir(path)?, anchors })
     }
 
     /// Its component, as traces name it.
@@ -74,5 +83,32 @@ impl TextModel {
         }
         embeddings.iter().try_for_each(|embedding| self.part.check_finite("an embedding", embedding))?;
         Ok(embeddings)
+    }
+
+    /// As [`TextModel::embed`] without an adapter, of sentences that are likely to come again: what was embedded before is
+    /// looked up. Holds at most 4096 sentences, and forgets all of them when more come; inputs do not belong here.
+    ///
+    /// # Errors
+    /// As [`TextModel::embed`].
+    pub fn anchors(&self, sentences: &[String]) -> Result<Vec<Arc<[f32]>>> {
+        let known: Vec<Option<Arc<[f32]>>> = {
+            let kept = self.anchors.lock().unwrap_or_else(PoisonError::into_inner);
+            sentences.iter().map(|sentence| kept.get(sentence).map(Arc::clone)).collect()
+        };
+        let absent = sentences.iter().zip(&known).filter(|(_, anchor)| anchor.is_none()).map(|(sentence, _)| sentence);
+        let absent: Vec<&String> = absent.collect();
+        // Unlocked: others may classify meanwhile.
+        let made: Vec<Arc<[f32]>> = self.embed(&absent, None)?.into_iter().map(Arc::from).collect();
+        let mut kept = self.anchors.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = absent.iter().zip(&made).filter(|(sentence, _)| sentence.len() <= MAX_ANCHOR_BYTES);
+        for (sentence, anchor) in new {
+            if kept.len() >= MAX_ANCHORS {
+                kept.clear();
+            }
+            kept.insert((*sentence).clone(), Arc::clone(anchor));
+        }
+        let mut made = made.into_iter();
+        let missing = "invariant: an embedding for each absent sentence";
+        Ok(known.into_iter().map(|anchor| anchor.unwrap_or_else(|| made.next().expect(missing))).collect())
     }
 }

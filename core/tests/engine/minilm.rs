@@ -49,6 +49,31 @@ fn zero_shot_classification_never_loads_the_backbone() {
     assert_eq!(engine.loaded().iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["text"]);
 }
 
+/// What is looked up is what would be computed, whatever stood beside it, and takes no time.
+#[test]
+fn sentences_of_labels_are_embedded_once() {
+    let Some(dir) = foundation() else { return };
+    let engine = Engine::open(&dir).expect("foundation");
+    let model = engine.text().expect("text encoder");
+    let sentences: Vec<String> = (0..40).map(|i| format!("This text is about subject {i}.")).collect();
+    let start = std::time::Instant::now();
+    let first = model.anchors(&sentences[..30]).expect("embedded");
+    let computed = start.elapsed();
+    let start = std::time::Instant::now();
+    assert_eq!(model.anchors(&sentences[..30]).expect("known"), first);
+    let known = start.elapsed();
+    println!("30 sentences: {:.1} ms, again {:.3} ms", computed.as_secs_f64() * 1e3, known.as_secs_f64() * 1e3);
+    assert!(known * 10 < computed, "{known:?} and {computed:?}");
+    let all = model.anchors(&sentences).expect("some known, some new");
+    let alone = model.embed(&sentences, None).expect("embedded");
+    for (kept, alone) in all.iter().zip(&alone) {
+        assert_eq!(
+            kept.iter().map(|v| v.to_bits()).collect::<Vec<_>>(),
+            alone.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+        );
+    }
+}
+
 #[test]
 fn bad_labels_and_templates_are_refused() {
     let Some(dir) = foundation() else { return };

@@ -1,6 +1,7 @@
 //! Classification by an encoder: through an adapter's head, the checkpoint's own classifier, or the labels' sentences.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::ranking::{check_labels, ranked};
@@ -92,7 +93,7 @@ impl Engine {
             Some(model) => self.anchor(model.encoder().modality())?,
         };
         let start = Instant::now();
-        let anchors = text.embed(&sentences, None)?;
+        let anchors = text.anchors(&sentences)?;
         check_distinct(labels, &anchors, text.encoder().max_tokens())?;
         let steps = vec![encoded.step, text.part().step(start)];
         let vector = &encoded.encoding.embedding;
@@ -105,7 +106,7 @@ impl Engine {
             Some(own) => similarity(vector, &own.apply(anchor)),
             None => similarity(vector, anchor),
         };
-        let logit = |anchor: &Vec<f32>| f64::from(cosine(anchor) * scale + bias.unwrap_or(0.0));
+        let logit = |anchor: &Arc<[f32]>| f64::from(cosine(anchor) * scale + bias.unwrap_or(0.0));
         let logits: Vec<f64> = anchors.iter().map(logit).collect();
         let scoring = if bias.is_some() { Scoring::Sigmoid } else { Scoring::Softmax };
         ranked(labels, &logits, ScoredBy::Labels, scoring, Trace::new(DataPath::Encoder, steps))
@@ -122,7 +123,7 @@ fn default_template(input: &Input) -> &'static str {
 }
 
 /// Sentences that are cut before their labels, or whose labels the vocabulary does not know, are one and the same.
-fn check_distinct(labels: &[String], anchors: &[Vec<f32>], limit: usize) -> Result<()> {
+fn check_distinct(labels: &[String], anchors: &[Arc<[f32]>], limit: usize) -> Result<()> {
     let mut seen: HashMap<Vec<u32>, &str> = HashMap::new();
     for (label, anchor) in labels.iter().zip(anchors) {
         if let Some(other) = seen.insert(anchor.iter().map(|value| value.to_bits()).collect(), label) {
@@ -136,7 +137,7 @@ fn check_distinct(labels: &[String], anchors: &[Vec<f32>], limit: usize) -> Resu
 }
 
 /// Vectors of different widths come from different spaces.
-fn check_space(vector: &[f32], anchors: &[Vec<f32>]) -> Result<()> {
+fn check_space(vector: &[f32], anchors: &[Arc<[f32]>]) -> Result<()> {
     match anchors.iter().find(|anchor| anchor.len() != vector.len()) {
         None => Ok(()),
         Some(anchor) => Err(Error::unsupported(
