@@ -11,6 +11,7 @@ use loam::foundation::Verify;
 
 use crate::error::Error;
 use crate::home::Home;
+use crate::pull::recipe::Recipe;
 
 /// Foundation that commands use when none is named.
 pub const DEFAULT_FOUNDATION: &str = "loam-nano";
@@ -45,7 +46,9 @@ impl ModelArgs {
         let budget = self.budget.map(|megabytes| megabytes * MEGABYTE);
         let verify = if self.check { Verify::Digests } else { Verify::Sizes };
         let options = EngineOptions { component_budget: budget, verify };
-        Ok(Engine::open_with(self.path(home)?, options)?)
+        let engine = Engine::open_with(self.path(home)?, options)?;
+        advise(&engine);
+        Ok(engine)
     }
 
     /// Where the model lies.
@@ -54,6 +57,17 @@ impl ModelArgs {
     /// [`Error::NotInstalled`].
     pub fn path(&self, home: &Home) -> Result<PathBuf, Error> {
         locate_model(&self.model, home)
+    }
+}
+
+/// Says so when a newer version of a built-in foundation is there to be pulled.
+fn advise(engine: &Engine) {
+    let foundation = engine.foundation();
+    let current = Recipe::built_in_version(foundation.id());
+    let Some((current, found)) = current.as_deref().zip(foundation.version()) else { return };
+    if current != found {
+        let id = foundation.id();
+        log::warn!("{id} {found} is installed, this program brings {current}; run `loam pull {id}`");
     }
 }
 

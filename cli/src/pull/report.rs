@@ -56,6 +56,8 @@ struct Listed {
     download_bytes: u64,
     licences: Vec<String>,
     installed: Option<PathBuf>,
+    /// Another version that is installed under its name.
+    other_version: Option<String>,
 }
 
 impl Report<'_> {
@@ -126,7 +128,11 @@ pub fn list(recipes: &[Recipe], home: &Home, console: &Console) -> Result<()> {
         return console.json(&listed);
     }
     for one in listed {
-        let state = if one.installed.is_some() { "installed" } else { "not installed" };
+        let state = match (&one.installed, &one.other_version) {
+            (Some(_), _) => "installed".to_owned(),
+            (None, Some(version)) => format!("version {version} is installed"),
+            (None, None) => "not installed".to_owned(),
+        };
         console.line(format_args!(
             "{} {}  {}; {} to fetch, {} installed; licence {}; {state}",
             one.id,
@@ -147,7 +153,9 @@ impl Listed {
         let mut licences: Vec<_> = recipe.components.iter().map(|component| component.licence.clone()).collect();
         licences.sort();
         licences.dedup();
+        let other = Foundation::read(&directory).ok().map(|found| found.version);
         Self {
+            other_version: other.filter(|version| *version != recipe.version),
             id: recipe.id.clone(),
             version: recipe.version.clone(),
             summary: recipe.summary.clone(),

@@ -329,3 +329,20 @@ fn pull_leaves_such_recipes_to_build() {
     assert_eq!(code(&output), 2);
     assert!(text(&output.stderr).contains("loam foundation build"), "{}", text(&output.stderr));
 }
+
+/// A tower of ours in a foundation of the user's own.
+#[test]
+fn a_bundled_tower_is_built_in() {
+    let fixture = Fixture::new();
+    fixture.write_recipe(
+        "schema = 1\nid = \"moves\"\nversion = \"1.0\"\nsummary = \"made up\"\n[[sources]]\nname = \"ours\"\n\
+         bundled = \"imu\"\n[[components]]\nname = \"imu\"\nkind = \"imu-encoder\"\nformat = \"hugging-face\"\n\
+         model = \"ours\"\nlicence = \"Apache-2.0\"\nsource = \"ours\"\nproperties = { dim = 384 }\n",
+    );
+    let built = json(&build(&fixture, &["--json"]));
+    assert_eq!((&built["status"], &built["components"][0]["name"]), (&"built".into(), &"imu".into()));
+    let manifest: Value = serde_json::from_slice(&read(&fixture.path("built/foundation.json"))).expect("JSON");
+    assert_eq!(manifest["components"][0]["source"]["bundled"], "imu");
+    let verified = run(&fixture, &["foundation", "verify", fixture.path("built").to_str().expect("Unicode")]);
+    assert!(verified.status.success(), "{}", text(&verified.stderr));
+}

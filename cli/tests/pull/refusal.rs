@@ -62,7 +62,8 @@ fn hostile_and_incomplete_wheels_are_refused() {
         let fixture = Fixture::new();
         fixture.report(&server(Manner::Proper), &[]);
         fixture.write_recipe(&recipe_for(&content).replace("version = \"1.0\"\nsummary", "version = \"2.0\"\nsummary"));
-        let output = fixture.pull_from(&serve(&content, Manner::Proper), &[]);
+        // By force: what is installed would do.
+        let output = fixture.pull_from(&serve(&content, Manner::Proper), &["--force"]);
         assert!(text(&output.stderr).contains(expected), "{expected} in {}", text(&output.stderr));
         assert_eq!(code(&output), expected_code);
         fixture.assert_installed();
