@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_language
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from loam_train.adapter import cli, package, states
 from loam_train.adapter import foundation as foundations
@@ -20,10 +18,6 @@ from loam_train.adapter import language as languages
 from loam_train.errors import InputError
 
 FRUIT, TOOLS = ["apple", "pear", "plum", "cherry"], ["hammer", "saw", "drill", "chisel"]
-TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 
 
 def sentences(count: int) -> list[tuple[str, str]]:
@@ -37,32 +31,9 @@ def sentences(count: int) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def foundation(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random model of four blocks in Hugging Face's layout."""
+    """A foundation of the tiny backbone alone."""
     folder = tmp_path_factory.mktemp("foundation")
-    entry = folder / "backbone"
-    pieces = Tokenizer(models.BPE())
-    pieces.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    pieces.decoder = decoders.ByteLevel()
-    special = ["<|im_start|>", "<|im_end|>"]
-    trainer = trainers.BpeTrainer(
-        vocab_size=400,
-        special_tokens=special,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    pieces.train_from_iterator([text for text, _ in sentences(80)], trainer)
-    kind: Any = PreTrainedTokenizerFast
-    tokenizer = kind(tokenizer_object=pieces, eos_token="<|im_end|>", chat_template=TEMPLATE)
-    tokenizer.save_pretrained(entry)
-    torch.manual_seed(1)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=4, num_attention_heads=4,
-        num_key_value_heads=2, tie_word_embeddings=True, eos_token_id=tokenizer.eos_token_id,
-    )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(entry)
-    digest = hashlib.sha256((entry / "model.safetensors").read_bytes()).hexdigest()
-    files = [{"path": "backbone/model.safetensors", "bytes": 0, "sha256": digest}]
-    component = {"name": "backbone", "kind": "backbone", "format": "hugging-face", "entry": "backbone", "files": files}
+    component = tiny_language.write(folder, [text for text, _ in sentences(80)])
     (folder / "foundation.json").write_text(json.dumps({"schema": 1, "id": "tiny", "components": [component]}))
     return folder
 
