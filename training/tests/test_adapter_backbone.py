@@ -154,3 +154,16 @@ def test_a_foundation_that_is_not_there_is_said(tmp_path: Path, foundation: Path
         run(tmp_path / "nowhere", data)
     with pytest.raises(InputError, match="there is no component 'text', there are backbone"):
         foundations.component(foundation, "text")
+
+
+def test_a_package_is_handed_to_the_engine_and_its_refusal_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loam = tmp_path / "loam"
+    loam.write_text('#!/bin/sh\n[ "$1 $2 $4" = "adapter install --replace" ] || exit 2\necho "installed $3"\n')
+    loam.chmod(0o755)
+    cli.install(str(loam), Path("a.safetensors"))
+    assert capsys.readouterr().out == "installed a.safetensors\n"
+    loam.write_text("#!/bin/sh\necho 'another base' >&2\nexit 5\n")
+    with pytest.raises(InputError, match=r"a.safetensors: .*loam refused it: another base"):
+        cli.install(str(loam), Path("a.safetensors"))
+    with pytest.raises(InputError, match="--install says where the loam command is"):
+        cli.install(str(tmp_path / "nowhere"), Path("a.safetensors"))

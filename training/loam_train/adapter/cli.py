@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     adapter.add_argument("--test-rows", type=_count, default=500, help="at most as many are scored (default: 500)")
     adapter.add_argument("--fresh", action="store_true", help="begin anew instead of continuing")
     adapter.add_argument("--foundation", type=Path, default=places.foundation(), help="directory of the foundation")
+    adapter.add_argument("--install", metavar="LOAM", help="the loam command, which then installs it under its name")
     adapter.set_defaults(run=train)
 
 
@@ -73,8 +75,28 @@ def train(chosen: argparse.Namespace) -> int:
     package.write(out, trained.tensors, trained.config, task)
     curve.draw(trained.losses, name, work / "curves" / f"{name}.png")
     print(json.dumps(task["metrics"], indent=1))
-    print(f"{out}: {out.stat().st_size} bytes; loam adapter install {out}")
+    print(f"{out}: {out.stat().st_size} bytes")
+    if chosen.install is None:
+        print(f"loam adapter install {out}")
+    else:
+        install(chosen.install, out)
     return 0
+
+
+def install(loam: str, path: Path) -> None:
+    """Hands the package to the engine, which takes the place of an older one of that name.
+
+    Raises:
+        InputError: with what the engine says against it.
+    """
+    command = [loam, "adapter", "install", str(path), "--replace"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise InputError(Path(loam), f"{error.strerror or error}; --install says where the loam command is") from error
+    if done.returncode:
+        raise InputError(path, f"{loam} refused it: {done.stderr.strip()}")
+    print(done.stdout.strip())
 
 
 def describe(request: Request, trained: Trained) -> dict[str, object]:
