@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
@@ -94,6 +94,15 @@ class Adapted(nn.Module):
             for name, value in self.named_parameters():
                 if "lora_B" in name:
                     value.zero_()
+
+    def load(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Takes the values of a package; without LoRA's the tower stays as it is."""
+        lora = {name: value.float() for name, value in tensors.items() if "lora_" in name}
+        if lora:
+            set_peft_model_state_dict(self.tower, lora)
+        with torch.no_grad():
+            for name, value in self.classifier.named_parameters():
+                value.copy_(tensors[f"{_PREFIX}classifier.{name}"])
 
     def trained(self) -> dict[str, nn.Parameter]:
         """What learns."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -50,6 +51,18 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     adapter.add_argument("--foundation", type=Path, default=places.foundation(), help="directory of the foundation")
     adapter.add_argument("--install", metavar="LOAM", help="the loam command, which then installs it under its name")
     adapter.set_defaults(run=train)
+    compared = commands.add_parser(
+        "check-adapter",
+        help="compare torch with the engine on test rows",
+        epilog="example: python -m loam_train check-adapter models/adapters/digits.safetensors folders/mnist --loam loam",
+    )
+    compared.add_argument("adapter", type=Path, help="a package that tells classes")
+    compared.add_argument("data", type=Path, help="a data folder with a test split")
+    compared.add_argument("--foundation", type=Path, default=places.foundation(), help="directory of the foundation")
+    compared.add_argument("--loam", default=os.environ.get("LOAM", "loam"), help="the loam command")
+    compared.add_argument("--rows", type=_count, default=200, help="at most as many (default: 200)")
+    compared.add_argument("--threads", type=_count, default=1, help="of the processor (default: 1)")
+    compared.set_defaults(run=_check)
 
 
 def train(chosen: argparse.Namespace) -> int:
@@ -81,6 +94,16 @@ def train(chosen: argparse.Namespace) -> int:
     else:
         install(chosen.install, out)
     return 0
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    """1 where torch and the engine differ by more than the tolerance."""
+    from . import check
+
+    found = check.compare(chosen.adapter, open_data(chosen.data), chosen.foundation, chosen.loam, chosen.rows)
+    print(f"{chosen.adapter.stem}: {found.rows} rows, torch {found.torch:.2f} %, engine {found.engine:.2f} %, "
+          f"the same class {found.agreement:.2f} %")
+    return int(found.apart)
 
 
 def install(loam: str, path: Path) -> None:

@@ -1,0 +1,135 @@
+"""`check-adapter`: the same test rows through torch and through the engine, for a package that tells classes.
+
+Torch runs what lies in the package on what this package makes of a row; the engine reads the file itself. A difference
+anywhere on the way shows: decoding, resampling, quantized arithmetic, the adapter's tensors and their names.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..data import DataFolder, Example
+from ..errors import InputError
+from . import foundation, language, package
+from .adapted import Adapted, logits
+from .classify import Trainee
+from .features import inputs, open_eyes
+from .heads import Head
+from .plan import Plan
+
+TOLERANCE = 0.5
+"""Points of accuracy that torch and the engine may differ by."""
+_HEAD = "base_model.model.classifier."
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Per cent of `rows`."""
+
+    rows: int
+    torch: float
+    engine: float
+    agreement: float
+    """Rows to which both give the same class, right or wrong."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether they differ by more than the tolerance."""
+        return abs(self.torch - self.engine) > TOLERANCE + 1e-9
+
+
+def compare(path: Path, data: DataFolder, base: Path, loam: str, limit: int) -> Comparison:
+    """At most `limit` rows of the test split, spread evenly as the engine spreads them.
+
+    Raises:
+        InputError: for a package that does not tell classes, and with what the engine says.
+    """
+    tensors, config, task = package.read(path)
+    if task.get("task") != "classify" or not task.get("labels"):
+        raise InputError(path, f"its task is {task.get('task')!r}; classes are compared")
+    answers = _engine(path, data.path, base, loam, limit)
+    known = {example.where: example for example in data.split("test").examples}
+    missing = next((row for row, _ in answers if row not in known), None)
+    if missing is not None:
+        raise InputError(data.path, f"the engine names a row {missing!r} that is not among those of test")
+    rows = [known[row] for row, _ in answers]
+    torched = _torch(tensors, config, task, rows, data, base)
+    truth = [str(example.label) for example in rows]
+    engined = [label for _, label in answers]
+    return Comparison(len(rows), _share(torched, truth), _share(engined, truth), _share(torched, engined))
+
+
+def _share(found: Sequence[str], wanted: Sequence[str]) -> float:
+    return 100 * sum(one == other for one, other in zip(found, wanted, strict=True)) / len(wanted)
+
+
+def _engine(path: Path, data: Path, base: Path, loam: str, limit: int) -> list[tuple[str, str]]:
+    """Rows by their places, and the classes that the engine gives them."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "predictions.jsonl"
+        command = [loam, "eval", str(path), "--data", str(data), "--model", str(base), "--only", "with"]
+        command += ["--limit", str(limit), "--predictions", str(out), "--json"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise InputError(Path(loam), f"{error.strerror or error}; --loam says where the loam command is") from error
+        if done.returncode:
+            raise InputError(path, f"{loam} refused it: {done.stderr.strip()}")
+        lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    return [(line["row"], line["predicted"]) for line in lines]
+
+
+def _torch(
+    tensors: dict[str, torch.Tensor],
+    config: dict[str, Any],
+    task: dict[str, Any],
+    rows: Sequence[Example],
+    data: DataFolder,
+    base: Path,
+) -> list[str]:
+    labels: list[str] = task["labels"]
+    of_backbone = task["component"] == "backbone"
+    found = (_backbone if of_backbone else _tower)(tensors, config, task, rows, data, base)
+    return [labels[index] for index in found.argmax(1).tolist()]
+
+
+def _tower(
+    tensors: dict[str, torch.Tensor],
+    config: dict[str, Any],
+    task: dict[str, Any],
+    rows: Sequence[Example],
+    data: DataFolder,
+    base: Path,
+) -> torch.Tensor:
+    name = task["component"]
+    eyes = open_eyes(foundation.component(base, name).entry, name)
+    adapted = Adapted(eyes.tower.tower, len(task["labels"]), eyes.tower.transform.mean.shape[0])
+    adapted.load(tensors)
+    return logits(adapted, eyes.modality, inputs(rows, data, eyes))
+
+
+def _backbone(
+    tensors: dict[str, torch.Tensor],
+    config: dict[str, Any],
+    task: dict[str, Any],
+    rows: Sequence[Example],
+    data: DataFolder,
+    base: Path,
+) -> torch.Tensor:
+    model = language.load(foundation.component(base, "backbone"))
+    last: int = task["head"]["layers"]
+    blocks = config.get("layers_to_transform") or list(range(last))
+    head = Head(tensors[_HEAD + "weight"].float(), tensors[_HEAD + "bias"].float())
+    trainee = Trainee(model, head, Plan(last, min(blocks), 0, {}), 0)
+    trainee.load(tensors)
+    template = task.get("template", "{}")
+    texts = [template.replace("{}", example.prompt) for example in rows]
+    return trainee.logits(model.encode(texts, 1 << 30), "torch")

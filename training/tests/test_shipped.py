@@ -1,0 +1,54 @@
+"""Every shipped adapter that tells classes says the same in torch and in the engine, on test rows of its set."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from loam_train import places
+from loam_train.adapter import check, foundation
+from loam_train.data import cli as sets
+from loam_train.data import open_data
+
+LOAM = os.environ.get("LOAM", "loam")
+ROWS = 100
+SETS = {
+    "activity-phone": "wisdm_phone", "activity-watch": "wisdm_watch", "clothes": "fashion_mnist", "digits": "mnist",
+    "emotion": "tweeteval_emotion", "falls": "falls", "intent": "clinc150", "objects": "cifar10", "question": "trec_qc",
+    "sentiment": "sst2", "signs": "gtsrb", "sounds": "esc10", "spam": "sms_spam", "spoken-digits": "fsdd",
+    "topic": "slurp_topic", "voice-emotion": "emodb",
+}  # fmt: skip
+WRITERS = {"brief", "reply", "shell", "vqa"}
+"""Compared by what they write, not here."""
+SHIPPED = sorted((places.ROOT / "models" / "adapters").glob("*.safetensors"))
+
+pytest.importorskip("loam")
+pytestmark = [
+    pytest.mark.skipif(shutil.which(LOAM) is None, reason="no loam command"),
+    pytest.mark.skipif(not (places.foundation() / "foundation.json").exists(), reason="no installed foundation"),
+    pytest.mark.skipif(not places.SETS.exists(), reason="no data sets"),
+]
+
+
+@pytest.mark.parametrize("path", [path for path in SHIPPED if path.stem not in WRITERS], ids=lambda path: path.stem)
+def test_torch_and_the_engine_agree(path: Path, tmp_path: Path) -> None:
+    name = SETS[path.stem]
+    sets.SETS[name].write(name, places.SETS, tmp_path / name)
+    found = check.compare(path, open_data(tmp_path / name), places.foundation(), LOAM, ROWS)
+    assert not found.apart, found
+    assert found.agreement >= 99, found
+    # Some quarter of the worst of them would be chance.
+    assert found.engine > 40, found
+
+
+def test_adapters_name_the_weights_that_they_were_made_for() -> None:
+    from loam_train.adapter import package
+
+    for path in SHIPPED:
+        _, _, task = package.read(path)
+        component = task["component"]
+        assert task["base"][component] == foundation.component(places.foundation(), component).fingerprint, path.stem
+        assert task["licence"], path.stem
