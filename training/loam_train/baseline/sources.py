@@ -9,16 +9,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..adapter.features import inputs
+from ..adapter.features import RUNS, Eyes, inputs
 from ..data import DataFolder, Example, open_data
 from ..errors import InputError
-from ..places import ROOT
 from ..towers import run as runs
 from ..towers.anchors import Transform
 from ..towers.component import Component
 from ..towers.data import Split, TowerSet
 from ..towers.modality import Modality, open_modality
-from ..towers.run import Source
+from ..towers.run import Run, Source
 from .problem import Part, Problem, checked, indexes
 
 MODALITIES = {"image": "image", "sound": "sound", "motion": "imu"}
@@ -29,7 +28,7 @@ MOST_ANSWERS = 100
 
 def run_file(modality: str) -> Path:
     """The run of the tower of a modality."""
-    return ROOT / "training" / "configs" / "towers" / f"{modality}.toml"
+    return RUNS / f"{modality}.toml"
 
 
 def from_folder(path: Path, mirror: float = 0.0) -> Problem:
@@ -49,7 +48,7 @@ def from_folder(path: Path, mirror: float = 0.0) -> Problem:
     file = run_file(MODALITIES[train[0].modality])
     run = runs.read(file)
     modality = open_modality(run, file)
-    parts = [_media(rows, data, modality, labels, mirror) for rows in (train, valid, test)]
+    parts = [_media(rows, data, run, modality, labels, mirror) for rows in (train, valid, test)]
     if run.modality == "imu":
         _measure(modality, parts[0])
     return checked(Problem(data.name, path, labels, parts[0], parts[1], parts[2], run, modality))
@@ -71,15 +70,15 @@ def _classes(rows: tuple[Example, ...], labels: tuple[str, ...]) -> torch.Tensor
 
 
 def _media(
-    rows: tuple[Example, ...], data: DataFolder, modality: Modality, labels: tuple[str, ...], mirror: float
+    rows: tuple[Example, ...], data: DataFolder, run: Run, modality: Modality, labels: tuple[str, ...], mirror: float
 ) -> Part:
     texts = tuple(row.prompt for row in rows) if data.task == "answer" else ()
     if not rows:
         return Part(torch.zeros(0, dtype=torch.long))
     # Of a tower, reading needs to know no more than how its inputs are prepared.
-    reader = Component(nn.Identity(), Transform(torch.zeros(0), None), modality.preprocessing())
+    blind = Component(nn.Identity(), Transform(torch.zeros(0), None), modality.preprocessing())
     files, places = _distinct(rows)
-    found = inputs(files, data, modality, reader).at(torch.tensor(places))
+    found = inputs(files, data, Eyes(blind, modality, run)).at(torch.tensor(places))
     extent = torch.full((len(rows),), mirror) if modality.name == "image" else found.extent
     return Part(_classes(rows, labels), texts, found.values, extent)
 

@@ -20,15 +20,11 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging as progress
 
 from ..adapter import package
-from ..adapter.features import inputs
+from ..adapter.features import inputs, open_eyes
 from ..adapter.foundation import Component, component
 from ..baseline import record
-from ..baseline.sources import run_file
 from ..data import DataFolder, Example, open_data
 from ..errors import InputError
-from ..towers import component as towers
-from ..towers import run as runs
-from ..towers.modality import open_modality
 from .evaluation import digest, rows_digest
 
 SHOTS = 16
@@ -137,17 +133,13 @@ def _features(examples: Sequence[Example], data: DataFolder, found: Component) -
     """What the engine's heads read of each example, `[N, dim]`: the embedding, not normalised."""
     if examples[0].modality == "text":
         return sentences(found.entry, [example.prompt for example in examples])
-    stored = towers.read(found.entry)
-    file = run_file(found.name)
-    if not file.exists():
-        raise InputError(found.entry, f"no run says how towers of {found.name!r} are trained; expected {file}")
-    modality = open_modality(runs.read(file), file, stored.preprocessing)
-    given = inputs(examples, data, modality, stored)
+    eyes = open_eyes(found.entry, found.name)
+    given = inputs(examples, data, eyes)
     rows = []
     with torch.inference_mode():
         for part in torch.split(torch.arange(len(given)), _BATCH):
             chosen = given.at(part)
-            rows.append(stored.tower(modality.prepared(chosen.values, chosen.extent))[0])
+            rows.append(eyes.tower.tower(eyes.modality.prepared(chosen.values, chosen.extent))[0])
     out: Array = torch.cat(rows).float().numpy()
     return out
 
