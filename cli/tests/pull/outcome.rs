@@ -139,7 +139,7 @@ fn bundles_are_held_to_listed_digests() {
     for (text_of_recipe, wanted, expected) in [
         (recipe("imu", "config.json"), "sha256 is", 9),
         (recipe("imu", "absent.json"), "it has no file 'absent.json'", 4),
-        (recipe("nose", "config.json"), "there is no bundle 'nose'; known are imu", 4),
+        (recipe("nose", "config.json"), "there is no bundle 'nose'; known are image, sound, imu", 4),
     ] {
         fixture.write_recipe(&text_of_recipe);
         let output = fixture.pull(&[]).output().expect("started");
