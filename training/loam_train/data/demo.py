@@ -34,6 +34,8 @@ class Sample:
 
 
 SAMPLES = (
+    Sample("slurp_topic", 4, "CC BY 4.0 (text), SLURP, Bastianelli et al. 2020"),
+    Sample("clinc150", 4, "CC BY 3.0, Larson et al. 2019"),
     Sample("mnist", 4, "CC BY-SA 3.0, Y. LeCun, C. Cortes"),
     Sample("fashion_mnist", 4, "MIT, Zalando SE"),
     Sample("easy_vqa", 4, "MIT, Victor Zhou"),
@@ -80,7 +82,9 @@ def write(data: DataFolder, sample: Sample, out: Path) -> int:
     (out / "test").mkdir(parents=True)
     listed = []
     for number, example in enumerate(chosen):
-        made: dict[str, Any] = {"file_name": _copy(example, number, out / "test")}
+        made: dict[str, Any] = {}
+        if example.file is not None:
+            made["file_name"] = _copy(example, number, out / "test")
         made |= {"text": example.text} if example.text else {}
         made |= {"label": example.label} if example.label is not None else {"output": example.outputs[0]}
         listed.append(json.dumps(made, ensure_ascii=False) + "\n")
