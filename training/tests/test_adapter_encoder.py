@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import tiny
 import torch
+from tiny import Tiny
+
 from loam_train.adapter import cli, encoder, features, package
 from loam_train.data.media import Media
 from loam_train.errors import InputError
 from loam_train.towers import command
-from tiny import Tiny
 
 SETS = {"imu": "metric", "image": "grey", "sound": "tones"}
 

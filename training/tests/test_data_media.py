@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
+from tiny import Tiny
+
 from loam_train.data import demo, files, media, open_data
 from loam_train.data.media import Media
 from loam_train.errors import InputError
-from tiny import Tiny
 
 
 def written(source: Media, name: str, root: Path, out: Path) -> dict[str, int]:

@@ -18,7 +18,7 @@ TEMPLATE = (
 
 
 def write(folder: Path, texts: Sequence[str]) -> dict[str, Any]:
-    """A random model of four blocks in Hugging Face's layout, whose pieces of words are those of `texts`; its manifest entry."""
+    """A random model of four blocks in Hugging Face's layout, whose words are those of `texts`; its manifest entry."""
     entry = folder / "backbone"
     pieces = Tokenizer(models.BPE())
     pieces.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

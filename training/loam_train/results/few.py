@@ -66,7 +66,7 @@ def write(path: Path, folder: Path, foundation: Path, name: str) -> None:
     classes = np.array([labels.index(str(example.label)) for example in examples])
     weight, bias = head(_features(examples, data, found), classes, len(labels))
     tensors = {
-        "base_model.model.classifier.weight": torch.from_numpy(weight).half(),
+        "base_model.model.classifier.weight": torch.from_numpy(weight),
         "base_model.model.classifier.bias": torch.from_numpy(bias),
     }
     config = {
@@ -145,7 +145,7 @@ def _features(examples: Sequence[Example], data: DataFolder, found: Component) -
 
 
 def sentences(folder: Path, texts: Sequence[str]) -> Array:
-    """Mean of the text encoder's last states, `[texts, width]`."""
+    """Mean of the text encoder's last states, of unit length as the engine gives it, `[texts, width]`."""
     logging.getLogger("transformers").setLevel(logging.ERROR)
     progress.disable_progress_bar()  # type: ignore[no-untyped-call]
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
@@ -161,5 +161,6 @@ def sentences(folder: Path, texts: Sequence[str]) -> Array:
             tokens = torch.stack([pad(torch.tensor(ids[row]), (0, longest - len(ids[row]))) for row in rows])
             mask = (torch.arange(longest) < lengths[:, None]).long()
             states = model(input_ids=tokens, attention_mask=mask).last_hidden_state
-            out[rows] = ((states * mask[..., None]).sum(1) / lengths[:, None]).numpy()
+            mean = (states * mask[..., None]).sum(1) / lengths[:, None]
+            out[rows] = torch.nn.functional.normalize(mean, dim=-1).numpy()
     return out
