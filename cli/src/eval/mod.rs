@@ -11,6 +11,8 @@ pub use subject::{Prediction, Subject, ZeroShot};
 
 use std::time::Instant;
 
+use log::LevelFilter;
+
 use crate::data::{DataSplit, DataTask, Example};
 use crate::progress::Progress;
 use metric::{LabelScores, Latency, SpeechScores, TextScores};
@@ -30,6 +32,7 @@ pub fn score(
     let begun = Instant::now();
     let first = data.examples.first().expect("invariant: a split has rows");
     subject.prepare(first).and_then(|ready| subject.run(&ready)).map_err(|reason| about(first, reason))?;
+    let _quiet = Quiet::begin();
     let mut found = Vec::with_capacity(data.examples.len());
     let mut times = Vec::with_capacity(data.examples.len());
     for example in &data.examples {
@@ -55,6 +58,27 @@ pub fn score(
         latency_ms: Latency::new(times),
         seconds: begun.elapsed().as_secs_f64(),
     })
+}
+
+/// Keeps warnings back while it lives, unless more than warnings is wanted: the first row has shown those that each row gives.
+pub struct Quiet(LevelFilter);
+
+impl Quiet {
+    /// Until it is dropped.
+    #[must_use]
+    pub fn begin() -> Self {
+        let level = log::max_level();
+        if level == LevelFilter::Warn {
+            log::set_max_level(LevelFilter::Error);
+        }
+        Self(level)
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        log::set_max_level(self.0);
+    }
 }
 
 fn pairs<'a>(data: &'a DataSplit, found: &'a [Prediction]) -> impl Iterator<Item = (&'a str, &'a [String])> {
