@@ -23,9 +23,8 @@ FUZZ_SECONDS ?= 240
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
-demo: build pull ## Build, fetch the foundation, install two adapters, and tour it all on real input
-	$(LOAM) adapter install models/adapters/shell --replace
-	$(LOAM) adapter install models/adapters/news --replace
+demo: build pull ## Build, fetch the foundation, install the adapters, and tour it all on real input
+	for adapter in models/adapters/*; do $(LOAM) adapter install "$$adapter" --replace; done
 	$(LOAM) tour
 
 test: lint pull vocabularies test-rust docs-check packages-test ## Everything that must pass: the engine, the packages, the samples

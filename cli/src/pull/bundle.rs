@@ -40,6 +40,7 @@ const BUNDLES: &[Bundle] = &[
     bundle!("image", "towers/image": "config.json", "model.safetensors", "preprocessor_config.json", "training.json"),
     bundle!("sound", "towers/sound": "config.json", "model.safetensors", "preprocessor_config.json", "training.json"),
     bundle!("imu", "towers/imu": "config.json", "model.safetensors", "preprocessor_config.json", "training.json"),
+    bundle!("speech", "towers/speech": "config.json", "model.safetensors", "training.json"),
     bundle!("image-projector", "projectors/image": "config.json", "model.safetensors", "training.json"),
 ];
 
@@ -127,6 +128,6 @@ mod tests {
             assert_eq!(held, there, "{}", bundle.name);
             assert!(bundle.parts("x").iter().all(|part| part.path == format!("x/{}", part.from) && part.bytes > 0));
         }
-        assert!(Bundle::find("nose").expect_err("unknown").contains("known are image, sound, imu"));
+        assert!(Bundle::find("nose").expect_err("unknown").contains("known are image, sound, imu, speech"));
     }
 }

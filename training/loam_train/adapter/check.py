@@ -56,7 +56,8 @@ def compare(path: Path, data: DataFolder, base: Path, loam: str, limit: int) -> 
     if task.get("task") != "classify" or not task.get("labels"):
         raise InputError(path, f"its task is {task.get('task')!r}; classes are compared")
     answers = _engine(path, data.path, base, loam, limit)
-    known = {example.where: example for example in data.split("test").examples}
+    # Of a spreadsheet this package names the line as well.
+    known = {example.where.partition(" (")[0]: example for example in data.split("test").examples}
     missing = next((row for row, _ in answers if row not in known), None)
     if missing is not None:
         raise InputError(data.path, f"the engine names a row {missing!r} that is not among those of test")

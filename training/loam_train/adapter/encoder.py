@@ -1,8 +1,9 @@
 """Adapters on towers that tell classes.
 
-The head begins as what the tower knows without an adapter, the anchors of the classes' words, or as a logistic regression
-on its embeddings, whichever is better on validation rows that were changed at random as in training: a tower knows the plain
-rows of its own sets by heart. LoRA stays only where it is better by more than chance; else the head alone is the adapter.
+The head begins as a logistic regression on the tower's embeddings, or as the anchors of the classes' words, what the tower
+knows without an adapter, where these are better by more than chance. That is judged on validation rows that were changed at
+random as in training: a tower knows the plain rows of its own sets by heart. LoRA stays only where it is better by more than
+chance, too; else the head alone is the adapter.
 """
 
 from __future__ import annotations
@@ -79,7 +80,6 @@ def train(request: Request) -> Trained:
     torch.manual_seed(request.seed)
     adapted = Adapted(eyes.tower.tower, len(labels), eyes.tower.transform.mean.shape[0])
     seen = embeddings(adapted, modality, learned.inputs)
-    # Of two that are equal the last one wins: it knows these rows, not only words for them.
     starts = {
         "zero_shot": anchored(_anchors(request, eyes), eyes.run.network.logit_scale, seen),
         "baseline_linear_probe": probed(seen, learned.classes, len(labels), request.seed),
@@ -92,7 +92,8 @@ def train(request: Request) -> Trained:
     with torch.inference_mode():
         given = torch.cat([adapted.embedding(x) for x in torch.split(valid.x, 256)])
     before = {name: start(given).argmax(1) == valid.classes for name, start in starts.items()}
-    chosen = max(reversed(starts), key=lambda name: int(before[name].sum()))
+    words, rows = starts
+    chosen = words if _better(before[rows], before[words]) else rows
     adapted.begin(starts[chosen])
     job = _job(request, adapted, modality, learned, valid)
     progress = loop.fit(job, _schedule(request, len(kept)), request.checkpoint)
