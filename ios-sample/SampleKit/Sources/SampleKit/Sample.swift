@@ -12,6 +12,8 @@ public struct AdapterChoice: Identifiable, Hashable, Sendable {
     public let labels: [String]
     /// Kind of the component that it acts on, such as `imu-encoder`.
     public let kind: String
+    /// What it is for, such as `classify`, where its author says so.
+    public let task: String?
 }
 
 /// The open engine, this app's place in it, and its adapters. The four screens share it.
@@ -45,7 +47,8 @@ public struct AdapterChoice: Identifiable, Hashable, Sendable {
                 uniqueKeysWithValues: app.engine.foundation.components.map { ($0.name, $0.kind) })
             adapters = app.adapters.all.map {
                 AdapterChoice(
-                    id: $0.alias, description: $0.description, labels: $0.labels, kind: kinds[$0.component] ?? "")
+                    id: $0.alias, description: $0.description, labels: $0.labels, kind: kinds[$0.component] ?? "",
+                    task: $0.task)
             }
             state = .open(app.engine.foundation)
         } catch {
@@ -64,9 +67,10 @@ public struct AdapterChoice: Identifiable, Hashable, Sendable {
         }
     }
 
-    /// Adapters for classifying what is not motion.
+    /// Adapters for classifying texts and pictures.
     public var classifiers: [AdapterChoice] {
-        adapters.filter { !$0.labels.isEmpty && $0.kind != "imu-encoder" }
+        let kinds = ["backbone", "vision-language", "text-encoder", "image-encoder"]
+        return adapters.filter { !$0.labels.isEmpty && kinds.contains($0.kind) }
     }
 
     /// Adapters for motion.
@@ -74,9 +78,11 @@ public struct AdapterChoice: Identifiable, Hashable, Sendable {
         adapters.filter { !$0.labels.isEmpty && $0.kind == "imu-encoder" }
     }
 
-    /// Adapters for conversations.
+    /// Adapters for conversations. One that answers about pictures has no screen here.
     public var voices: [AdapterChoice] {
-        adapters.filter { $0.labels.isEmpty && ["backbone", "vision-language"].contains($0.kind) }
+        adapters.filter {
+            $0.labels.isEmpty && $0.task != "answer" && ["backbone", "vision-language"].contains($0.kind)
+        }
     }
 
     /// The app of the open engine.

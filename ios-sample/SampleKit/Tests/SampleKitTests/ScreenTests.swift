@@ -42,7 +42,9 @@ import Testing
     func aTextIsNamedByATrainedAdapter() async throws {
         let sample = Sample()
         await sample.open(foundation: try #require(Place.nano), adapters: Place.trained)
-        #expect(sample.classifiers.map(\.id) == ["news"])
+        let offered = Set(sample.classifiers.map(\.id))
+        #expect(offered.isSuperset(of: ["news", "topic", "digits"]))
+        #expect(offered.isDisjoint(with: ["shell", "vqa", "falls", "sounds"]))
         #expect(sample.voices.map(\.id) == ["shell"])
         let model = ClassifyModel(sample)
         model.subject = .text("Shares of the bank fell 3 % in Frankfurt.")

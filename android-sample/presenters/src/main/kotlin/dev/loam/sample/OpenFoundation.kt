@@ -45,8 +45,9 @@ class OpenFoundation private constructor(
     /** The adapter of that alias; `null` for none. */
     fun adapter(alias: String?): Adapter? = alias?.let { app.adapters[it] }
 
+    // One that answers about pictures has no screen here, and nothing to say without one.
     private fun Use.takes(adapter: Adapter): Boolean =
-        kinds[adapter.component] in kinds() && adapter.labels.isNotEmpty() == isLabelled
+        kinds[adapter.component] in kinds() && adapter.labels.isNotEmpty() == isLabelled && adapter.task != ANSWER
 
     override fun close() {
         app.close()
@@ -56,6 +57,8 @@ class OpenFoundation private constructor(
     companion object {
         /** The name by which this app attaches. */
         const val APP_ID: String = "dev.loam.sample"
+
+        private const val ANSWER = "answer"
 
         /** Opens a foundation and installs the adapters that fit it. Throws [LoamException] where there is none. */
         suspend fun open(place: Place): OpenFoundation {
