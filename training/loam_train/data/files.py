@@ -62,7 +62,7 @@ def motion(example: Example) -> np.ndarray:
     path = _file(example)
     if example.index is None:
         return _table(path)
-    x, length = _arrays(path)
+    x, length = _arrays(path, path.stat().st_mtime_ns)
     steps = x.shape[1] if length is None else int(length[example.index])
     if not 1 <= steps <= x.shape[1]:
         raise InputError(path, f"{example.where}: length is {steps}, expected 1 to {x.shape[1]}")
@@ -76,7 +76,8 @@ def _file(example: Example) -> Path:
 
 
 @lru_cache(maxsize=4)
-def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+def _arrays(path: Path, changed: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Of a file as it was last `changed`, so that another one under its name is read anew."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             x = arrays["x"]
