@@ -76,7 +76,7 @@ class DictatePresenterTest {
     }
 
     @Test
-    fun `a foundation that does not hear says so`() = onScreens(Places(Here.nano())) {
+    fun `a foundation that does not hear says so`() = onScreens(Places(Place(Here.nano().foundation.resolve("text")))) {
         screens.dictate.start(Recording(speech))
         val failure = (screens.dictate.await { !it.phase.isBusy }.phase as Phase.Failed).failure
         assertTrue(failure.code == 11 || failure.code == 5, failure.toString())
