@@ -13,6 +13,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from loam_train import places
 from loam_train.adapter import package
 from loam_train.data import open_data
 from loam_train.errors import InputError
@@ -170,7 +171,7 @@ def test_page_and_picture(
     (tmp_path / "birds.safetensors").write_bytes(b"one")
     (tmp_path / "baselines").mkdir()
     (tmp_path / "baselines" / "birds.json").write_text(json.dumps(BASELINE))
-    monkeypatch.setattr(command.places, "ROOT", tmp_path)
+    monkeypatch.setattr(places, "ROOT", tmp_path)
     monkeypatch.setattr(few, "ready", lambda path, *rest: tmp_path / "birds.safetensors")
     others = Task("more", "More birds", "birds", "text", baseline="none", reason="Too few birds; more were tried.")
     found = tasks.Tasks([TASK, others], ["A note."])
@@ -242,7 +243,7 @@ def test_the_package_of_a_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert told == [32]
     tensors, config, task = package.read(path)
     weight = tensors["base_model.model.classifier.weight"]
-    assert weight.shape == (2, 3) and weight.dtype == torch.float16
+    assert weight.shape == (2, 3) and weight.dtype == torch.float32
     assert config["modules_to_save"] == ["classifier"] and config["target_modules"] == []
     assert task["labels"] == ["robin", "wren"] and task["head"] == {"kind": "linear", "reads": "embedding"}
     assert task["base"] == {"text": "ab" * 32} and task["component"] == "text"
@@ -268,5 +269,5 @@ def test_lists_are_checked(tmp_path: Path, line: str, reason: str) -> None:
 
 
 def test_the_list_can_be_read() -> None:
-    found = tasks.read(command.places.ROOT / "training" / "configs" / "results.toml")
+    found = tasks.read(places.ROOT / "training" / "configs" / "results.toml")
     assert len(found.tasks) >= 20

@@ -31,7 +31,8 @@ def write(folder: Path, texts: Sequence[str]) -> dict[str, Any]:
         show_progress=False,
     )
     pieces.train_from_iterator(texts, trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=pieces, eos_token="<|im_end|>", chat_template=TEMPLATE)
+    options: dict[str, Any] = {"eos_token": "<|im_end|>", "chat_template": TEMPLATE}
+    tokenizer: Any = PreTrainedTokenizerFast(tokenizer_object=pieces, **options)  # type: ignore[no-untyped-call]
     tokenizer.save_pretrained(entry)
     torch.manual_seed(1)
     config = LlamaConfig(

@@ -63,7 +63,7 @@ def measure(task: Task, at: Places, evaluator: Evaluator) -> Row:
         name: of_engine(answer, "without" if name == "zero_shot" else "with", task.metric, data)
         for name, answer in answers.items()
     }
-    told = next(iter(answers.values()), {"data": {}})["data"]
+    told: dict[str, Any] = next(iter(answers.values()))["data"] if answers else {}
     own = answers.get("adapter")
     return Row(
         task,
