@@ -20,6 +20,8 @@ from loam_train.towers.batches import Batches
 from loam_train.towers.modality import open_modality
 
 STOP = 12
+# The recogniser of speech is no tower of the shared space; test_speech_run.py looks at it.
+SHIPPED = sorted(path.parent for path in (places.ROOT / "models" / "towers").glob("*/preprocessor_config.json"))
 
 
 class Stopped(Exception):
@@ -191,7 +193,7 @@ def test_products_in_bfloat16_leave_weights_in_fp32(sounds: Tiny, tmp_path: Path
     assert {p.dtype for p in tower.parameters()} == {torch.float32}
 
 
-@pytest.mark.parametrize("folder", sorted((places.ROOT / "models" / "towers").glob("*/")), ids=lambda p: p.name)
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda p: p.name)
 def test_shipped_towers_are_whole_and_name_their_sets(folder: Path) -> None:
     stored = component.read(folder)
     record = json.loads((folder / "training.json").read_text())
