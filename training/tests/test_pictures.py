@@ -25,8 +25,8 @@ from tiny import (
     write_manifest,
 )
 
+from loam_train import reading
 from loam_train.errors import InputError
-from loam_train.towers import files
 from loam_train.towers.image import sets
 
 ROWS: list[dict[str, Any]] = [{"file": f"{part}.png", "split": part, "label": 0} for part in ("train", "test")]
@@ -192,7 +192,7 @@ def test_the_size_is_checked_before_pixels_are_unpacked(pictures: Tiny, monkeypa
 
 def test_archives_that_unpack_to_too_much_are_refused(pictures: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = pictures.root / "coloured"
-    monkeypatch.setattr(files, "MAX_ARCHIVE", 1 << 20)
+    monkeypatch.setattr(reading, "MAX_ARCHIVE", 1 << 20)
     (folder / "images.tar.zst").write_bytes(zstandard.compress(bytes(1 << 26)))
     assert "it unpacks to more than 1048576 bytes" in refused(pictures, "coloured", "images.tar.zst")
     write_archive(folder, plain(), ROWS)

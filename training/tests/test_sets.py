@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from tiny import Tiny, Values, save_arrays
 
+from loam_train import reading
 from loam_train.errors import InputError
-from loam_train.towers import files
 
 
 def change_meta(tiny: Tiny, **values: Any) -> None:
@@ -145,7 +145,7 @@ def test_missing_and_broken_files_are_named(motion: Tiny) -> None:
 
 
 def test_arrays_that_unpack_to_too_much_are_refused(motion: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "MAX_ARRAY", 1 << 20)
+    monkeypatch.setattr(reading, "MAX_ARRAY", 1 << 20)
     path = motion.root / "metric" / "data.npz"
     np.savez_compressed(path, x_train=np.zeros((1 << 20, 1, 6), np.float16))
     assert path.stat().st_size < 100_000

@@ -19,6 +19,7 @@ from loam_train.speech.augment import Augmentation
 from loam_train.speech.batches import Batches
 from loam_train.speech.corpus import Clip
 from loam_train.speech.settings import Run
+from loam_train.towers.network import parameters
 
 CONFIG = """
 name = "tiny"
@@ -261,7 +262,7 @@ def test_the_shipped_configuration_is_sound() -> None:
     shipped = settings.read(path)
     assert shipped.stride == 4
     # Of 11 MB in halves.
-    assert network.parameters(network.build(network.config(shipped), path)) <= 5_400_000
+    assert parameters(network.build(network.config(shipped), path)) <= 5_400_000
 
 
 def test_beams_sum_over_alignments_and_greedy_does_not() -> None:

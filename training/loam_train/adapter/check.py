@@ -62,7 +62,7 @@ def compare(path: Path, data: DataFolder, base: Path, loam: str, limit: int) -> 
     if missing is not None:
         raise InputError(data.path, f"the engine names a row {missing!r} that is not among those of test")
     rows = [known[row] for row, _ in answers]
-    torched = _torch(tensors, config, task, rows, data, base)
+    torched = _torch(_Stored(tensors, config, task, base), rows, data)
     truth = [str(example.label) for example in rows]
     engined = [label for _, label in answers]
     return Comparison(len(rows), _share(torched, truth), _share(engined, truth), _share(torched, engined))
@@ -88,49 +88,38 @@ def _engine(path: Path, data: Path, base: Path, loam: str, limit: int) -> list[t
     return [(line["row"], line["predicted"]) for line in lines]
 
 
-def _torch(
-    tensors: dict[str, torch.Tensor],
-    config: dict[str, Any],
-    task: dict[str, Any],
-    rows: Sequence[Example],
-    data: DataFolder,
-    base: Path,
-) -> list[str]:
-    labels: list[str] = task["labels"]
-    of_backbone = task["component"] == "backbone"
-    found = (_backbone if of_backbone else _tower)(tensors, config, task, rows, data, base)
+@dataclass(frozen=True)
+class _Stored:
+    """What lies in a package, and the foundation that it was made for."""
+
+    tensors: dict[str, torch.Tensor]
+    config: dict[str, Any]
+    task: dict[str, Any]
+    base: Path
+
+
+def _torch(stored: _Stored, rows: Sequence[Example], data: DataFolder) -> list[str]:
+    labels: list[str] = stored.task["labels"]
+    of_backbone = stored.task["component"] == "backbone"
+    found = _backbone(stored, rows) if of_backbone else _tower(stored, rows, data)
     return [labels[index] for index in found.argmax(1).tolist()]
 
 
-def _tower(
-    tensors: dict[str, torch.Tensor],
-    config: dict[str, Any],
-    task: dict[str, Any],
-    rows: Sequence[Example],
-    data: DataFolder,
-    base: Path,
-) -> torch.Tensor:
-    name = task["component"]
-    eyes = open_eyes(foundation.component(base, name).entry, name)
-    adapted = Adapted(eyes.tower.tower, len(task["labels"]), eyes.tower.transform.mean.shape[0])
-    adapted.load(tensors)
+def _tower(stored: _Stored, rows: Sequence[Example], data: DataFolder) -> torch.Tensor:
+    name = stored.task["component"]
+    eyes = open_eyes(foundation.component(stored.base, name).entry, name)
+    adapted = Adapted(eyes.tower.tower, len(stored.task["labels"]), eyes.tower.transform.mean.shape[0])
+    adapted.load(stored.tensors)
     return logits(adapted, eyes.modality, inputs(rows, data, eyes))
 
 
-def _backbone(
-    tensors: dict[str, torch.Tensor],
-    config: dict[str, Any],
-    task: dict[str, Any],
-    rows: Sequence[Example],
-    data: DataFolder,
-    base: Path,
-) -> torch.Tensor:
-    model = language.load(foundation.component(base, "backbone"))
-    last: int = task["head"]["layers"]
-    blocks = config.get("layers_to_transform") or list(range(last))
-    head = Head(tensors[_HEAD + "weight"].float(), tensors[_HEAD + "bias"].float())
+def _backbone(stored: _Stored, rows: Sequence[Example]) -> torch.Tensor:
+    model = language.load(foundation.component(stored.base, "backbone"))
+    last: int = stored.task["head"]["layers"]
+    blocks = stored.config.get("layers_to_transform") or list(range(last))
+    head = Head(stored.tensors[_HEAD + "weight"].float(), stored.tensors[_HEAD + "bias"].float())
     trainee = Trainee(model, head, Plan(last, min(blocks), 0, {}), 0)
-    trainee.load(tensors)
-    template = task.get("template", "{}")
+    trainee.load(stored.tensors)
+    template = stored.task.get("template", "{}")
     texts = [template.replace("{}", example.prompt) for example in rows]
     return trainee.logits(model.encode(texts, 1 << 30), "torch")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from .. import curve, places
+from ..arguments import add_loam, minutes, positive
 from ..data import open_data
 from ..data.review import review
 from ..errors import InputError
@@ -43,10 +43,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     adapter.add_argument("--name", help="the adapter's name; the data's by default")
     adapter.add_argument("--description", default="", help="what it does, for people")
     adapter.add_argument("--licence", help="of its weights; the data's by default")
-    adapter.add_argument("--minutes", type=_minutes, default=5.0, help="budget of computing (default: 5)")
+    adapter.add_argument("--minutes", type=minutes(10_000), default=5.0, help="budget of computing (default: 5)")
     adapter.add_argument("--seed", type=int, default=7)
-    adapter.add_argument("--threads", type=_count, default=1, help="of the processor (default: 1)")
-    adapter.add_argument("--test-rows", type=_count, default=500, help="at most as many are scored (default: 500)")
+    adapter.add_argument("--threads", type=positive, default=1, help="of the processor (default: 1)")
+    adapter.add_argument("--test-rows", type=positive, default=500, help="at most as many are scored (default: 500)")
     adapter.add_argument("--fresh", action="store_true", help="begin anew instead of continuing")
     adapter.add_argument("--foundation", type=Path, default=places.foundation(), help="directory of the foundation")
     adapter.add_argument("--install", metavar="LOAM", help="the loam command, which then installs it under its name")
@@ -59,9 +59,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     compared.add_argument("adapter", type=Path, help="a package that tells classes")
     compared.add_argument("data", type=Path, help="a data folder with a test split")
     compared.add_argument("--foundation", type=Path, default=places.foundation(), help="directory of the foundation")
-    compared.add_argument("--loam", default=os.environ.get("LOAM", "loam"), help="the loam command")
-    compared.add_argument("--rows", type=_count, default=200, help="at most as many (default: 200)")
-    compared.add_argument("--threads", type=_count, default=1, help="of the processor (default: 1)")
+    add_loam(compared, "the loam command")
+    compared.add_argument("--rows", type=positive, default=200, help="at most as many (default: 200)")
+    compared.add_argument("--threads", type=positive, default=1, help="of the processor (default: 1)")
     compared.set_defaults(run=_check)
 
 
@@ -137,17 +137,3 @@ def describe(request: Request, trained: Trained) -> dict[str, object]:
 def _rounded(value: float) -> float:
     """Shares and losses to four digits, counts and seconds to a tenth."""
     return float(f"{value:.4g}") if abs(value) < 10 else round(value, 1)
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}, expected at least 1")
-    return number
-
-
-def _minutes(text: str) -> float:
-    number = float(text)
-    if not 0 < number <= 10_000:
-        raise argparse.ArgumentTypeError(f"{text}, expected more than 0 and at most 10000")
-    return number

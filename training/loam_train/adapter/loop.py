@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from .. import checkpoint
 from ..clock import computed
-from ..errors import InputError
 
 WARMUP = 0.05
 """Share of the run in which the learning rate rises."""
@@ -144,9 +144,6 @@ def _restore(job: Job, tensors: dict[str, torch.Tensor]) -> None:
 def _checkpoint(
     path: Path, job: Job, optimizer: torch.optim.Optimizer, progress: Progress, best: dict[str, torch.Tensor]
 ) -> None:
-    """Replaces the file in one move: a stop in between loses the steps since the last one, never the file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
     state = {
         "run": job.digest,
         "parameters": {name: value.detach() for name, value in job.parameters.items()},
@@ -154,22 +151,13 @@ def _checkpoint(
         "optimizer": optimizer.state_dict(),
         "progress": asdict(progress),
     }
-    torch.save(state, partial)
-    partial.replace(path)
+    checkpoint.save(path, state)
 
 
 def _resume(path: Path, job: Job, optimizer: torch.optim.Optimizer) -> tuple[Progress, dict[str, torch.Tensor]]:
-    if not path.exists():
+    state = checkpoint.resume(path, ("parameters", "best", "optimizer", "progress"), job.digest, "data or settings")
+    if state is None:
         return Progress(), {}
-    try:
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-        digest = state["run"]
-    except Exception as error:  # torch raises whatever its unpickler does
-        raise InputError(path, f"no checkpoint can be read from it ({error}); delete it to begin anew") from error
-    if digest != job.digest:
-        raise InputError(
-            path, "it is a checkpoint of other data or settings; delete it, or give --fresh, to begin anew"
-        )
     _restore(job, state["parameters"])
     optimizer.load_state_dict(state["optimizer"])
     progress = Progress(**state["progress"])

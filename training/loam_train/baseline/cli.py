@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import places
+from ..arguments import positive
 from ..errors import InputError
-from ..towers.cli import positive
 from . import command, plan, sources
 from .command import Budget
 from .problem import Problem

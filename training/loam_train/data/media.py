@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .. import archive
+from .. import reading
 from ..errors import InputError
 from .published import Row, meta
 
@@ -94,14 +94,14 @@ class Media:
         manifest = next(origin / name for name in ("manifest.jsonl.zst", "manifest.jsonl") if (origin / name).exists())
         rows: dict[str, list[Row]] = {split: [] for split in SPLITS}
         where: dict[str, set[str]] = {}
-        for row in archive.listing(manifest):
+        for row in reading.listing(reading.stored(manifest, reading.MAX_LISTING), manifest):
             made = self.fields(row, classes) if row["split"] in rows else None
             if made is not None:
                 rows[row["split"]].append({"file_name": _flat(row["file"]), **made})
                 where.setdefault(row["file"], set()).add(row["split"])
         for split in SPLITS:
             (out / split).mkdir(exist_ok=True)
-        for file, content in archive.members(packed):
+        for file, content in reading.members(packed):
             for split in where.pop(file, ()):
                 (out / split / _flat(file)).write_bytes(content)
         if where:

@@ -12,9 +12,9 @@ import torch
 from .. import curve, places
 from ..adapter import foundation, language
 from ..adapter.features import open_eyes
+from ..arguments import positive
 from ..data import open_data
 from ..errors import InputError
-from ..towers.cli import positive
 from . import run as runs
 from . import train as training
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from .. import places
+from ..arguments import add_loam, positive
 from ..baseline.cli import results as baselines
 from ..errors import InputError
-from ..towers.cli import positive
 from . import command, tasks
 from .command import Places
 from .evaluation import Evaluator
@@ -27,7 +26,7 @@ def add_commands(commands: Any) -> None:
         epilog="example: python -m loam_train results --loam target/release/loam",
     )
     made.add_argument("config", type=Path, nargs="?", default=CONFIG, help="the list of tasks, a TOML file")
-    made.add_argument("--loam", default=os.environ.get("LOAM", "loam"), help="the loam command")
+    add_loam(made, "the loam command")
     made.add_argument("--tasks", nargs="+", default=[], metavar="TASK", help="only these, which the page then has alone")
     made.add_argument("--foundation", type=Path, default=places.foundation(), help="what the engine opens")
     made.add_argument("--folders", type=Path, help="where the data folders are; in the cache by default")

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from .. import places
+from ..arguments import add_loam, positive
 from . import command, component, data, settings, trial
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}, expected at least 1")
-    return number
 
 
 def add_commands(commands: Any) -> None:
@@ -25,14 +18,14 @@ def add_commands(commands: Any) -> None:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("config", type=Path, help="the run's TOML file")
     common.add_argument("--data", type=Path, default=places.SETS, help="root of the data sets")
-    common.add_argument("--threads", type=_positive, default=1)
+    common.add_argument("--threads", type=positive, default=1)
     make = commands.add_parser(
         "speech-data",
         parents=[common],
         help="synthesise speech and compute the spectrograms of a run",
         epilog="example: python -m loam_train speech-data training/configs/speech/speech.toml --processes 4",
     )
-    make.add_argument("--processes", type=_positive, default=2, help="that read aloud side by side")
+    make.add_argument("--processes", type=positive, default=2, help="that read aloud side by side")
     make.set_defaults(run=_make)
     train = commands.add_parser(
         "speech",
@@ -51,9 +44,7 @@ def add_commands(commands: Any) -> None:
         "--tower models/towers/speech --loam target/release/loam",
     )
     check.add_argument("--tower", type=Path, help="the tower's directory; in the cache by default")
-    check.add_argument(
-        "--loam", default=os.environ.get("LOAM", "loam"), help="the loam command, which builds a foundation"
-    )
+    add_loam(check, "the loam command, which builds a foundation")
     check.set_defaults(run=_check)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from .. import curve
+from ..towers.network import parameters
 from . import component, data, loop, network, trial
 from .batches import Batches
 from .settings import Run
@@ -33,7 +34,7 @@ def train(run: Run, path: Path, root: Path, work: Path, out: Path) -> dict[str, 
     torch.manual_seed(run.training.seed)
     tower = network.build(network.config(run), path)
     sources = data.sources(run, work)
-    print(f"{len(sources.synthetic)} synthetic clips, {network.parameters(tower):,} parameters")
+    print(f"{len(sources.synthetic)} synthetic clips, {parameters(tower):,} parameters")
     progress = loop.train(tower, Batches(sources, run), run, checkpoint(run, work))
     curve.draw(progress.losses, f"{run.name}: CTC loss per character", work / "curves" / f"{run.name}.png")
     hours = {"synthetic": _hours(sources.synthetic.ends[-1], run)}
@@ -43,7 +44,7 @@ def train(run: Run, path: Path, root: Path, work: Path, out: Path) -> dict[str, 
         "seconds": round(progress.seconds, 1),
         "threads": torch.get_num_threads(),
         "seed": run.training.seed,
-        "parameters": network.parameters(tower),
+        "parameters": parameters(tower),
         "hours_of_data": hours,
         "hours_heard": round(progress.heard / 3600, 1),
         "data": [

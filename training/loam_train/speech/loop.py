@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from .. import checkpoint
 from ..clock import computed
 from ..errors import InputError
 from .batches import Batch, Batches
 from .settings import Run, Training
 from .text import BLANK
 
+_ENTRIES = ("tower", "optimizer", "progress")
 _WARM_SHARE = 0.05
 _FINAL = 0.005
 """Of the learning rate, at the end."""
@@ -99,24 +100,15 @@ def train(tower: nn.Module, batches: Batches, run: Run, path: Path) -> Progress:
                     minutes=f"{progress.seconds / 60:.1f} of {training.minutes:g}",
                 )
             if progress.step % training.checkpoint_steps == 0:
-                checkpoint(path, tower, steps, progress, run)
-    checkpoint(path, tower, steps, progress, run)
+                _checkpoint(path, tower, steps, progress, run)
+    _checkpoint(path, tower, steps, progress, run)
     tower.eval()
     return progress
 
 
-def checkpoint(path: Path, tower: nn.Module, steps: torch.optim.Optimizer, progress: Progress, run: Run) -> None:
-    """Replaces the file in one move: a stop in between loses the steps since the last one, never the file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".partial")
-    state = {
-        "run": run.digest(),
-        "tower": tower.state_dict(),
-        "optimizer": steps.state_dict(),
-        "progress": vars(progress),
-    }
-    torch.save(state, unfinished)
-    unfinished.replace(path)
+def _checkpoint(path: Path, tower: nn.Module, steps: torch.optim.Optimizer, progress: Progress, run: Run) -> None:
+    state = {"tower": tower.state_dict(), "optimizer": steps.state_dict(), "progress": vars(progress)}
+    checkpoint.save(path, {"run": run.digest(), **state})
 
 
 def load(path: Path, tower: nn.Module) -> Progress:
@@ -125,7 +117,7 @@ def load(path: Path, tower: nn.Module) -> Progress:
     Raises:
         InputError: for a file that is missing or no such checkpoint.
     """
-    state = _state(path)
+    state = checkpoint.read(path, _ENTRIES)
     try:
         tower.load_state_dict(state["tower"])
     except RuntimeError as error:
@@ -133,21 +125,10 @@ def load(path: Path, tower: nn.Module) -> Progress:
     return Progress(**state["progress"])
 
 
-def _state(path: Path) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-        _ = state["run"], state["tower"], state["optimizer"], state["progress"]
-    except Exception as error:  # torch raises whatever its unpickler does
-        raise InputError(path, f"no checkpoint can be read from it ({error}); delete it to begin anew") from error
-    return state
-
-
 def _resume(path: Path, tower: nn.Module, steps: torch.optim.Optimizer, run: Run) -> Progress:
-    if not path.exists():
+    state = checkpoint.resume(path, _ENTRIES, run.digest(), "settings")
+    if state is None:
         return Progress()
-    state = _state(path)
-    if state["run"] != run.digest():
-        raise InputError(path, "it is a checkpoint of other settings; delete it, or give --fresh, to begin anew")
     tower.load_state_dict(state["tower"])
     steps.load_state_dict(state["optimizer"])
     return Progress(**state["progress"])

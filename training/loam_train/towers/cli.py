@@ -5,31 +5,15 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from .. import places
+from ..arguments import add_loam, minutes, positive
 from . import command, component
 from . import run as runs
 from .modality import open_modality
-
-
-def positive(text: str) -> int:
-    """An argument of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}, expected at least 1")
-    return number
-
-
-def minutes(text: str) -> float:
-    """An argument above 0, at most a day."""
-    number = float(text)
-    if not 0 < number <= 1440:
-        raise argparse.ArgumentTypeError(f"{text}, expected more than 0 and at most 1440")
-    return number
 
 
 def add_commands(commands: Any) -> None:
@@ -58,9 +42,7 @@ def add_commands(commands: Any) -> None:
     )
     check.add_argument("--tower", type=Path, help="the tower's directory; in the cache by default")
     check.add_argument("--examples", type=positive, default=200, help="of each set")
-    check.add_argument(
-        "--loam", default=os.environ.get("LOAM", "loam"), help="the loam command, which builds a foundation"
-    )
+    add_loam(check, "the loam command, which builds a foundation")
     check.set_defaults(run=_check)
     hold = commands.add_parser(
         "holdout",
@@ -76,7 +58,7 @@ def add_commands(commands: Any) -> None:
         metavar="CLASS",
         help="leave out these alone, from all sets that name them alike",
     )
-    hold.add_argument("--minutes", type=minutes, default=3.0, help="of training, 3 by default")
+    hold.add_argument("--minutes", type=minutes(1440), default=3.0, help="of training, 3 by default")
     hold.set_defaults(run=_hold)
 
 

@@ -12,8 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
+from .. import reading
 from ..errors import InputError
-from . import files, network
+from . import network
 from .anchors import Transform
 
 MOST = 8_000_000
@@ -60,7 +61,7 @@ def read(folder: Path) -> Component:
         InputError: for a file that is missing or does not fit.
     """
     described, prepared = (
-        files.json_object(files.content(path), path)
+        reading.json_object(reading.content(path), path)
         for path in (folder / "config.json", folder / "preprocessor_config.json")
     )
     path = folder / "model.safetensors"

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from .. import reading
 from ..errors import InputError
-from . import files
 from .run import Source
 
 
@@ -54,7 +54,7 @@ def read_meta(path: Path) -> dict[str, Any]:
     Raises:
         InputError: for a file that is not there or is no JSON object.
     """
-    return files.json_object(files.content(path), path)
+    return reading.json_object(reading.content(path), path)
 
 
 def strings(meta: dict[str, Any], name: str, path: Path) -> list[str]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, normalize
 from tqdm import tqdm
 
+from .. import checkpoint
 from ..clock import computed
-from ..errors import InputError
 from .batches import Batches
 from .run import Run, Training
 
@@ -96,29 +95,14 @@ def train(tower: nn.Module, batches: Batches, anchors: torch.Tensor, run: Run, p
 
 
 def _checkpoint(path: Path, tower: nn.Module, steps: torch.optim.Optimizer, progress: Progress, run: Run) -> None:
-    """Replaces the file in one move: a stop in between loses the steps since the last one, never the file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    state = {
-        "run": run.digest(),
-        "tower": tower.state_dict(),
-        "optimizer": steps.state_dict(),
-        "progress": vars(progress),
-    }
-    torch.save(state, partial)
-    partial.replace(path)
+    state = {"tower": tower.state_dict(), "optimizer": steps.state_dict(), "progress": vars(progress)}
+    checkpoint.save(path, {"run": run.digest(), **state})
 
 
 def _resume(path: Path, tower: nn.Module, steps: torch.optim.Optimizer, run: Run) -> Progress:
-    if not path.exists():
+    state = checkpoint.resume(path, ("tower", "optimizer", "progress"), run.digest(), "settings")
+    if state is None:
         return Progress()
-    try:
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-        digest = state["run"]
-    except Exception as error:  # torch raises whatever its unpickler does
-        raise InputError(path, f"no checkpoint can be read from it ({error}); delete it to begin anew") from error
-    if digest != run.digest():
-        raise InputError(path, "it is a checkpoint of other settings; delete it, or give --fresh, to begin anew")
     tower.load_state_dict(state["tower"])
     steps.load_state_dict(state["optimizer"])
     return Progress(**state["progress"])

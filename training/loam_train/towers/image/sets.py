@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from ... import reading
 from ...errors import InputError
-from .. import files
 from ..data import Split, TowerSet, groups, read_meta, strings, within, words
 from ..run import Source
 
@@ -43,7 +42,7 @@ def load(source: Source, side: int, root: Path) -> TowerSet:
         classes = strings(meta, "classes", meta_path)
     else:
         listing = folder / "manifest.jsonl.zst"
-        listed = files.listing(files.unpacked(listing, files.MAX_LISTING), listing)
+        listed = reading.listing(reading.unpacked(listing, reading.MAX_LISTING), listing)
         pictures = _pictures(folder / "images.tar.zst", {row["file"] for row in listed})
         if listed and "question" in listed[0]:
             classes = [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES]
@@ -52,7 +51,7 @@ def load(source: Source, side: int, root: Path) -> TowerSet:
             # Sets whose meta.json names no classes number them.
             numbers = [str(label) for label in range(len(source.labels))]
             classes = strings(meta, "classes", meta_path) if "classes" in meta else numbers
-            found = {part: _labelled(files.rows_of(listed, part, listing), pictures) for part in ("train", "test")}
+            found = {part: _labelled(reading.rows_of(listed, part, listing), pictures) for part in ("train", "test")}
     labels = words(source, classes, meta_path)
     parts = {}
     for part in ("train", "test"):
@@ -76,11 +75,11 @@ Found = dict[str, tuple[list[Pixels], npt.NDArray[np.int64]]]
 
 
 def _arrays(path: Path) -> Found:
-    arrays = files.arrays(path, [f"{name}_{part}" for name in ("x", "y") for part in ("train", "test")])
+    arrays = reading.arrays(path, [f"{name}_{part}" for name in ("x", "y") for part in ("train", "test")])
     found: Found = {}
     for part in ("train", "test"):
-        x = files.array(arrays, f"x_{part}", "u", "N, height, width", path)
-        y = files.array(arrays, f"y_{part}", "iu", "N", path)
+        x = reading.array(arrays, f"x_{part}", "u", "N, height, width", path)
+        y = reading.array(arrays, f"y_{part}", "iu", "N", path)
         if x.dtype != np.uint8 or max(x.shape[1:]) > MAX_SIDE or len(y) != len(x):
             shape = f"{list(x.shape)} of {x.dtype} and y_{part} {list(y.shape)}"
             reason = f"x_{part} is {shape}, expected [N, height, width] of uint8, at most {MAX_SIDE} a side, and [N]"
@@ -97,19 +96,12 @@ def _pictures(path: Path, wanted: set[str]) -> dict[str, Pixels]:
     """
     found: dict[str, Pixels] = {}
     pixels = 0
-    try:
-        with tarfile.open(fileobj=io.BytesIO(files.unpacked(path, files.MAX_ARCHIVE)), mode="r:") as archive:
-            for member in archive:
-                name = member.name.removeprefix("./")
-                content = archive.extractfile(member) if member.isfile() and name in wanted else None
-                if content is None:
-                    continue
-                found[name] = _decoded(content.read(), name, path)
-                pixels += found[name].size // 3
-                if pixels > MAX_PIXELS:
-                    raise InputError(path, f"its pictures have more than {MAX_PIXELS} pixels, reached at {name}")
-    except (tarfile.TarError, OSError, ValueError) as error:
-        raise InputError(path, str(error)) from error
+    for name, content in reading.members(path):
+        if name in wanted:
+            found[name] = _decoded(content, name, path)
+            pixels += found[name].size // 3
+            if pixels > MAX_PIXELS:
+                raise InputError(path, f"its pictures have more than {MAX_PIXELS} pixels, reached at {name}")
     missing = min(wanted - found.keys(), default=None)
     if missing is not None:
         raise InputError(path, f"{missing} is in the manifest and not in the archive")

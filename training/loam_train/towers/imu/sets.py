@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ... import reading
 from ...errors import InputError
-from .. import files
 from ..data import Split, TowerSet, groups, read_meta, strings, within, words
 from ..run import Source
 from .layout import ACCELERATION, CHANNELS, ROTATION, Array, Recorder, unified
@@ -67,13 +67,13 @@ def load(source: Source, window: Window, root: Path) -> TowerSet:
 
 
 def _split(path: Path, part: str, places: list[int], recorder: Recorder, classes: int, window: Window) -> Split:
-    found = files.arrays(path, [f"{name}_{part}" for name in ("x", "y", "length")])
-    x = files.array(found, f"x_{part}", "f", "windows, samples, channels", path)
+    found = reading.arrays(path, [f"{name}_{part}" for name in ("x", "y", "length")])
+    x = reading.array(found, f"x_{part}", "f", "windows, samples, channels", path)
     if x.shape[2] != len(CHANNELS) or not 2 <= x.shape[1] <= MAX_SAMPLES:
         shape = f"[windows, 2 to {MAX_SAMPLES} samples, {len(CHANNELS)}]"
         raise InputError(path, f"x_{part} has shape {list(x.shape)}, expected {shape}")
     found.setdefault(f"length_{part}", np.full(len(x), x.shape[1]))
-    y, lengths = (files.array(found, f"{name}_{part}", "iu", "windows", path) for name in ("y", "length"))
+    y, lengths = (reading.array(found, f"{name}_{part}", "iu", "windows", path) for name in ("y", "length"))
     for name, values in (("y", y), ("length", lengths)):
         if len(values) != len(x):
             raise InputError(path, f"{name}_{part} has shape {list(values.shape)}, expected [{len(x)}]")

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import soundfile
 import torch
 
+from ... import reading
 from ...errors import InputError
-from .. import files
 from ..data import Split, TowerSet, groups, read_meta, strings, within, words
 from ..run import Source
 from . import mel
@@ -40,11 +40,11 @@ def load(source: Source, kept: int, root: Path) -> TowerSet:
     classes = strings(read_meta(meta_path), "classes", meta_path)
     labels = words(source, classes, meta_path)
     manifest = folder / "manifest.jsonl"
-    listed = files.listing(files.content(manifest), manifest)
+    listed = reading.listing(reading.content(manifest), manifest)
     recordings = _recordings(folder / "audio.tar", {row["file"] for row in listed})
     parts = {}
     for part in ("train", "test"):
-        rows = files.rows_of(listed, part, manifest)
+        rows = reading.rows_of(listed, part, manifest)
         indexes = np.array([row["label"] for row in rows])
         within(manifest, f"label of {part}", indexes, 0, len(classes) - 1)
         raw = [recordings[row["file"]] for row in rows]

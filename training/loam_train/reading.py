@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
-from ..errors import InputError
+from .errors import InputError
 
 MAX_ARRAY = 1 << 31
 """Bytes of one array of an archive, unpacked."""
@@ -55,6 +57,23 @@ def unpacked(path: Path, most: int) -> bytes:
     if not unpacker.eof:
         raise InputError(path, "it ends before its content does")
     return b"".join(parts)
+
+
+def stored(path: Path, most: int) -> bytes:
+    """The whole content of a file, unpacked where its name ends in `.zst`."""
+    return unpacked(path, most) if path.suffix == ".zst" else content(path, most)
+
+
+def members(path: Path) -> Iterator[tuple[str, bytes]]:
+    """The plain files of a tar archive: names without a leading `./`, and bytes."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(stored(path, MAX_ARCHIVE)), mode="r:") as archive:
+            for member in archive:
+                file = archive.extractfile(member) if member.isfile() else None
+                if file is not None:
+                    yield member.name.removeprefix("./"), file.read()
+    except (tarfile.TarError, OSError, ValueError) as error:
+        raise InputError(path, str(error)) from error
 
 
 def json_object(text: bytes, path: Path, where: str = "it") -> dict[str, Any]:
