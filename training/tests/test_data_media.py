@@ -62,6 +62,22 @@ def test_recordings_keep_units_and_lengths(motion: Tiny, tmp_path: Path) -> None
         np.testing.assert_array_equal(first, arrays["x_train"][0].astype(np.float32))
 
 
+@pytest.mark.parametrize(("name", "kind"), [("metric", "motion"), ("coloured", "pictures")])
+def test_what_a_tower_did_not_see_is_for_validation(
+    name: str, kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    made: Tiny = request.getfixturevalue(kind)
+    towers = made.set(name).holding(0.25)
+    classes = list(next(source for source in made.run.sets if source.name == name).labels)
+    source = Media(name, "classify", "made here", "", names={one: one for one in classes}, hold=0.25)
+    written(source, name, made.root, tmp_path)
+    data = open_data(tmp_path / name)
+    assert towers.valid is not None
+    for split, part in (("train", towers.train), ("valid", towers.valid), ("test", towers.test)):
+        labels = [example.label for example in data.split(split).examples]
+        assert labels == [classes[index] for index in part.classes.tolist()], split
+
+
 def test_what_is_missing_is_named(pictures: Tiny, tmp_path: Path) -> None:
     source = Media("coloured", "classify", "made here", "drawn", names={"0": "a", "1": "b", "2": "c"})
     tiny.write_manifest(pictures.root / "coloured", [{"file": "gone.png", "split": "test", "label": 0}])

@@ -7,16 +7,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import DIM, Tiny, embed
+from tiny import DIM, Tiny, embed, save_arrays
 
 from loam_train import places
 from loam_train.errors import InputError
+from loam_train.held import held
 from loam_train.towers import anchors, command, component, loop, network, score
 from loam_train.towers.anchors import Anchors
-from loam_train.towers.batches import Batches
+from loam_train.towers.batches import Batch, Batches
 from loam_train.towers.modality import open_modality
 
 STOP = 12
@@ -154,12 +156,12 @@ def test_a_checkpoint_of_other_settings_is_refused(motion: Tiny, tmp_path: Path)
 
 def test_labels_of_other_sets_are_no_mistake(motion: Tiny) -> None:
     tower, drawn, aims = prepared(motion)
-    x, target, own = drawn.draw(0)
-    assert own.gather(1, target[:, None]).all()
+    batch = drawn.draw(0)
+    assert batch.own.gather(1, batch.target[:, None]).all()
     moved = aims.vectors.clone()
-    moved[~own[0]] = aims.vectors[target[0]]
+    moved[~batch.own[0]] = aims.vectors[batch.target[0]]
     tower.eval()
-    row = (x[:1], target[:1], own[:1])
+    row = Batch(batch.x[:1], batch.target[:1], batch.own[:1], batch.other[:1])
     torch.testing.assert_close(loop.loss(tower, row, aims.vectors, 30.0), loop.loss(tower, row, moved, 30.0))
 
 
@@ -170,11 +172,55 @@ def test_heavier_sets_are_drawn_more_often(motion: Tiny) -> None:
     training = dataclasses.replace(motion.run.training, balance=0.0, batch=1000)
 
     def share(sets: list[Any]) -> float:
-        own = Batches(sets, aims, modality, training).draw(0)[2]
+        own = Batches(sets, aims, modality, training).draw(0).own
         return float((own.sum(1) == 3).float().mean())
 
     assert 0.4 < share(data) < 0.6
     assert 0.85 < share(heavy) < 0.95
+
+
+def test_mixed_batches_are_made_of_two_inputs_and_scored_against_both(motion: Tiny) -> None:
+    data, modality = motion.load(), motion.modality()
+    aims = anchors.build([label for s in data for label in s.labels], motion.run.texts, 0.0, embed)
+    plain = Batches(data, aims, modality, motion.run.training).draw(3)
+    mixed = Batches(data, aims, modality, dataclasses.replace(motion.run.training, mixup=1.0)).draw(3)
+    assert plain.share == 1.0
+    assert 0 < mixed.share < 1
+    torch.testing.assert_close(mixed.x, mixed.share * plain.x + (1 - mixed.share) * plain.x[mixed.other])
+    tower = network.build(network.config(motion.run, modality.shape, DIM), motion.config, 10**6).eval()
+
+    def against(rows: torch.Tensor) -> torch.Tensor:
+        one = dataclasses.replace(mixed, share=1.0, target=mixed.target[rows], own=mixed.own[rows])
+        return loop.loss(tower, one, aims.vectors, 30.0)
+
+    whole, swapped = against(torch.arange(len(mixed.x))), against(mixed.other)
+    expected = mixed.share * whole + (1 - mixed.share) * swapped
+    torch.testing.assert_close(loop.loss(tower, mixed, aims.vectors, 30.0), expected)
+
+
+def test_whole_people_are_kept_back(motion: Tiny) -> None:
+    path = motion.root / "metric" / "data.npz"
+    arrays = dict(np.load(path))
+    people = np.arange(len(arrays["y_train"])) % 10
+    save_arrays(path, arrays | {"subject_train": people})
+    run = dataclasses.replace(motion.run, training=dataclasses.replace(motion.run.training, hold=0.2))
+    metric, other = command.load(run, motion.modality(), motion.root)
+    assert metric.valid is not None
+    gone, left = set(metric.valid.origins), set(metric.train.origins)
+    assert len(gone) == 2
+    assert not gone & left
+    assert len(metric.valid) + len(metric.train) == len(people)
+    # Nobody is named there: rows are kept back as they are.
+    assert other.valid is not None
+    assert len(other.valid) == round(0.2 * (len(other.valid) + len(other.train)))
+
+
+def test_few_people_are_not_kept_back_whole() -> None:
+    back = held(["one", "two"] * 50, 0.1)
+    assert back.sum() == 10
+    assert back[::2].any()
+    assert back[1::2].any()
+    assert not held(["one", "two"], 0.0).any()
 
 
 def test_the_clock_ends_a_run_by_steps_or_minutes(motion: Tiny) -> None:

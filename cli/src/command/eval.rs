@@ -17,7 +17,7 @@ use crate::home::Home;
 
 const EXAMPLES: &str = "\
 Examples:
-  loam eval news --data ag_news                   an adapter, and the foundation without it
+  loam eval topic --data commands                 an adapter, and the foundation without it
   loam eval none --data photos --limit 200        label names alone
   loam eval mine.loam --data rows.csv --json      a single file: its rows of 'test'
   loam eval birds --data birds --predictions out.jsonl --only with

@@ -77,7 +77,7 @@ pub const TASKS: &[TaskSpec] = &[
                 "loam classify 'I want my money back' --labels complaint,praise --template 'The customer voices {}.'",
                 "another sentence around the labels",
             ),
-            ("loam classify 'Shares fell 3 % in Frankfurt.' --adapter news", "an adapter's labels"),
+            ("loam classify 'Play some jazz in the kitchen.' --adapter topic", "an adapter's labels"),
             ("loam classify --image cat.jpg --labels cat,dog,bird --model clip-vit-base-patch32", "a picture"),
             ("loam classify --sound street.flac --labels siren,rain --model imagebind", "a sound"),
             ("echo 'Rain until Friday' | loam classify --labels weather,sports --json", "for a script"),

@@ -13,9 +13,11 @@ from PIL import Image
 
 from .. import reading
 from ..errors import InputError
+from ..held import held
 from .published import Row, meta
 
 SPLITS = ("train", "test")
+"""As they are published; `valid` is what a tower's run keeps back of the first."""
 Fields = Callable[[Row, list[str]], Row | None]
 """From a manifest's row and the set's class names to the row of a data folder, without its file; `None` leaves it out."""
 
@@ -52,6 +54,8 @@ class Media:
     instructions: str = ""
     """The system message that answers are trained with."""
     fields: Fields = labelled
+    hold: float = 0.0
+    """Share of the origins whose training rows the tower did not see: they become `valid`."""
 
     def write(self, name: str, root: Path, out: Path) -> dict[str, int]:
         """Writes the folder `out` and gives the count of rows of each split.
@@ -69,9 +73,9 @@ class Media:
             with np.load(origin / "data.npz", allow_pickle=False) as arrays:
                 stored = dict(arrays)
             if stored["x_train"].dtype == np.uint8:
-                counts = _pictures(stored, classes, out)
+                counts = _pictures(self._divided(stored), classes, out)
             else:
-                counts = self._recordings(stored, classes, out)
+                counts = _recordings(self._divided(stored), classes, out)
                 motion = {"motion": _motion(origin)}
         else:
             counts = self._files(origin, classes, out)
@@ -92,35 +96,42 @@ class Media:
     def _files(self, origin: Path, classes: list[str], out: Path) -> dict[str, int]:
         packed = next(origin / name for name in ("images.tar.zst", "audio.tar") if (origin / name).exists())
         manifest = next(origin / name for name in ("manifest.jsonl.zst", "manifest.jsonl") if (origin / name).exists())
-        rows: dict[str, list[Row]] = {split: [] for split in SPLITS}
+        listed = list(reading.listing(reading.stored(manifest, reading.MAX_LISTING), manifest))
+        # Towers number the rows of a part, see `TowerSet.holding`.
+        learned = [row for row in listed if row["split"] == "train"]
+        for row, back in zip(learned, held([str(i) for i in range(len(learned))], self.hold), strict=True):
+            row["split"] = "valid" if back else "train"
+        rows: dict[str, list[Row]] = {split: [] for split in (*SPLITS, *(["valid"] if self.hold else []))}
         where: dict[str, set[str]] = {}
-        for row in reading.listing(reading.stored(manifest, reading.MAX_LISTING), manifest):
+        for row in listed:
             made = self.fields(row, classes) if row["split"] in rows else None
             if made is not None:
                 rows[row["split"]].append({"file_name": _flat(row["file"]), **made})
                 where.setdefault(row["file"], set()).add(row["split"])
-        for split in SPLITS:
+        for split in rows:
             (out / split).mkdir(exist_ok=True)
         for file, content in reading.members(packed):
             for split in where.pop(file, ()):
                 (out / split / _flat(file)).write_bytes(content)
         if where:
             raise InputError(manifest, f"{next(iter(where))} is not in {packed.name}")
-        for split in SPLITS:
-            _listing(out / split / "metadata.jsonl", rows[split])
-        return {split: len(rows[split]) for split in SPLITS}
+        for split, those in rows.items():
+            _listing(out / split / "metadata.jsonl", those)
+        return {split: len(those) for split, those in rows.items()}
 
-    def _recordings(self, stored: dict[str, np.ndarray], classes: list[str], out: Path) -> dict[str, int]:
-        labels = list(dict.fromkeys(classes))
-        index = np.array([labels.index(name) for name in classes])
-        counts = {}
-        for split in SPLITS:
-            arrays = {"x": stored[f"x_{split}"], "y": index[stored[f"y_{split}"]]}
-            if f"length_{split}" in stored:
-                arrays["length"] = stored[f"length_{split}"].astype(np.int64)
-            np.savez_compressed(out / f"{split}.npz", allow_pickle=False, **arrays)
-            counts[split] = len(arrays["y"])
-        return counts
+    def _divided(self, stored: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+        """From each split to its arrays by their first names."""
+        parts = {
+            split: {name.removesuffix(f"_{split}"): rows for name, rows in stored.items() if name.endswith(f"_{split}")}
+            for split in SPLITS
+        }
+        if self.hold:
+            whole = parts["train"]
+            origins = whole.get("subject", np.arange(len(whole["y"])))
+            back = held([str(origin) for origin in origins.tolist()], self.hold)
+            for split, mask in (("train", ~back), ("valid", back)):
+                parts[split] = {name: rows[mask] for name, rows in whole.items()}
+        return parts
 
 
 def _flat(name: str) -> str:
@@ -131,13 +142,26 @@ def _listing(path: Path, rows: list[Row]) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
-def _pictures(stored: dict[str, np.ndarray], classes: list[str], out: Path) -> dict[str, int]:
+def _recordings(parts: dict[str, dict[str, np.ndarray]], classes: list[str], out: Path) -> dict[str, int]:
+    labels = list(dict.fromkeys(classes))
+    index = np.array([labels.index(name) for name in classes])
     counts = {}
-    for split in SPLITS:
+    for split, stored in parts.items():
+        arrays = {"x": stored["x"], "y": index[stored["y"]]}
+        if "length" in stored:
+            arrays["length"] = stored["length"].astype(np.int64)
+        np.savez_compressed(out / f"{split}.npz", allow_pickle=False, **arrays)
+        counts[split] = len(arrays["y"])
+    return counts
+
+
+def _pictures(parts: dict[str, dict[str, np.ndarray]], classes: list[str], out: Path) -> dict[str, int]:
+    counts = {}
+    for split, stored in parts.items():
         folder = out / split
         folder.mkdir(exist_ok=True)
         rows = []
-        for number, (pixels, label) in enumerate(zip(stored[f"x_{split}"], stored[f"y_{split}"], strict=True)):
+        for number, (pixels, label) in enumerate(zip(stored["x"], stored["y"], strict=True)):
             Image.fromarray(pixels).save(folder / f"{number:05}.png")
             rows.append({"file_name": f"{number:05}.png", "label": classes[label]})
         _listing(folder / "metadata.jsonl", rows)

@@ -26,7 +26,8 @@ def _trained(modality: str, folder: str, source: str, names: dict[str, str] | No
     entry = next(one for one in run["sets"] if one["folder"] == folder)
     names = names or {}
     texts = {names.get(label, label): words for label, words in entry["labels"].items()}
-    return Media(folder, "classify", entry["licence"], source, names, texts, run["texts"]["deployed"])
+    template, hold = run["texts"]["deployed"], run["training"].get("hold", 0.0)
+    return Media(folder, "classify", entry["licence"], source, names, texts, template, hold=hold)
 
 
 def _signs() -> dict[str, str]:
@@ -38,8 +39,9 @@ def _falls() -> Media:
     entry = next(one for one in _run("imu")["sets"] if Path(one["folder"]).name == "sisfall")
     names = {label: "fall" if label.startswith("F") else "no fall" for label in entry["labels"]}
     texts = {"fall": "falling to the ground", "no fall": "moving in daily life"}
-    template = _run("imu")["texts"]["deployed"]
-    return Media(entry["folder"], "classify", entry["licence"], "SisFall, falls against all else", names, texts, template)
+    template, hold = _run("imu")["texts"]["deployed"], _run("imu")["training"].get("hold", 0.0)
+    source = "SisFall, falls against all else"
+    return Media(entry["folder"], "classify", entry["licence"], source, names, texts, template, hold=hold)
 
 
 def sets() -> dict[str, Media]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -13,6 +14,21 @@ from .run import Training
 
 _STRIDE = 1_000_003
 """Between the seeds of two runs, so that no two steps of runs with neighbouring seeds draw alike."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step learns from."""
+
+    x: torch.Tensor
+    """`[B, ...]`; where the batch is mixed, `share` of each input and the rest of input `other`."""
+    target: torch.Tensor
+    """`[B]`, an index into the labels of all sets."""
+    own: torch.Tensor
+    """`[B, labels]`: which labels each input's own set has."""
+    other: torch.Tensor
+    """`[B]`, indexes of inputs."""
+    share: float = 1.0
 
 
 class Batches:
@@ -36,9 +52,16 @@ class Batches:
     def __len__(self) -> int:
         return len(self._inputs)
 
-    def draw(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Inputs `[B, ...]`, targets `[B]`, and which labels each one's own set has, `[B, labels]`."""
+    def draw(self, step: int) -> Batch:
+        """The batch of a step."""
         chance = torch.Generator().manual_seed(self._training.seed * _STRIDE + step)
         rows = torch.multinomial(self._odds, self._training.batch, replacement=True, generator=chance)
         x = self._modality.augmented(self._inputs[rows], self._extent[rows], chance)
-        return x, self._target[rows], self._own[self._set[rows]]
+        batch = Batch(x, self._target[rows], self._own[self._set[rows]], torch.arange(len(rows)))
+        if self._training.mixup <= 0:
+            return batch
+        mixed, share = torch.rand(2, generator=chance).tolist()
+        if mixed >= self._training.mixup:
+            return batch
+        other = torch.randperm(len(rows), generator=chance)
+        return replace(batch, x=share * x + (1 - share) * x[other], other=other, share=share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ def folder(run: Run, work: Path) -> Path:
 
 
 def load(run: Run, modality: Modality, root: Path) -> list[TowerSet]:
-    """All sets of a run."""
-    return [modality.load(source, root) for source in run.sets]
+    """All sets of a run, each with what the run keeps back of it."""
+    return [modality.load(source, root).holding(run.training.hold) for source in run.sets]
 
 
 def train(
@@ -67,5 +68,9 @@ def train(
     for s in data:
         predicted = score.predict(stored, modality, s, run.texts.deployed, sentences)
         record["sets"][s.name] |= score.score(predicted, s).record()
+        if s.valid is not None:
+            right = score.predict(stored, modality, replace(s, test=s.valid), run.texts.deployed, sentences)
+            found = score.per_cent(right, s.valid.classes)
+            record["sets"][s.name] |= {"valid": len(s.valid), "valid_accuracy": round(found, 2)}
     component.write(out, tower, aims.transform, config, modality.preprocessing(), record)
     return record

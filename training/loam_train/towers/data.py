@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .. import reading
+from .. import held, reading
 from ..errors import InputError
 from .run import Source
 
@@ -27,8 +27,16 @@ class Split:
     raw: Sequence[Any]
     """What a device would hand over, one for each input; empty for a part that is not compared with the engine."""
 
+    origins: Sequence[str] = ()
+    """`[N]`: who or what each input comes from, where the set says so: inputs of one origin are alike."""
+
     def __len__(self) -> int:
         return len(self.classes)
+
+    def at(self, rows: torch.Tensor) -> Split:
+        """Some of the inputs, in the order of their indexes `rows`."""
+        raw, origins = ([those[row] for row in rows.tolist()] if those else [] for those in (self.raw, self.origins))
+        return Split(self.inputs[rows], self.extent[rows], self.classes[rows], raw, origins)
 
 
 @dataclass(frozen=True)
@@ -42,10 +50,21 @@ class TowerSet:
     """The coarse group of each class, where the run names some."""
     train: Split
     test: Split
+    valid: Split | None = None
+    """What training keeps back of its own part, to judge with."""
 
     @property
     def name(self) -> str:
         return self.source.name
+
+    def holding(self, share: float) -> TowerSet:
+        """The set with rows kept back: see `held.py`."""
+        if share <= 0:
+            return self
+        origins = self.train.origins or [str(row) for row in range(len(self.train))]
+        back = torch.from_numpy(held.held(origins, share))
+        rows = [mask.nonzero()[:, 0] for mask in (~back, back)]
+        return replace(self, train=self.train.at(rows[0]), valid=self.train.at(rows[1]))
 
 
 def read_meta(path: Path) -> dict[str, Any]:

@@ -98,7 +98,8 @@ def _subset(data: TowerSet, kept: list[int]) -> TowerSet:
     coarse = {group: [name for name in names if name in words] for group, names in data.source.coarse.items()}
     source: Source = replace(data.source, labels=words, coarse=coarse)
     groups = None if data.groups is None else data.groups[kept]
-    return TowerSet(source, labels, groups, _rows(data.train, kept), _rows(data.test, kept))
+    valid = None if data.valid is None else _rows(data.valid, kept)
+    return TowerSet(source, labels, groups, _rows(data.train, kept), _rows(data.test, kept), valid)
 
 
 def _rows(split: Split, kept: list[int]) -> Split:
@@ -108,8 +109,8 @@ def _rows(split: Split, kept: list[int]) -> Split:
     for place, index in enumerate(kept):
         if index < len(places):
             places[index] = place
-    raw = [split.raw[row] for row in rows.tolist()] if split.raw else []
-    return Split(split.inputs[rows], split.extent[rows], places[split.classes[rows]], raw)
+    some = split.at(rows)
+    return replace(some, classes=places[some.classes])
 
 
 def measure(stored: Component, modality: Modality, held: Held, template: str, sentences: Embed) -> Unseen:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from .. import checkpoint
 from ..clock import computed
-from .batches import Batches
+from .batches import Batch, Batches
 from .run import Run, Training
 
 
@@ -41,14 +41,17 @@ def rate(progress: Progress, training: Training) -> float:
     return training.learning_rate * warm * fall
 
 
-def loss(
-    tower: nn.Module, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor], anchors: torch.Tensor, scale: float
-) -> torch.Tensor:
+def loss(tower: nn.Module, batch: Batch, anchors: torch.Tensor, scale: float) -> torch.Tensor:
     """Cross-entropy of cosines with the anchors of each input's own set: other sets may mean the same by other words."""
-    x, target, own = batch
-    embedding, _ = tower(x)
+    embedding, _ = tower(batch.x)
     logits = scale * normalize(embedding.float(), dim=-1) @ anchors.T
-    return cross_entropy(logits.masked_fill(~own, -math.inf), target)
+
+    def of(rows: torch.Tensor) -> torch.Tensor:
+        return cross_entropy(logits.masked_fill(~batch.own[rows], -math.inf), batch.target[rows])
+
+    value = of(torch.arange(len(batch.target)))
+    # The other half of what is mixed is told apart among the labels of its own set.
+    return value if batch.share == 1 else batch.share * value + (1 - batch.share) * of(batch.other)
 
 
 def optimizer(tower: nn.Module, training: Training) -> torch.optim.Optimizer:

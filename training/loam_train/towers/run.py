@@ -80,6 +80,10 @@ class Training:
     warmup_steps: int
     clip: float
     checkpoint_steps: int
+    hold: float = 0.0
+    """Share of the origins, such as people, whose training rows are kept back, to judge with: see `held.py`."""
+    mixup: float = 0.0
+    """Chance of a batch to be mixed with itself in another order (arXiv 1710.09412), by even shares."""
     precision: str = "float32"
     """Of products in training: `float32` or `bfloat16`. Weights and the loss are fp32 in both."""
 
@@ -103,6 +107,10 @@ class Run:
         """Equal for runs whose checkpoints fit each other: a run may be given more time, all else is another run."""
         values = dataclasses.asdict(self)
         del values["training"]["steps"], values["training"]["minutes"]
+        # Left out where they are not used, so that checkpoints from before there were any still fit.
+        for name in ("hold", "mixup"):
+            if not values["training"][name]:
+                del values["training"][name]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
@@ -130,6 +138,8 @@ def read(path: Path) -> Run:
     for key in ("steps", "minutes", "batch", "checkpoint_steps", "learning_rate", "clip", "warmup_steps"):
         need(getattr(run.training, key) > 0, f"training.{key}", getattr(run.training, key), "a positive number")
     need(0 <= run.training.balance <= 1, "training.balance", run.training.balance, "0 to 1")
+    need(0 <= run.training.hold <= 0.5, "training.hold", run.training.hold, "0 to 0.5")
+    need(0 <= run.training.mixup <= 1, "training.mixup", run.training.mixup, "0 to 1")
     need(run.training.weight_decay >= 0, "training.weight_decay", run.training.weight_decay, "0 or more")
     for template in run.texts.templates:
         need(template.count("{}") == 1, "texts", template, "one '{}' for the label")

@@ -43,16 +43,16 @@ import Testing
         let sample = Sample()
         await sample.open(foundation: try #require(Place.nano), adapters: Place.trained)
         let offered = Set(sample.classifiers.map(\.id))
-        #expect(offered.isSuperset(of: ["news", "topic", "digits"]))
+        #expect(offered.isSuperset(of: ["intent", "topic", "digits"]))
         #expect(offered.isDisjoint(with: ["shell", "vqa", "falls", "sounds"]))
         #expect(sample.voices.map(\.id) == ["shell"])
         let model = ClassifyModel(sample)
-        model.subject = .text("Shares of the bank fell 3 % in Frankfurt.")
-        model.adapter = "news"
+        model.subject = .text("Play some jazz in the kitchen.")
+        model.adapter = "topic"
         await model.classify()
         #expect(model.failure == nil)
-        #expect(model.scores.first?.label == "Business")
-        #expect(model.readout?.adapterText == "news")
+        #expect(model.scores.first?.label == "play")
+        #expect(model.readout?.adapterText == "topic")
         #expect(model.readout?.pathText == "path 2: backbone")
     }
 

@@ -67,7 +67,7 @@ def load(source: Source, window: Window, root: Path) -> TowerSet:
 
 
 def _split(path: Path, part: str, places: list[int], recorder: Recorder, classes: int, window: Window) -> Split:
-    found = reading.arrays(path, [f"{name}_{part}" for name in ("x", "y", "length")])
+    found = reading.arrays(path, [f"{name}_{part}" for name in ("x", "y", "length", "subject")])
     x = reading.array(found, f"x_{part}", "f", "windows, samples, channels", path)
     if x.shape[2] != len(CHANNELS) or not 2 <= x.shape[1] <= MAX_SAMPLES:
         shape = f"[windows, 2 to {MAX_SAMPLES} samples, {len(CHANNELS)}]"
@@ -86,7 +86,17 @@ def _split(path: Path, part: str, places: list[int], recorder: Recorder, classes
     windows = torch.from_numpy(np.stack([values for values, _ in pairs]).transpose(0, 2, 1).copy())
     real = torch.tensor([steps for _, steps in pairs])
     raw = [Recording(samples, recorder) for samples in recordings]
-    return Split(windows, real, torch.from_numpy(y.astype(np.int64)), raw)
+    return Split(windows, real, torch.from_numpy(y.astype(np.int64)), raw, _people(found, part, len(x), path))
+
+
+def _people(arrays: dict[str, np.ndarray], part: str, count: int, path: Path) -> list[str]:
+    """Who wore the sensor, where the set says so."""
+    if f"subject_{part}" not in arrays:
+        return []
+    found = reading.array(arrays, f"subject_{part}", "iu", "windows", path)
+    if len(found) != count:
+        raise InputError(path, f"subject_{part} has shape {list(found.shape)}, expected [{count}]")
+    return [str(person) for person in found.tolist()]
 
 
 def _plausible(path: Path, part: str, x: Array, recorder: Recorder) -> None:
