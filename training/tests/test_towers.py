@@ -115,7 +115,7 @@ def test_a_killed_run_goes_on_as_if_never_stopped(
 
     draw = Batches.draw
 
-    def killed(self: Batches, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def killed(self: Batches, step: int) -> Batch:
         if step == STOP:
             raise Stopped
         return draw(self, step)
