@@ -27,7 +27,7 @@ demo: build pull ## Build, fetch the foundation, install the adapters, and tour 
 	for adapter in models/adapters/*; do $(LOAM) adapter install "$$adapter" --replace; done
 	$(LOAM) tour
 
-test: lint pull vocabularies test-rust docs-check packages-test ## Everything that must pass: the engine, the packages, the samples
+test: lint pull vocabularies test-rust docs-check packages-test training-test ## Everything that must pass: the engine, the packages, the samples, training
 
 packages-test: kotlin android-sample swift-test ios-sample-test python android-check apple-check aarch64-quick ## Packages, samples, other processors
 

@@ -123,13 +123,15 @@ fn requests_with_different_adapters_share_a_batch() {
     let Some(dir) = foundation() else { return };
     let engine = Engine::open(dir).expect("foundation");
     let model = engine.language().expect("model");
-    let install = |name: &str| engine.install(name, adapters().join(name), InstallPolicy::Create).expect("adapter");
-    let (shell, news) = (install("shell"), install("news"));
+    let install = |name: &str, file: &str| {
+        engine.install(name, adapters().join(file), InstallPolicy::Create).expect("adapter")
+    };
+    let (shell, brief) = (install("shell", "shell"), install("brief", "brief.safetensors"));
     let options = GenerateOptions { max_tokens: 32, ..GenerateOptions::default() };
     let requests = || {
-        [Some(&shell), Some(&news), None, Some(&shell)].into_iter().zip([
+        [Some(&shell), Some(&brief), None, Some(&shell)].into_iter().zip([
             "List all files by size",
-            "Shares of the airline fell sharply.",
+            "Why do cats purr?",
             "Why do leaves fall?",
             "Count the lines of a file",
         ])
