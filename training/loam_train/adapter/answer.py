@@ -64,23 +64,23 @@ def train(request: Request, component: Component) -> Trained:
         InputError: for rows without a question, and for a foundation without a tower and a projector that read them.
     """
     begun = computed()
-    sight = _sight(request)
+    seen = sight(next(iter(request.data.examples())), request.foundation)
     learn_rows, valid_rows = _divided(request)
     test_rows = list(request.data.split("test").examples) or valid_rows
     random.Random(request.seed).shuffle(test_rows)
     learn, valid, test = (
-        questions(rows, request.data, sight.eyes) for rows in (learn_rows, valid_rows, test_rows[: request.test_rows])
+        questions(rows, request.data, seen.eyes) for rows in (learn_rows, valid_rows, test_rows[: request.test_rows])
     )
     exact = language.load(component)
     form = Format(exact, request.data.description.instructions)
-    bare = _score(exact, form, sight, test)
+    bare = _score(exact, form, seen, test)
     half = Language(exact.tokenizer, copy.deepcopy(exact.model).to(torch.bfloat16))
     every = range(len(half.blocks))
     torch.manual_seed(request.seed)
     model = language.with_lora(half, RANK, MODULES, every)
     parameters = language.learned(model)
     progress = loop.fit(
-        _job(request, half, form, sight, learn, valid, parameters),
+        _job(request, half, form, seen, learn, valid, parameters),
         loop.Schedule(
             MOST_PASSES * max(1, len(learn.rows) // BATCH), TRAINING * 60 * request.minutes, EVALUATIONS, PATIENCE
         ),
@@ -93,7 +93,7 @@ def train(request: Request, component: Component) -> Trained:
             value.copy_(tensors[name])
     count = sum(value.numel() for value in tensors.values())
     metrics: dict[str, float] = {
-        "exact": _score(exact, form, sight, test),
+        "exact": _score(exact, form, seen, test),
         "bare_exact": bare,
         "question_only_exact": _blind(learn, test),
         "train_rows": len(learn.rows), "valid_rows": len(valid.rows), "test_rows": len(test.rows),
@@ -106,15 +106,17 @@ def train(request: Request, component: Component) -> Trained:
     return Trained(tensors, language.config(component, exact, RANK, MODULES, every), task, metrics, progress.losses)
 
 
-def _sight(request: Request) -> Sight:
-    first = next(iter(request.data.examples()))
+def sight(first: Example, base: Path) -> Sight:
+    """The tower and the projector of the foundation at `base` for rows such as `first`.
+
+    Raises:
+        InputError: for a row without a question, and for a foundation without them.
+    """
     if first.modality not in COMPONENTS or first.text is None:
-        raise InputError(
-            request.data.path, f"{first.where} has no question about a file: both text and file_name are expected"
-        )
+        raise InputError(base, f"{first.where} has no question about a file: both text and file_name are expected")
     modality = COMPONENTS[first.modality]
-    tower = foundation.of_kind(request.foundation, f"{modality}-encoder")
-    projector = foundation.of_kind(request.foundation, f"{modality}-projector")
+    tower = foundation.of_kind(base, f"{modality}-encoder")
+    projector = foundation.of_kind(base, f"{modality}-projector")
     return Sight(open_eyes(tower.entry, modality), network.read(projector.entry))
 
 

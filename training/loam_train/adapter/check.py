@@ -1,4 +1,4 @@
-"""`check-adapter`: the same test rows through torch and through the engine, for a package that tells classes.
+"""`check-adapter`: the same test rows through torch and through the engine.
 
 Torch runs what lies in the package on what this package makes of a row; the engine reads the file itself. A difference
 anywhere on the way shows: decoding, resampling, quantized arithmetic, the adapter's tensors and their names.
@@ -12,33 +12,36 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ..data import DataFolder, Example
 from ..errors import InputError
-from . import foundation, language, package
+from . import foundation, language, package, written
 from .adapted import Adapted, logits
 from .classify import Trainee
 from .features import inputs, open_eyes
+from .generate import NEW_TOKENS
 from .heads import Head
+from .package import Stored
 from .plan import Plan
+from .scores import texts
 
 TOLERANCE = 0.5
-"""Points of accuracy that torch and the engine may differ by."""
+"""Points that torch and the engine may differ by."""
+TASKS = ("classify", "generate", "answer")
 _HEAD = "base_model.model.classifier."
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Per cent of `rows`."""
+    """Accuracy in per cent of `rows`; of texts that were written, likeness to what was asked for (100 chrF)."""
 
     rows: int
     torch: float
     engine: float
     agreement: float
-    """Rows to which both give the same class, right or wrong."""
+    """Per cent of rows for which both give the same class or text, right or wrong."""
 
     @property
     def apart(self) -> bool:
@@ -50,11 +53,12 @@ def compare(path: Path, data: DataFolder, base: Path, loam: str, limit: int) -> 
     """At most `limit` rows of the test split, spread evenly as the engine spreads them.
 
     Raises:
-        InputError: for a package that does not tell classes, and with what the engine says.
+        InputError: for a package of a task that is not compared, and with what the engine says.
     """
-    tensors, config, task = package.read(path)
-    if task.get("task") != "classify" or not task.get("labels"):
-        raise InputError(path, f"its task is {task.get('task')!r}; classes are compared")
+    stored = Stored(*package.read(path), base)
+    task = stored.task.get("task")
+    if task not in TASKS or (task == "classify" and not stored.task.get("labels")):
+        raise InputError(path, f"its task is {task!r}; compared are {', '.join(TASKS)}")
     answers = _engine(path, data.path, base, loam, limit)
     # Of a spreadsheet this package names the line as well.
     known = {example.where.partition(" (")[0]: example for example in data.split("test").examples}
@@ -62,10 +66,16 @@ def compare(path: Path, data: DataFolder, base: Path, loam: str, limit: int) -> 
     if missing is not None:
         raise InputError(data.path, f"the engine names a row {missing!r} that is not among those of test")
     rows = [known[row] for row, _ in answers]
-    torched = _torch(_Stored(tensors, config, task, base), rows, data)
-    truth = [str(example.label) for example in rows]
-    engined = [label for _, label in answers]
-    return Comparison(len(rows), _share(torched, truth), _share(engined, truth), _share(torched, engined))
+    engined = [found for _, found in answers]
+    if task == "classify":
+        torched = _classes(stored, rows, data)
+        truth = [str(example.label) for example in rows]
+        return Comparison(len(rows), _share(torched, truth), _share(engined, truth), _share(torched, engined))
+    torched = written.texts(stored, rows, data)
+    references = [row.outputs for row in rows]
+    ours, theirs = (100 * texts(found, references)["chrf"] for found in (torched, engined))
+    agreement = _share([one.strip() for one in torched], [one.strip() for one in engined])
+    return Comparison(len(rows), ours, theirs, agreement)
 
 
 def _share(found: Sequence[str], wanted: Sequence[str]) -> float:
@@ -77,7 +87,7 @@ def _engine(path: Path, data: Path, base: Path, loam: str, limit: int) -> list[t
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "predictions.jsonl"
         command = [loam, "eval", str(path), "--data", str(data), "--model", str(base), "--only", "with"]
-        command += ["--limit", str(limit), "--predictions", str(out), "--json"]
+        command += ["--limit", str(limit), "--max-tokens", str(NEW_TOKENS), "--predictions", str(out), "--json"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as error:
@@ -88,24 +98,14 @@ def _engine(path: Path, data: Path, base: Path, loam: str, limit: int) -> list[t
     return [(line["row"], line["predicted"]) for line in lines]
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """What lies in a package, and the foundation that it was made for."""
-
-    tensors: dict[str, torch.Tensor]
-    config: dict[str, Any]
-    task: dict[str, Any]
-    base: Path
-
-
-def _torch(stored: _Stored, rows: Sequence[Example], data: DataFolder) -> list[str]:
+def _classes(stored: Stored, rows: Sequence[Example], data: DataFolder) -> list[str]:
     labels: list[str] = stored.task["labels"]
     of_backbone = stored.task["component"] == "backbone"
     found = _backbone(stored, rows) if of_backbone else _tower(stored, rows, data)
     return [labels[index] for index in found.argmax(1).tolist()]
 
 
-def _tower(stored: _Stored, rows: Sequence[Example], data: DataFolder) -> torch.Tensor:
+def _tower(stored: Stored, rows: Sequence[Example], data: DataFolder) -> torch.Tensor:
     name = stored.task["component"]
     eyes = open_eyes(foundation.component(stored.base, name).entry, name)
     adapted = Adapted(eyes.tower.tower, len(stored.task["labels"]), eyes.tower.transform.mean.shape[0])
@@ -113,7 +113,7 @@ def _tower(stored: _Stored, rows: Sequence[Example], data: DataFolder) -> torch.
     return logits(adapted, eyes.modality, inputs(rows, data, eyes))
 
 
-def _backbone(stored: _Stored, rows: Sequence[Example]) -> torch.Tensor:
+def _backbone(stored: Stored, rows: Sequence[Example]) -> torch.Tensor:
     model = language.load(foundation.component(stored.base, "backbone"))
     last: int = stored.task["head"]["layers"]
     blocks = stored.config.get("layers_to_transform") or list(range(last))

@@ -56,7 +56,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="compare torch with the engine on test rows",
         epilog="example: python -m loam_train check-adapter models/adapters/digits.safetensors folders/mnist --loam loam",
     )
-    compared.add_argument("adapter", type=Path, help="a package that tells classes")
+    compared.add_argument("adapter", type=Path, help="a package: it tells classes, writes, or answers about files")
     compared.add_argument("data", type=Path, help="a data folder with a test split")
     compared.add_argument("--foundation", type=Path, default=places.foundation(), help="directory of the foundation")
     add_loam(compared, "the loam command")
@@ -101,8 +101,8 @@ def _check(chosen: argparse.Namespace) -> int:
     from . import check
 
     found = check.compare(chosen.adapter, open_data(chosen.data), chosen.foundation, chosen.loam, chosen.rows)
-    print(f"{chosen.adapter.stem}: {found.rows} rows, torch {found.torch:.2f} %, engine {found.engine:.2f} %, "
-          f"the same class {found.agreement:.2f} %")
+    print(f"{chosen.adapter.stem}: {found.rows} rows, torch {found.torch:.2f}, engine {found.engine:.2f}, "
+          f"alike {found.agreement:.2f} %")
     return int(found.apart)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,16 @@ from safetensors.torch import save
 from ..errors import InputError
 
 CONFIG, TASK, DIGEST = "loam.adapter_config", "loam.task", "loam.sha256"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What lies in a package, and the foundation that it was made for."""
+
+    tensors: dict[str, torch.Tensor]
+    config: dict[str, Any]
+    task: dict[str, Any]
+    base: Path
 
 
 def digest(tensors: dict[str, torch.Tensor]) -> str:
