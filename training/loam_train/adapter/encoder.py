@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +26,7 @@ from . import foundation, loop
 from .adapted import Adapted, anchored, embeddings, logits, probed
 from .features import KINDS, Eyes, Inputs, inputs, open_eyes
 from .request import Request, Trained
+from .scores import better
 
 BATCH = 64
 LORA_RATE, HEAD_RATE = 1.5e-3, 2e-3
@@ -93,12 +93,12 @@ def train(request: Request) -> Trained:
         given = torch.cat([adapted.embedding(x) for x in torch.split(valid.x, 256)])
     before = {name: start(given).argmax(1) == valid.classes for name, start in starts.items()}
     words, rows = starts
-    chosen = words if _better(before[rows], before[words]) else rows
+    chosen = words if better(before[rows], before[words], DRAWS) else rows
     adapted.begin(starts[chosen])
     job = _job(request, adapted, modality, learned, valid)
     progress = loop.fit(job, _schedule(request, len(kept)), request.checkpoint)
     after = _right(adapted, valid)
-    lora = _better(before[chosen], after)
+    lora = better(before[chosen], after, DRAWS)
     if not lora:
         adapted.begin(starts[chosen])
     if test is not None:
@@ -225,15 +225,6 @@ def _scored(adapted: Adapted, valid: Changed) -> torch.Tensor:
 
 def _right(adapted: Adapted, valid: Changed) -> torch.Tensor:
     return _scored(adapted, valid).argmax(1) == valid.classes
-
-
-def _better(before: torch.Tensor, after: torch.Tensor) -> bool:
-    """Whether more rows became right than wrong, by a standard error of that difference (as in McNemar's test).
-
-    Draws of one row are no further rows.
-    """
-    gained, lost = int((after & ~before).sum()) / DRAWS, int((before & ~after).sum()) / DRAWS
-    return gained - lost > math.sqrt(gained + lost)
 
 
 def _peft(adapted: Adapted, model: str, lora: bool) -> dict[str, Any]:
