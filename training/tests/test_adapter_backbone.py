@@ -12,7 +12,7 @@ import pytest
 import tiny_language
 import torch
 
-from loam_train.adapter import cli, package, states
+from loam_train.adapter import classify, cli, package, scores, states
 from loam_train.adapter import foundation as foundations
 from loam_train.adapter import language as languages
 from loam_train.errors import InputError
@@ -59,7 +59,34 @@ def table(path: Path, rows: list[tuple[str, str]], header: str = "text,label") -
     return path
 
 
-def test_forty_rows_of_a_spreadsheet_become_a_classifier(tmp_path: Path, foundation: Path, work: Path) -> None:
+def test_easy_rows_become_a_head_alone(tmp_path: Path, foundation: Path) -> None:
+    out = tmp_path / "things.safetensors"
+    assert run(foundation, table(tmp_path / "things.csv", sentences(40)), "--out", out) == 0
+    tensors, config, task = package.read(out)
+    assert sorted(tensors) == ["base_model.model.classifier.bias", "base_model.model.classifier.weight"]
+    assert config["target_modules"] == []
+    assert task["metrics"]["lora"] == 0.0
+    assert task["metrics"]["accuracy"] == task["metrics"]["frozen_accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "draws", "expected"),
+    [
+        (0, 0, 1, False), (1, 0, 1, False), (2, 0, 1, True), (5, 4, 1, False), (9, 2, 1, True), (2, 9, 1, False),
+        (2, 0, 2, False),
+    ],
+)
+def test_better_is_more_than_chance(gained: int, lost: int, draws: int, expected: bool) -> None:
+    before = torch.tensor([False] * gained + [True] * (lost + 10))
+    after = torch.tensor([True] * gained + [False] * lost + [True] * 10)
+    assert scores.better(before, after, draws) is expected
+
+
+def test_forty_rows_of_a_spreadsheet_become_a_classifier(
+    tmp_path: Path, foundation: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The head alone tells them apart; here is about what LoRA leaves in the file where it is kept.
+    monkeypatch.setattr(classify, "better", lambda before, after: True)
     out = tmp_path / "things.safetensors"
     assert run(foundation, table(tmp_path / "things.csv", sentences(40)), "--out", out, "--licence", "CC0") == 0
     tensors, config, task = package.read(out)
