@@ -23,6 +23,7 @@ from ..project.network import Projector
 from ..project.soft import Asked, Format, Reader
 from ..project.train import count_right, written
 from . import foundation, language, loop
+from .division import divide
 from .features import Eyes, open_eyes
 from .foundation import Component
 from .language import Language
@@ -32,7 +33,7 @@ RANK = 8
 MODULES = ["q_proj", "v_proj"]
 LEARNING_RATE = 1.5e-3
 BATCH = 16
-VALID_INPUTS, MOST_VALID = 0.1, 256
+MOST_VALID = 256
 TRAINING = 0.8
 """Share of the budget for the loop."""
 EVALUATIONS, PATIENCE = 10, 4
@@ -65,7 +66,7 @@ def train(request: Request, component: Component) -> Trained:
     """
     begun = computed()
     seen = sight(next(iter(request.data.examples())), request.foundation)
-    learn_rows, valid_rows = _divided(request)
+    learn_rows, valid_rows = divide(request, MOST_VALID)
     test_rows = list(request.data.split("test").examples) or valid_rows
     random.Random(request.seed).shuffle(test_rows)
     learn, valid, test = (
@@ -118,21 +119,6 @@ def sight(first: Example, base: Path) -> Sight:
     tower = foundation.of_kind(base, f"{modality}-encoder")
     projector = foundation.of_kind(base, f"{modality}-projector")
     return Sight(open_eyes(tower.entry, modality), network.read(projector.entry))
-
-
-def _divided(request: Request) -> tuple[list[Example], list[Example]]:
-    """By files: questions about one file stay together."""
-    train, valid = list(request.review.train), list(request.data.split("valid").examples)
-    if not valid:
-        files = sorted({_key(example) for example in train})
-        held = set(random.Random(request.seed).sample(files, max(1, round(VALID_INPUTS * len(files)))))
-        train, valid = ([example for example in train if (_key(example) in held) == inside] for inside in (False, True))
-    random.Random(request.seed).shuffle(valid)
-    return train, valid[:MOST_VALID]
-
-
-def _key(example: Example) -> tuple[str, int]:
-    return str(example.file or Path()), example.index or 0
 
 
 def _job(

@@ -12,7 +12,6 @@ import hashlib
 import json
 import math
 import random
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +24,7 @@ from ..clock import computed
 from ..data import Example
 from . import heads, language, loop, plan, states
 from .baseline import WordsAndLetters
+from .division import divide
 from .foundation import Component
 from .heads import Head
 from .language import Language
@@ -45,7 +45,7 @@ SMOOTHING = 0.1
 """Of the targets: the regression that the head begins with leaves next to no loss on small sets, so nothing to learn."""
 MOST_TOKENS = 512
 """Of a text in training; on the device longer ones are read whole."""
-VALID_SHARE, MOST_VALID = 0.1, 1500
+MOST_VALID = 1500
 TRAINING = 0.6
 """Share of the budget for the loop; the rest is for states before it and scores after it."""
 EVALUATIONS, PATIENCE = 12, 4
@@ -73,26 +73,6 @@ class Part:
         return len(self.texts)
 
 
-def divide(request: Request) -> tuple[list[Example], list[Example]]:
-    """Training and validation rows, shuffled: the set's own, else a tenth is held back, of each class alike."""
-    dice = random.Random(request.seed)
-    train, valid = list(request.review.train), list(request.data.split("valid").examples)
-    dice.shuffle(train)
-    dice.shuffle(valid)
-    counts = Counter(example.label for example in train)
-    if len(valid) < max(10, len(counts)):
-        taken: Counter[str | None] = Counter()
-        kept = []
-        for example in train:
-            if taken[example.label] < math.ceil(VALID_SHARE * counts[example.label]) and counts[example.label] > 1:
-                taken[example.label] += 1
-                valid.append(example)
-            else:
-                kept.append(example)
-        train = kept
-    return train, valid[:MOST_VALID]
-
-
 def train(request: Request, component: Component) -> Trained:
     """Trains a classifier and scores it in fp32, as it is stored."""
     begun = computed()
@@ -105,7 +85,7 @@ def train(request: Request, component: Component) -> Trained:
         targets = torch.tensor([labels.index(example.label or "") for example in examples], dtype=torch.long)
         return Part(texts, exact.encode(texts, MOST_TOKENS), targets)
 
-    train_rows, valid_rows = divide(request)
+    train_rows, valid_rows = divide(request, MOST_VALID)
     learn, valid, test = part(train_rows), part(valid_rows), part(_sample(request))
     half = Language(exact.tokenizer, copy.deepcopy(exact.model).to(torch.bfloat16))
     digest = _digest(request, component, learn, valid)
@@ -280,7 +260,7 @@ def _plan(request: Request, half: Language, learn: Part, valid: Part, classes: i
 
 def _sample(request: Request) -> list[Example]:
     """Test rows to score, else validation rows where the set has no test part."""
-    rows = list(request.data.split("test").examples) or divide(request)[1]
+    rows = list(request.data.split("test").examples) or divide(request, MOST_VALID)[1]
     random.Random(request.seed).shuffle(rows)
     return rows[: request.test_rows]
 

@@ -24,6 +24,7 @@ from ..towers.modality import Modality
 from ..towers.network import parameters
 from . import foundation, loop
 from .adapted import Adapted, anchored, embeddings, logits, probed
+from .division import divide
 from .features import KINDS, Eyes, Inputs, inputs, open_eyes
 from .request import Request, Trained
 from .scores import better
@@ -36,7 +37,6 @@ SMOOTHING = 0.05
 EPOCHS = 12
 LEAST_STEPS = 300
 VALIDATIONS, PATIENCE = 12, 4
-VALID_SHARE = 0.1
 DRAWS, MOST_VALID = 2, 2_000
 """How often each validation row is changed at random, and how many of them are used."""
 _SEEDS = 1_000_003
@@ -73,7 +73,7 @@ def train(request: Request) -> Trained:
         rows = torch.tensor([labels.index(str(example.label)) for example in examples])
         return Part(inputs(examples, data, eyes), rows)
 
-    kept, held = _divided(request)
+    kept, held = divide(request, MOST_VALID)
     learned, valid = prepared(kept), _changed(prepared(held), modality, request.seed)
     tested = _spread(data.split("test").examples, request.test_rows)
     test = prepared(tested) if tested else None
@@ -132,32 +132,6 @@ def _check(request: Request, modality: Modality) -> None:
         raise InputError(data.path, f"its rows are {first.modality}, component {request.component!r} reads {reads}")
 
 
-def _divided(request: Request) -> tuple[list[Example], list[Example]]:
-    """Rows to learn from and rows to validate with: the folder's own, else a tenth of each class."""
-    valid = list(request.data.split("valid").examples)
-    train = request.review.train
-    if valid:
-        return train, valid
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(request.seed)).tolist()
-    wanted = {label: max(1, round(VALID_SHARE * n)) for label, n in _counts(train).items() if n > 2}
-    kept, held = [], []
-    for row in order:
-        label = train[row].label
-        if wanted.get(label, 0) > 0:
-            wanted[label] -= 1
-            held.append(train[row])
-        else:
-            kept.append(train[row])
-    return kept, held
-
-
-def _counts(examples: Sequence[Example]) -> dict[str | None, int]:
-    found: dict[str | None, int] = {}
-    for example in examples:
-        found[example.label] = found.get(example.label, 0) + 1
-    return found
-
-
 def _spread(examples: Sequence[Example], most: int) -> list[Example]:
     """Evenly over the split, at most that many."""
     if len(examples) <= most:
@@ -167,10 +141,8 @@ def _spread(examples: Sequence[Example], most: int) -> list[Example]:
 
 def _changed(part: Part, modality: Modality, seed: int) -> Changed:
     chance = torch.Generator().manual_seed(seed)
-    rows = torch.randperm(len(part.classes), generator=chance)[:MOST_VALID]
-    some = part.inputs.at(rows)
-    drawn = [modality.augmented(some.values, some.extent, chance) for _ in range(DRAWS)]
-    return Changed(torch.cat(drawn), part.classes[rows].repeat(DRAWS))
+    drawn = [modality.augmented(part.inputs.values, part.inputs.extent, chance) for _ in range(DRAWS)]
+    return Changed(torch.cat(drawn), part.classes.repeat(DRAWS))
 
 
 def _anchors(request: Request, eyes: Eyes) -> torch.Tensor:

@@ -22,6 +22,7 @@ from ..data import Example
 from ..errors import InputError
 from . import language, loop, states
 from .baseline import nearest
+from .division import divide
 from .foundation import Component
 from .language import Language
 from .request import Request, Trained
@@ -33,7 +34,7 @@ LEARNING_RATE = 1.5e-3
 BATCH = 16
 MOST_TOKENS = 192
 """Of prompt and answer in training; rows beyond are left out, as a cut answer would teach to stop early."""
-VALID_SHARE, MOST_VALID = 0.1, 128
+MOST_VALID = 128
 TRAINING = 0.75
 """Share of the budget for the loop."""
 EVALUATIONS, PATIENCE = 10, 4
@@ -66,9 +67,9 @@ def train(request: Request, component: Component) -> Trained:
     if not getattr(exact.tokenizer, "chat_template", None):
         raise InputError(component.entry, "the model has no chat template, which adapters that write are trained in")
     instructions = request.data.description.instructions
-    learn_rows, valid_rows = _divide(request)
+    learn_rows, valid_rows = divide(request, MOST_VALID)
     learn = _fitting(request, exact, instructions, learn_rows)
-    valid = _fitting(request, exact, instructions, valid_rows)[:MOST_VALID]
+    valid = _fitting(request, exact, instructions, valid_rows)
     test_rows = list(request.data.split("test").examples) or valid_rows
     random.Random(request.seed).shuffle(test_rows)
     test_rows = test_rows[: request.test_rows]
@@ -113,18 +114,6 @@ def encode(tokenizer: Any, instructions: str, row: Example) -> Encoded:
     prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     answer = tokenizer(row.outputs[0], add_special_tokens=False)["input_ids"]
     return Encoded(tokenizer(prompt, add_special_tokens=False)["input_ids"], [*answer, tokenizer.eos_token_id])
-
-
-def _divide(request: Request) -> tuple[list[Example], list[Example]]:
-    """Training and validation rows, shuffled; a tenth is held back where the set has none for validation."""
-    dice = random.Random(request.seed)
-    learn, valid = list(request.review.train), list(request.data.split("valid").examples)
-    dice.shuffle(learn)
-    dice.shuffle(valid)
-    if not valid:
-        count = max(1, min(MOST_VALID, round(VALID_SHARE * len(learn))))
-        learn, valid = learn[count:], learn[:count]
-    return learn, valid
 
 
 def _fitting(request: Request, model: Language, instructions: str, rows: Sequence[Example]) -> list[Encoded]:
