@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import tiny
 from tiny import Tiny
 
 from loam_train.data import demo, files, media, open_data
 from loam_train.data.media import Media
+from loam_train.data.spoken_strings import Strings
 from loam_train.errors import InputError
 
 
@@ -109,3 +112,28 @@ def test_the_demo_replaces_only_its_own_directory(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="it holds other files"):
         chosen.run(chosen)
     assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_words_of_one_speaker_become_strings(tmp_path: Path) -> None:
+    origin, chance = tmp_path / "sets" / "words", np.random.default_rng(1)
+    origin.mkdir(parents=True)
+    rows = [
+        {"file": f"./{speaker}_{word}.flac", "split": split, "text": word, "speaker": speaker}
+        for speaker, split in (("ann", "test"), ("bob", "test"), ("cat", "train"))
+        for word in ("one", "two")
+    ]
+    files = {row["file"].removeprefix("./"): tiny.sound_file(tiny.heard("low", 0.3, chance)) for row in rows}
+    (origin / "audio.tar").write_bytes(tiny.tar(files))
+    (origin / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = Strings("words", "CC0", "made here", 12, 4)
+    assert source.write("strings", tmp_path / "sets", tmp_path / "strings") == {"test": 12}
+    data = open_data(tmp_path / "strings")
+    assert data.task == "transcribe"
+    lengths = set()
+    for example in data.split("test").examples:
+        assert example.file is not None
+        said = example.outputs[0].split()
+        assert set(said) <= {"one", "two"}
+        lengths.add(len(said))
+        assert soundfile.info(example.file).duration > 0.3 * len(said)
+    assert lengths == {1, 2, 3, 4}

@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import places
 from .media import Media, asked, spoken
+from .spoken_strings import Strings
 
 _SIGN = " traffic sign"
 _CONFIGS = places.ROOT / "training" / "configs" / "towers"
@@ -44,7 +45,7 @@ def _falls() -> Media:
     return Media(entry["folder"], "classify", entry["licence"], source, names, texts, template, hold=hold)
 
 
-def sets() -> dict[str, Media]:
+def sets() -> dict[str, Media | Strings]:
     """All of them, by the name of their folder."""
     return {
         "mnist": _trained("image", "cv/mnist", "MNIST"),
@@ -59,6 +60,9 @@ def sets() -> dict[str, Media]:
         "fsdd": _trained("sound", "audio/fsdd", "Free Spoken Digit Dataset"),
         "emodb": _trained("sound", "audio/emodb", "EmoDB"),
         "yesno": Media("audio/yesno", "transcribe", "free (OpenSLR 1)", "yesno", fields=spoken),
+        "fsdd_strings": Strings(
+            "audio/fsdd", "CC BY-SA 4.0 (FSDD)", "strings of 1 to 6 digits from test recordings of FSDD", 100, 6
+        ),
         "ljspeech": Media("audio/ljspeech_small", "transcribe", "public domain", "141 clips of LJ Speech", fields=spoken),
         "wisdm_phone": _trained("imu", "sensing/wisdm51_phone", "WISDM-51"),
         "wisdm_watch": _trained("imu", "sensing/wisdm51_watch", "WISDM-51"),

@@ -16,6 +16,8 @@ from . import text
 from .lines import rows
 from .voices import Samples
 
+STRINGS_SEED = 99
+"""Of which test words follow each other: the same sounds wherever strings are scored."""
 _LARGEST_FILE = 64 << 20
 
 

@@ -16,7 +16,6 @@ from .score import Errors
 from .settings import Run
 from .voices import Readers
 
-_STRINGS_SEED = 99
 _MOST_VOICES = 150
 """Utterances of held-out voices that are scored."""
 
@@ -28,7 +27,8 @@ def sets(run: Run, root: Path, work: Path) -> dict[str, list[Recording]]:
         test = recordings.read(root / recorded.folder, "test", run.mel.rate)
         if recorded.words:
             name = f"{recorded.name}_strings"
-            found[name] = recordings.strings(test, run.scores.strings, run.scores.longest, run.mel.rate, _STRINGS_SEED)
+            many, longest, seed = run.scores.strings, run.scores.longest, recordings.STRINGS_SEED
+            found[name] = recordings.strings(test, many, longest, run.mel.rate, seed)
         else:
             found[recorded.name] = test
     found["unheard_voices"] = _voices(run, root, work)
