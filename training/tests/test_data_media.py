@@ -125,8 +125,8 @@ def test_words_of_one_speaker_become_strings(tmp_path: Path) -> None:
     files = {row["file"].removeprefix("./"): tiny.sound_file(tiny.heard("low", 0.3, chance)) for row in rows}
     (origin / "audio.tar").write_bytes(tiny.tar(files))
     (origin / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    source = Strings("words", "CC0", "made here", 12, 4)
-    assert source.write("strings", tmp_path / "sets", tmp_path / "strings") == {"test": 12}
+    source = Strings("words", "CC0", "made here", 40, 4)
+    assert source.write("strings", tmp_path / "sets", tmp_path / "strings") == {"test": 40}
     data = open_data(tmp_path / "strings")
     assert data.task == "transcribe"
     lengths = set()
