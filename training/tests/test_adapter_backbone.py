@@ -12,7 +12,7 @@ import pytest
 import tiny_language
 import torch
 
-from loam_train.adapter import classify, cli, package, scores, states
+from loam_train.adapter import cli, heads, package, scores, states
 from loam_train.adapter import foundation as foundations
 from loam_train.adapter import language as languages
 from loam_train.errors import InputError
@@ -82,11 +82,28 @@ def test_better_is_more_than_chance(gained: int, lost: int, draws: int, expected
     assert scores.better(before, after, draws) is expected
 
 
+def test_an_adapter_surpasses_by_rows_and_by_likelihood() -> None:
+    chance = torch.Generator().manual_seed(1)
+    targets = torch.randint(0, 3, (200,), generator=chance)
+    weak = torch.randn(200, 3, generator=chance)
+    weak[torch.arange(200), targets] += 1.0
+    strong = weak.clone()
+    strong[torch.arange(200), targets] += 1.0
+    assert heads.surpasses(strong, weak, targets)
+    assert not heads.surpasses(weak, strong, targets)
+    # Surer of the same classes is not better, and one more row that is right may be chance.
+    assert not heads.surpasses(3 * weak, weak, targets)
+    lucky = weak + 0.5 * torch.randn(200, 3, generator=chance)
+    wrong = int((lucky.argmax(1) != targets).nonzero()[0])
+    lucky[wrong, targets[wrong]] = 9.0
+    assert not heads.surpasses(lucky, weak, targets)
+
+
 def test_forty_rows_of_a_spreadsheet_become_a_classifier(
     tmp_path: Path, foundation: Path, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The head alone tells them apart; here is about what LoRA leaves in the file where it is kept.
-    monkeypatch.setattr(classify, "better", lambda before, after: True)
+    monkeypatch.setattr(heads, "surpasses", lambda after, before, targets: True)
     out = tmp_path / "things.safetensors"
     assert run(foundation, table(tmp_path / "things.csv", sentences(40)), "--out", out, "--licence", "CC0") == 0
     tensors, config, task = package.read(out)

@@ -42,6 +42,8 @@ const BUNDLES: &[Bundle] = &[
     bundle!("imu", "towers/imu": "config.json", "model.safetensors", "preprocessor_config.json", "training.json"),
     bundle!("speech", "towers/speech": "config.json", "model.safetensors", "training.json"),
     bundle!("image-projector", "projectors/image": "config.json", "model.safetensors", "training.json"),
+    bundle!("sound-projector", "projectors/sound": "config.json", "model.safetensors", "training.json"),
+    bundle!("imu-projector", "projectors/imu": "config.json", "model.safetensors", "training.json"),
 ];
 
 impl Bundle {

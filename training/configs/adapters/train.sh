@@ -6,22 +6,37 @@
 set -eu
 folders=$1 out=$2
 shift 2
-names=${*:-question topic spam intent sentiment emotion reply brief}
+names=${*:-question topic spam intent sentiment emotion reply brief digits clothes signs objects spoken-digits sounds \
+  voice-emotion activity-watch activity-phone falls vqa}
 
 adapter() {
-    name=$1 data=$2 minutes=$3 description=$4
+    component=$1 name=$2 data=$3 minutes=$4 description=$5
     case " $names " in *" $name "*) ;; *) return 0 ;; esac
     [ -e "$out/$name.safetensors" ] && return 0
-    python -m loam_train adapter "$folders/$data" --on backbone --name "$name" --minutes "$minutes" --test-rows 300 \
+    python -m loam_train adapter "$folders/$data" --on "$component" --name "$name" --minutes "$minutes" --test-rows 300 \
         --description "$description" --out "$out/$name.safetensors"
 }
 
-adapter question trec_qc 4 "What a question asks for: an abbreviation, description, thing, person, place or number."
-adapter topic slurp_topic 1.2 "Which part of a home assistant a command is for: alarm, calendar, music, ..."
-adapter spam sms_spam 1.2 "Whether a text message is spam."
-adapter intent clinc150 3.5 "Which of 150 things a user of an assistant wants, or that it is none of them (oos)."
-adapter sentiment sst2 3.5 "Whether a sentence of a review is positive or negative."
-adapter emotion tweeteval_emotion 1.5 "Anger, joy, optimism or sadness of a short message."
-adapter reply replies 2.5 "Suggests a short reply to the last messages of a conversation."
-adapter brief brief 2.5 "Answers in one or two sentences."
-adapter news ag_news 4 "The topic of a piece of news; a benchmark, not shipped: its data is for non-commercial use."
+adapter backbone question trec_qc 6 "What a question asks for: an abbreviation, description, thing, person, place or number."
+adapter backbone topic slurp_topic 5 "Which part of a home assistant a command is for: alarm, calendar, music, ..."
+adapter backbone spam sms_spam 3 "Whether a text message is spam."
+adapter backbone intent clinc150 12 "Which of 150 things a user of an assistant wants, or that it is none of them (oos)."
+adapter backbone sentiment sst2 12 "Whether a sentence of a review is positive or negative."
+adapter backbone emotion tweeteval_emotion 4 "Anger, joy, optimism or sadness of a short message."
+adapter backbone reply replies 8 "Suggests a short reply to the last messages of a conversation."
+adapter backbone brief brief 8 "Answers in one or two sentences."
+adapter backbone vqa easy_vqa 8 "Answers questions about the colour and the shape in a small picture."
+adapter image digits mnist 3 "Reads a handwritten digit."
+adapter image clothes fashion_mnist 3 "Names a piece of clothing."
+adapter image signs gtsrb 3 "Names a German traffic sign."
+adapter image objects cifar10 3 "Names an animal or a vehicle."
+adapter sound spoken-digits fsdd 2 "Says which digit was spoken."
+adapter sound sounds esc10 2 "Names what is heard: animals, weather, tools, people."
+adapter sound voice-emotion emodb 2 "Says how a voice sounds, on acted German sentences."
+adapter imu activity-watch wisdm_watch 3 "Says what a person is doing, from a watch's motion."
+adapter imu activity-phone wisdm_phone 3 "Says what a person is doing, from the motion of a phone in the pocket."
+adapter imu falls falls 2 "Tells a fall from movements of daily life, worn at the waist."
+# Benchmarks that are not shipped: the first one's data is for non-commercial use.
+adapter backbone news ag_news 5 "The topic of a piece of news."
+adapter imu sisfall sisfall 3 "Which of 34 movements and falls."
+adapter imu utd_mhad utd_mhad 2 "Which of 27 gestures."

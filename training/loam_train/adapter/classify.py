@@ -1,8 +1,7 @@
 """Classifiers on the backbone: LoRA on some middle blocks, a linear head on the mean state, and nothing above run at all.
 
-The head begins as a logistic regression on the frozen model's states. LoRA stays only where it makes more validation rows
-right than that, by more than chance: of a hundred rows it often learns nothing but these, and a head alone is a hundredth of
-the size.
+The head begins as a logistic regression on the frozen model's states. LoRA stays only where validation rows say that it is
+better than that: of a hundred rows it often learns nothing but these, and a head alone is a hundredth of the size.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from .heads import Head
 from .language import Language
 from .plan import Plan
 from .request import Request, Trained
-from .scores import better, classification
+from .scores import classification
 from .states import States
 
 HEAD = "base_model.model.classifier."
@@ -100,12 +99,12 @@ def train(request: Request, component: Component) -> Trained:
     known = range(min(MOST_FEATURES, decided.rows))
     seen, checked = states.continued(half, before, upper, known), states.continued(half, held, upper, range(len(held)))
     head = heads.best(seen, learn.targets[known], checked, valid.targets, len(labels))
-    right = head(checked).argmax(1) == valid.targets
+    before_logits = head(checked)
     frozen = heads.accuracy(head(states.pooled(half, test.ids, [decided.exit], "frozen")[:, 0]), test.targets)
     trainee = Trainee(half, head, decided, request.seed)
     progress = _fit(request, trainee, (before, learn.targets), (held, valid.targets), digest)
-    after = trainee.held(held).argmax(1) == valid.targets
-    lora = better(right, after)
+    after_logits = trainee.held(held)
+    lora = heads.surpasses(after_logits, before_logits, valid.targets)
     tensors = {name: value.detach().half() for name, value in trainee.parameters().items()} if lora else {}
     # The scores are those of the stored values in fp32, which is nearer to the engine's arithmetic than bfloat16.
     stored = Trainee(exact, head, decided, request.seed)
@@ -117,7 +116,8 @@ def train(request: Request, component: Component) -> Trained:
     metrics = classification(stored.logits(test.ids, "test"), test.targets, labels)
     count = sum(value.numel() for value in tensors.values())
     metrics |= {
-        "valid_accuracy_before": float(right.float().mean()), "valid_accuracy": float(after.float().mean()),
+        "valid_accuracy_before": heads.accuracy(before_logits, valid.targets),
+        "valid_accuracy": heads.accuracy(after_logits, valid.targets),
         "lora": float(lora),
         "frozen_accuracy": frozen,
         "tfidf_accuracy": float((torch.tensor(words.predict(test.texts)) == test.targets).float().mean()),

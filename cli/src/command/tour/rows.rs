@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::adapter_path;
 use super::guide::Guide;
-use crate::data::{DataSplit, Example};
+use crate::data::{DataSplit, DataTask, Example};
 use crate::eval::{Quiet, Subject, ZeroShot};
 
 /// Tokens of a written answer.
@@ -22,24 +22,32 @@ const SHOWN: usize = 58;
 struct Plan {
     title: &'static str,
     folder: &'static str,
+    /// Asked about each file, whatever the folder is for.
+    question: Option<&'static str>,
     adapter: Option<&'static str>,
 }
 
-const PLANS: [Plan; 9] = [
-    Plan {
-        title: "Topics of requests: by the names of labels, and with an adapter",
-        folder: "slurp_topic",
-        adapter: Some("topic"),
-    },
-    Plan { title: "Intents, 150 of them and none: the same", folder: "clinc150", adapter: Some("intent") },
-    Plan { title: "Digits", folder: "mnist", adapter: Some("digits") },
-    Plan { title: "Clothes", folder: "fashion_mnist", adapter: Some("clothes") },
-    Plan { title: "Questions about pictures: encoder, projector, backbone", folder: "easy_vqa", adapter: Some("vqa") },
-    Plan { title: "Sounds", folder: "esc10", adapter: Some("sounds") },
-    Plan { title: "Spoken digits", folder: "fsdd", adapter: Some("spoken-digits") },
-    Plan { title: "Speech to text", folder: "yesno", adapter: None },
-    Plan { title: "What a watch feels", folder: "wisdm_watch", adapter: Some("activity-watch") },
+const PLANS: [Plan; 11] = [
+    plan("Topics of requests: by the names of labels, and with an adapter", "slurp_topic", Some("topic")),
+    plan("Intents, 150 of them and none: the same", "clinc150", Some("intent")),
+    plan("Digits", "mnist", Some("digits")),
+    plan("Clothes", "fashion_mnist", Some("clothes")),
+    plan("Questions about pictures: encoder, projector, backbone", "easy_vqa", Some("vqa")),
+    plan("Sounds", "esc10", Some("sounds")),
+    plan("Spoken digits", "fsdd", Some("spoken-digits")),
+    plan("Speech to text", "yesno", None),
+    plan("What a watch feels", "wisdm_watch", Some("activity-watch")),
+    asked("Sounds in a conversation: their projector's soft tokens", "esc10", "What do you hear?"),
+    asked("Motion in a conversation: the same", "wisdm_watch", "What is the person doing?"),
 ];
+
+const fn plan(title: &'static str, folder: &'static str, adapter: Option<&'static str>) -> Plan {
+    Plan { title, folder, question: None, adapter }
+}
+
+const fn asked(title: &'static str, folder: &'static str, question: &'static str) -> Plan {
+    Plan { title, folder, question: Some(question), adapter: None }
+}
 
 /// A chapter's rows and the adapter that they are shown with.
 pub(super) struct Room {
@@ -56,7 +64,11 @@ pub(super) fn open(adapters: &Path, files: &Path) -> anyhow::Result<Vec<Room>> {
     PLANS
         .iter()
         .map(|plan| {
-            let data = DataSplit::open(&files.join(plan.folder), "test")?;
+            let mut data = DataSplit::open(&files.join(plan.folder), "test")?;
+            if let Some(question) = plan.question {
+                data.task = DataTask::Answer;
+                data.examples.iter_mut().for_each(|example| example.text = Some(question.to_owned()));
+            }
             let adapter = plan.adapter.map(|name| AdapterPackage::open(adapter_path(adapters, name))).transpose()?;
             Ok(Room { plan, data, adapter })
         })
