@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_language
 import torch
 from PIL import Image
 from sklearn.metrics import f1_score
@@ -73,21 +74,8 @@ def write_pictures(folder: Path, questions: bool = False) -> Path:
 @pytest.fixture
 def encoder(tmp_path: Path) -> Path:
     """A text encoder with random weights."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    folder = tmp_path / "encoder"
-    words = ["[PAD]", "[UNK]", "the", "today", *WORDS["weather"], *WORDS["sports"]]
-    known = {word: index for index, word in enumerate(words)}
-    tokenizer = Tokenizer(models.WordLevel(known, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    options: dict[str, Any] = {"pad_token": "[PAD]", "unk_token": "[UNK]"}
-    made: Any = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **options)  # type: ignore[no-untyped-call]
-    made.save_pretrained(folder)
-    torch.manual_seed(0)
-    sizes: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
-    BertModel(BertConfig(vocab_size=len(words), **sizes)).save_pretrained(folder)
-    return folder
+    tiny_language.write_encoder(tmp_path, ["the", "today", *WORDS["weather"], *WORDS["sports"]])
+    return tmp_path / "text"
 
 
 def measured(folder: Path, encoder: Path, **changes: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -43,3 +43,20 @@ def write(folder: Path, texts: Sequence[str]) -> dict[str, Any]:
     digest = hashlib.sha256((entry / "model.safetensors").read_bytes()).hexdigest()
     files = [{"path": "backbone/model.safetensors", "bytes": 0, "sha256": digest}]
     return {"name": "backbone", "kind": "backbone", "format": "hugging-face", "entry": "backbone", "files": files}
+
+
+def write_encoder(folder: Path, words: Sequence[str]) -> dict[str, Any]:
+    """A random text encoder of one block of BERT, which knows whole words; its manifest entry."""
+    entry = folder / "text"
+    known = {word: index for index, word in enumerate(["[PAD]", "[UNK]", *words])}
+    pieces = Tokenizer(models.WordLevel(known, unk_token="[UNK]"))
+    pieces.pre_tokenizer = pre_tokenizers.Whitespace()
+    options: dict[str, Any] = {"pad_token": "[PAD]", "unk_token": "[UNK]"}
+    made: Any = PreTrainedTokenizerFast(tokenizer_object=pieces, **options)  # type: ignore[no-untyped-call]
+    made.save_pretrained(entry)
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    BertModel(BertConfig(vocab_size=len(known), **sizes)).save_pretrained(entry)
+    digest = hashlib.sha256((entry / "model.safetensors").read_bytes()).hexdigest()
+    files = [{"path": "text/model.safetensors", "bytes": 0, "sha256": digest}]
+    return {"name": "text", "kind": "text-encoder", "format": "hugging-face", "entry": "text", "files": files}

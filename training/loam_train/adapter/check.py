@@ -17,7 +17,7 @@ import torch
 
 from ..data import DataFolder, Example
 from ..errors import InputError
-from . import foundation, language, package, written
+from . import foundation, language, package, sentence, written
 from .adapted import Adapted, logits
 from .classify import Trainee
 from .features import inputs, open_eyes
@@ -100,8 +100,8 @@ def _engine(path: Path, data: Path, base: Path, loam: str, limit: int) -> list[t
 
 def _classes(stored: Stored, rows: Sequence[Example], data: DataFolder) -> list[str]:
     labels: list[str] = stored.task["labels"]
-    of_backbone = stored.task["component"] == "backbone"
-    found = _backbone(stored, rows) if of_backbone else _tower(stored, rows, data)
+    of = {"backbone": _backbone, "text": _encoder}.get(stored.task["component"])
+    found = _tower(stored, rows, data) if of is None else of(stored, rows)
     return [labels[index] for index in found.argmax(1).tolist()]
 
 
@@ -120,6 +120,17 @@ def _backbone(stored: Stored, rows: Sequence[Example]) -> torch.Tensor:
     head = Head(stored.tensors[_HEAD + "weight"].float(), stored.tensors[_HEAD + "bias"].float())
     trainee = Trainee(model, head, Plan(last, min(blocks), 0, {}), 0)
     trainee.load(stored.tensors)
-    template = stored.task.get("template", "{}")
-    texts = [template.replace("{}", example.prompt) for example in rows]
-    return trainee.logits(model.encode(texts, 1 << 30), "torch")
+    return trainee.logits(model.encode(_around(stored, rows), 1 << 30), "torch")
+
+
+def _encoder(stored: Stored, rows: Sequence[Example]) -> torch.Tensor:
+    encoder = sentence.open_encoder(foundation.component(stored.base, "text"))
+    head = Head(stored.tensors[_HEAD + "weight"].float(), stored.tensors[_HEAD + "bias"].float())
+    trainee = sentence.Trainee(encoder, head, 0)
+    trainee.load(stored.tensors)
+    return trainee.logits(encoder.encode(_around(stored, rows)), "torch")
+
+
+def _around(stored: Stored, rows: Sequence[Example]) -> list[str]:
+    template: str = stored.task.get("template", "{}")
+    return [template.replace("{}", example.prompt) for example in rows]

@@ -10,9 +10,6 @@ import copy
 import hashlib
 import json
 import math
-import random
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -20,20 +17,15 @@ from torch.nn.functional import cross_entropy, dropout
 from tqdm import tqdm
 
 from ..clock import computed
-from ..data import Example
 from . import heads, language, loop, plan, states
-from .baseline import WordsAndLetters
-from .division import divide
 from .foundation import Component
 from .heads import Head
+from .labelled import HEAD, Part, calibrated, measured, parts, template
 from .language import Language
 from .plan import Plan
 from .request import Request, Trained
-from .scores import classification
 from .states import States
 
-HEAD = "base_model.model.classifier."
-"""PEFT's name of a head."""
 RANK = 8
 LEARNING_RATE, HEAD_RATE = 5e-4, 2e-3
 HEAD_DECAY = 1e-2
@@ -44,7 +36,6 @@ SMOOTHING = 0.1
 """Of the targets: the regression that the head begins with leaves next to no loss on small sets, so nothing to learn."""
 MOST_TOKENS = 512
 """Of a text in training; on the device longer ones are read whole."""
-MOST_VALID = 1500
 TRAINING = 0.6
 """Share of the budget for the loop; the rest is for states before it and scores after it."""
 EVALUATIONS, PATIENCE = 12, 4
@@ -54,22 +45,6 @@ MOST_FEATURES = 6000
 """Rows that logistic regression is fitted to: the head's beginning, which training improves."""
 SCOPE_WEIGHT = 10.0
 """Of the out-of-scope class in the loss: sets have few of its rows, users say many."""
-MOST_CALIBRATION = 200
-
-
-@dataclass
-class Part:
-    """Rows as the model reads them."""
-
-    texts: list[str]
-    ids: list[list[int]]
-    targets: torch.Tensor
-
-    def first(self, count: int) -> Part:
-        return Part(self.texts[:count], self.ids[:count], self.targets[:count])
-
-    def __len__(self) -> int:
-        return len(self.texts)
 
 
 def train(request: Request, component: Component) -> Trained:
@@ -77,15 +52,7 @@ def train(request: Request, component: Component) -> Trained:
     begun = computed()
     exact = language.load(component)
     labels = request.data.labels
-    template = request.data.description.template or "{}"
-
-    def part(examples: Sequence[Example]) -> Part:
-        texts = [template.replace("{}", example.prompt) for example in examples]
-        targets = torch.tensor([labels.index(example.label or "") for example in examples], dtype=torch.long)
-        return Part(texts, exact.encode(texts, MOST_TOKENS), targets)
-
-    train_rows, valid_rows = divide(request, MOST_VALID)
-    learn, valid, test = part(train_rows), part(valid_rows), part(_sample(request))
+    learn, valid, test = parts(request, lambda texts: exact.encode(texts, MOST_TOKENS))
     half = Language(exact.tokenizer, copy.deepcopy(exact.model).to(torch.bfloat16))
     digest = _digest(request, component, learn, valid)
     decided = _plan(request, half, learn, valid, len(labels), digest)
@@ -109,27 +76,23 @@ def train(request: Request, component: Component) -> Trained:
     # The scores are those of the stored values in fp32, which is nearer to the engine's arithmetic than bfloat16.
     stored = Trainee(exact, head, decided, request.seed)
     stored.load(tensors)
-    calibrated = _calibrate(stored, valid, labels)
-    tensors |= {HEAD + "weight": calibrated.weight.half(), HEAD + "bias": calibrated.bias.half()}
+    head = calibrated(stored, valid, labels)
+    tensors |= {HEAD + "weight": head.weight.half(), HEAD + "bias": head.bias.half()}
     stored.load(tensors)
-    words = WordsAndLetters(learn.texts, learn.targets.tolist(), valid.texts, valid.targets.tolist())
-    metrics = classification(stored.logits(test.ids, "test"), test.targets, labels)
     count = sum(value.numel() for value in tensors.values())
-    metrics |= {
+    metrics = measured(stored.logits(test.ids, "test"), learn, valid, test, labels) | {
         "valid_accuracy_before": heads.accuracy(before_logits, valid.targets),
         "valid_accuracy": heads.accuracy(after_logits, valid.targets),
         "lora": float(lora),
         "frozen_accuracy": frozen,
-        "tfidf_accuracy": float((torch.tensor(words.predict(test.texts)) == test.targets).float().mean()),
-        "majority_accuracy": float((test.targets == learn.targets.mode().values).float().mean()),
-        "train_rows": decided.rows, "valid_rows": len(valid), "test_rows": len(test),
+        "train_rows": decided.rows,
         "parameters": count, "parameter_share": count / (exact.parameters() - count),
         "steps": progress.step, "seconds": computed() - begun,
     }  # fmt: skip
     task = {
         "task": "classify", "path": "backbone", "labels": labels,
         "head": {"kind": "linear", "reads": "mean-state", "layers": decided.exit},
-        **({"template": template} if template != "{}" else {}),
+        **template(request),
     }  # fmt: skip
     config = language.config(component, exact, RANK, language.LINEARS if lora else [], upper)
     return Trained(tensors, config, task, metrics, progress.losses)
@@ -233,21 +196,6 @@ def _fit(
     return loop.fit(job, schedule, request.checkpoint)
 
 
-def _calibrate(trainee: Trainee, valid: Part, labels: list[str]) -> Head:
-    """The head with a temperature, and with a bias of the out-of-scope class, from validation rows in fp32."""
-    outside = heads.outside(labels)
-    rows = valid if outside is not None else valid.first(MOST_CALIBRATION)
-    logits = trainee.logits(rows.ids, "calibration")
-    with torch.no_grad():
-        bias = trainee.bias.clone()
-        if outside is not None:
-            added = heads.scope_bias(logits, rows.targets, outside)
-            bias[outside] += added
-            logits[:, outside] += added
-        scale = heads.temperature(logits, rows.targets)
-        return Head(trainee.weight.detach() / scale, bias / scale)
-
-
 def _plan(request: Request, half: Language, learn: Part, valid: Part, classes: int, digest: str) -> Plan:
     path = request.checkpoint.with_suffix(".json")
     found = None if request.fresh else plan.stored(path, digest)
@@ -256,13 +204,6 @@ def _plan(request: Request, half: Language, learn: Part, valid: Part, classes: i
         found = plan.make(half, (learn.ids, learn.targets), (valid.ids, valid.targets), classes, seconds)
         plan.store(path, digest, found)
     return found
-
-
-def _sample(request: Request) -> list[Example]:
-    """Test rows to score, else validation rows where the set has no test part."""
-    rows = list(request.data.split("test").examples) or divide(request, MOST_VALID)[1]
-    random.Random(request.seed).shuffle(rows)
-    return rows[: request.test_rows]
 
 
 def _digest(request: Request, component: Component, learn: Part, valid: Part) -> str:

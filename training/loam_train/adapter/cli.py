@@ -25,8 +25,16 @@ def _encoder(request: Request) -> Trained:
     return encoder.train(request)
 
 
+def _sentence(request: Request) -> Trained:
+    """On the text encoder."""
+    from . import sentence
+
+    return sentence.train(request)
+
+
 TRAINERS: dict[str, Callable[[Request], Trained]] = {
     "backbone": backbone.train,
+    "text": _sentence,
     "image": _encoder,
     "sound": _encoder,
     "imu": _encoder,

@@ -1,9 +1,9 @@
 """Adapters on towers that tell classes.
 
-The head begins as a logistic regression on the tower's embeddings, or as the anchors of the classes' words, what the tower
-knows without an adapter, where these are better by more than chance. That is judged on validation rows that were changed at
-random as in training: a tower knows the plain rows of its own sets by heart. LoRA stays only where it is better by more than
-chance, too; else the head alone is the adapter.
+The head begins as the sum of two: the anchors of the classes' words, what the tower knows without an adapter, and a logistic
+regression on the tower's embeddings; or as one of them, where it is better by more than chance. That is judged on validation
+rows that were changed at random as in training: a tower may know plain rows by heart. LoRA stays only where it is better by
+more than chance, too; else the head alone is the adapter.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..towers.anchors import deployed
 from ..towers.modality import Modality
 from ..towers.network import parameters
 from . import foundation, loop
-from .adapted import Adapted, anchored, embeddings, logits, probed
+from .adapted import Adapted, anchored, embeddings, joined, logits, probed
 from .division import divide
 from .features import KINDS, Eyes, Inputs, inputs, open_eyes
 from .request import Request, Trained
@@ -91,9 +91,10 @@ def train(request: Request) -> Trained:
         metrics["baseline_majority"] = round(float(test.classes.bincount().max()) / len(tested), 4)
     with torch.inference_mode():
         given = torch.cat([adapted.embedding(x) for x in torch.split(valid.x, 256)])
+    starts = {"both": joined(starts["zero_shot"], starts["baseline_linear_probe"], seen), **starts}
     before = {name: start(given).argmax(1) == valid.classes for name, start in starts.items()}
-    words, rows = starts
-    chosen = words if better(before[rows], before[words], DRAWS) else rows
+    ahead = [name for name in starts if better(before["both"], before[name], DRAWS)]
+    chosen = max(ahead, key=lambda name: int(before[name].sum()), default="both")
     adapted.begin(starts[chosen])
     job = _job(request, adapted, modality, learned, valid)
     progress = loop.fit(job, _schedule(request, len(kept)), request.checkpoint)
