@@ -17,7 +17,7 @@ const LENGTH: usize = 96;
 const QUESTION: &str = "What is the capital of France, and what is it known for? Answer in two sentences.";
 const FOLLOW_UP: &str = "Which river flows through it?";
 /// The adapter that writes, and what it is asked.
-const WRITER: (&str, &str) = ("shell", "Extract a tar archive");
+const WRITER: (&str, &str) = ("brief", "Explain photosynthesis.");
 
 pub(super) fn chat(engine: &Engine, guide: &mut Guide<'_>) -> anyhow::Result<()> {
     guide.chapter("Chat, streamed; the second turn reuses the first one's cache")?;
