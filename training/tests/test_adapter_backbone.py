@@ -15,6 +15,7 @@ import torch
 from loam_train.adapter import cli, heads, package, scores, states
 from loam_train.adapter import foundation as foundations
 from loam_train.adapter import language as languages
+from loam_train.adapter.baseline import WordsAndLetters
 from loam_train.errors import InputError
 
 FRUIT, TOOLS = ["apple", "pear", "plum", "cherry"], ["hammer", "saw", "drill", "chisel"]
@@ -126,7 +127,8 @@ def test_forty_rows_of_a_spreadsheet_become_a_classifier(
     assert sorted(blocks) == config["layers_to_transform"]
     assert max(blocks) == exit_block - 1
     assert (work / "curves" / "things.png").exists()
-    # A second call finds the run at its end and makes the same file.
+    # What is finished is not gone on with: a second call trains anew, and makes the same file.
+    assert not list((work / "checkpoints" / "adapters").glob("*"))
     before = out.read_bytes()
     assert run(foundation, tmp_path / "things.csv", "--out", out, "--licence", "CC0") == 0
     again, _, _ = package.read(out)
@@ -182,7 +184,7 @@ def test_cached_states_are_those_of_the_whole_model(foundation: Path) -> None:
     [
         ([("a", "x")] * 3, "text,label", "expected at least 10"),
         ([(f"text {i}", "x") for i in range(40)], "text,label", "one class only"),
-        ([(f"text {i}", "x") for i in range(40)], "text,colour", "column ''colour'' is unknown"),
+        ([(f"text {i}", "x") for i in range(40)], "text,colour", "column 'colour' is unknown"),
     ],
 )
 def test_data_that_cannot_be_used_is_said(
@@ -190,6 +192,33 @@ def test_data_that_cannot_be_used_is_said(
 ) -> None:
     with pytest.raises(InputError, match=reason):
         run(foundation, table(tmp_path / "a.csv", rows, header))
+
+
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [
+        ("good.csv", r"its name ends in '.csv', expected '.safetensors'"),
+        ("good.csv/x.safetensors", "nothing can be written there"),
+    ],
+)
+def test_where_the_package_cannot_go_is_said_first(tmp_path: Path, foundation: Path, out: str, reason: str) -> None:
+    data = table(tmp_path / "good.csv", sentences(40))
+    before = data.read_bytes()
+    with pytest.raises(InputError, match=reason):
+        run(foundation, data, "--out", tmp_path / out)
+    assert data.read_bytes() == before
+
+
+def test_words_that_never_meet_are_told_by_letters() -> None:
+    texts = [letter * 3 for letter in "abcdefghijklmnopqrstuvwx"]
+    words = WordsAndLetters(texts * 2, list(range(24)) * 2, texts, list(range(24)))
+    assert words.predict(texts) == list(range(24))
+    assert WordsAndLetters(texts, list(range(24)), texts, list(range(24))).predict(["aaa"]) == [0]
+
+
+def test_rows_of_one_class_alone_give_a_head_all_the_same() -> None:
+    head = heads.fit(torch.randn(8, 4), torch.full((8,), 2), 3, 0.03)
+    assert head(torch.randn(5, 4)).argmax(1).tolist() == [2] * 5
 
 
 def test_a_foundation_that_is_not_there_is_said(tmp_path: Path, foundation: Path) -> None:

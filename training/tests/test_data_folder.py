@@ -119,7 +119,7 @@ def test_what_is_doubtful_is_remarked(tmp_path: Path) -> None:
     found = review(open_data(tmp_path))
     assert "text 0" not in {example.prompt for example in found.train}
     assert [remark.split(":")[0] for remark in found.remarks] == [
+        "1 rows of train are in test too; they are not trained on",
         "1 classes have fewer than 2 rows",
         "1 texts of train have two labels, such as 'text 1'",
-        "1 rows of train are in test too; they are not trained on",
     ]

@@ -44,7 +44,7 @@ def test_a_pair_is_a_text_on_two_lines(tmp_path: Path) -> None:
         ({"text": "a", "label": "x", "output": "y"}, "only one of them"),
         ({"text": " ", "label": "x"}, "row 1: text is empty"),
         ({"text": "a", "label": 3}, "row 1: label is 3, expected a text"),
-        ({"text": "a", "labels": "x"}, "column ''labels'' is unknown, known are text, text2"),
+        ({"text": "a", "labels": "x"}, "column 'labels' is unknown, known are text, text2"),
         ({"label": "x"}, "row 1 has neither 'text' nor 'file_name'"),
         ({"text": "a", "outputs": []}, "expected a list of 1 to 64 texts"),
         ({"text2": "a", "file_name": "a.png", "label": "x"}, "'text2' without 'text'"),

@@ -29,7 +29,12 @@ class WordsAndLetters:
         words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2 if many else 1, token_pattern=r"\S+")
         letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=2)
         self._vectorizers = [words] if many else [words, letters]
-        features = hstack([vectorizer.fit_transform(texts) for vectorizer in self._vectorizers]).tocsr()
+        try:
+            features = hstack([vectorizer.fit_transform(texts) for vectorizer in self._vectorizers]).tocsr()
+        except ValueError:
+            # No word is in two texts, as in languages that are written without spaces: letters remain, whatever they cost.
+            self._vectorizers = [TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True)]
+            features = self._vectorizers[0].fit_transform(texts).tocsr()
         tried = [self._fit(features, targets, penalty) for penalty in PENALTIES[int(many) :]]
         held = self._features(valid)
         self._model = max(tried, key=lambda model: float(np.mean(model.predict(held) == np.asarray(right))))

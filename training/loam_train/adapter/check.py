@@ -100,8 +100,10 @@ def _engine(path: Path, data: Path, base: Path, loam: str, limit: int) -> list[t
 
 def _classes(stored: Stored, rows: Sequence[Example], data: DataFolder) -> list[str]:
     labels: list[str] = stored.task["labels"]
-    of = {"backbone": _backbone, "text": _encoder}.get(stored.task["component"])
-    found = _tower(stored, rows, data) if of is None else of(stored, rows)
+    if stored.task["component"] == "backbone":
+        found = _backbone(stored, rows)
+    else:
+        found = _encoder(stored, rows) if rows[0].modality == "text" else _tower(stored, rows, data)
     return [labels[index] for index in found.argmax(1).tolist()]
 
 
@@ -124,7 +126,7 @@ def _backbone(stored: Stored, rows: Sequence[Example]) -> torch.Tensor:
 
 
 def _encoder(stored: Stored, rows: Sequence[Example]) -> torch.Tensor:
-    encoder = sentence.open_encoder(foundation.component(stored.base, "text"))
+    encoder = sentence.open_encoder(foundation.component(stored.base, stored.task["component"]))
     head = Head(stored.tensors[_HEAD + "weight"].float(), stored.tensors[_HEAD + "bias"].float())
     trainee = sentence.Trainee(encoder, head, 0)
     trainee.load(stored.tensors)

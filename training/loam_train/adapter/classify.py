@@ -209,5 +209,6 @@ def _plan(request: Request, half: Language, learn: Part, valid: Part, classes: i
 def _digest(request: Request, component: Component, learn: Part, valid: Part) -> str:
     """Equal for runs whose checkpoints fit each other."""
     parts = [component.fingerprint, request.seed, request.data.labels, learn.texts, learn.targets.tolist(), valid.texts]
+    parts.append(valid.targets.tolist())
     recipe = [RANK, LEARNING_RATE, HEAD_RATE, HEAD_DECAY, BATCH, DROPOUT, SMOOTHING, MOST_TOKENS]
     return hashlib.sha256(json.dumps([parts, recipe]).encode()).hexdigest()

@@ -6,11 +6,12 @@ import argparse
 import json
 import re
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from .. import curve, places
-from ..arguments import add_loam, minutes, positive
+from ..arguments import add_loam, at_least, minutes, positive
 from ..data import open_data
 from ..data.review import review
 from ..errors import InputError
@@ -32,6 +33,8 @@ def _sentence(request: Request) -> Trained:
     return sentence.train(request)
 
 
+SUFFIX, MOST_NAME = ".safetensors", 64
+"""Of a package; the engine's own limit of an alias."""
 TRAINERS: dict[str, Callable[[Request], Trained]] = {
     "backbone": backbone.train,
     "text": _sentence,
@@ -52,7 +55,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     adapter.add_argument("--description", default="", help="what it does, for people")
     adapter.add_argument("--licence", help="of its weights; the data's by default")
     adapter.add_argument("--minutes", type=minutes(10_000), default=5.0, help="budget of computing (default: 5)")
-    adapter.add_argument("--seed", type=int, default=7)
+    adapter.add_argument("--seed", type=at_least(0), default=7)
     adapter.add_argument("--threads", type=positive, default=1, help="of the processor (default: 1)")
     adapter.add_argument("--test-rows", type=positive, default=500, help="at most as many are scored (default: 500)")
     adapter.add_argument("--fresh", action="store_true", help="begin anew instead of continuing")
@@ -89,19 +92,41 @@ def train(chosen: argparse.Namespace) -> int:
     if chosen.fresh:
         request.checkpoint.unlink(missing_ok=True)
     out = chosen.out or Path(f"{name}.safetensors")
-    if out.is_dir():
-        raise InputError(out, "a directory; --out is the package's file")
+    _check_out(out, name)
     trained = TRAINERS[chosen.on](request)
     task = describe(request, trained)
     package.write(out, trained.tensors, trained.config, task)
     curve.draw(trained.losses, name, work / "curves" / f"{name}.png")
     print(json.dumps(task["metrics"], indent=1))
     print(f"{out}: {out.stat().st_size} bytes")
+    # What is finished is not gone on with: more minutes or rows are another run.
+    for done in (request.checkpoint, request.checkpoint.with_suffix(".json")):
+        done.unlink(missing_ok=True)
     if chosen.install is None:
         print(f"loam adapter install {out}")
     else:
         install(chosen.install, out)
     return 0
+
+
+def _check_out(out: Path, name: str) -> None:
+    """Before minutes are spent on what cannot be kept.
+
+    Raises:
+        InputError: for a name or a file that the package cannot have.
+    """
+    if len(name) > MOST_NAME:
+        raise InputError(out, f"the name {name[:20]!r}... has {len(name)} letters, at most {MOST_NAME}; see --name")
+    if out.is_dir():
+        raise InputError(out, "a directory; --out is the package's file")
+    if out.suffix != SUFFIX:
+        raise InputError(out, f"its name ends in {out.suffix!r}, expected {SUFFIX!r}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise InputError(out, f"nothing can be written there: {error.strerror or error}") from error
 
 
 def _check(chosen: argparse.Namespace) -> int:

@@ -75,8 +75,8 @@ def train(request: Request) -> Trained:
 
     kept, held = divide(request, MOST_VALID)
     learned, valid = prepared(kept), _changed(prepared(held), modality, request.seed)
-    tested = _spread(data.split("test").examples, request.test_rows)
-    test = prepared(tested) if tested else None
+    tested = _spread(data.split("test").examples or held, request.test_rows)
+    test = prepared(tested)
     torch.manual_seed(request.seed)
     adapted = Adapted(eyes.tower.tower, len(labels), eyes.tower.transform.mean.shape[0])
     seen = embeddings(adapted, modality, learned.inputs)
@@ -84,11 +84,10 @@ def train(request: Request) -> Trained:
         "zero_shot": anchored(_anchors(request, eyes), eyes.run.network.logit_scale, seen),
         "baseline_linear_probe": probed(seen, learned.classes, len(labels), request.seed),
     }
-    metrics: dict[str, float] = {"train_rows": len(kept), "valid_rows": len(held)}
-    if test is not None:
-        vectors = embeddings(adapted, modality, test.inputs)
-        metrics |= {name: _accuracy(start(vectors), test.classes) for name, start in starts.items()}
-        metrics["baseline_majority"] = round(float(test.classes.bincount().max()) / len(tested), 4)
+    metrics: dict[str, float] = {"train_rows": len(kept), "valid_rows": len(held), "test_rows": len(tested)}
+    vectors = embeddings(adapted, modality, test.inputs)
+    metrics |= {name: _accuracy(start(vectors), test.classes) for name, start in starts.items()}
+    metrics["baseline_majority"] = _accuracy_of(test.classes == learned.classes.mode().values)
     with torch.inference_mode():
         given = torch.cat([adapted.embedding(x) for x in torch.split(valid.x, 256)])
     starts = {"both": joined(starts["zero_shot"], starts["baseline_linear_probe"], seen), **starts}
@@ -96,16 +95,16 @@ def train(request: Request) -> Trained:
     ahead = [name for name in starts if better(before["both"], before[name], DRAWS)]
     chosen = max(ahead, key=lambda name: int(before[name].sum()), default="both")
     adapted.begin(starts[chosen])
-    job = _job(request, adapted, modality, learned, valid)
+    job = _job(request, adapted, modality, learned, valid, found.fingerprint)
     progress = loop.fit(job, _schedule(request, len(kept)), request.checkpoint)
     after = _right(adapted, valid)
     lora = better(before[chosen], after, DRAWS)
     if not lora:
         adapted.begin(starts[chosen])
-    if test is not None:
-        accuracy = _accuracy(logits(adapted, modality, test.inputs), test.classes)
-        metrics |= {"test_rows": len(tested), "accuracy": accuracy}
     tensors = adapted.tensors() if lora else adapted.head()
+    # The score is that of the stored values.
+    adapted.load(tensors)
+    metrics["accuracy"] = _accuracy(logits(adapted, modality, test.inputs), test.classes)
     size = sum(tensor.numel() for tensor in tensors.values())
     metrics |= {
         "valid_accuracy_before": float(before[chosen].double().mean()), "valid_accuracy": float(after.double().mean()),
@@ -161,7 +160,9 @@ def _schedule(request: Request, rows: int) -> loop.Schedule:
     return loop.Schedule(steps, 60 * request.minutes, VALIDATIONS, PATIENCE)
 
 
-def _job(request: Request, adapted: Adapted, modality: Modality, learned: Part, valid: Changed) -> loop.Job:
+def _job(
+    request: Request, adapted: Adapted, modality: Modality, learned: Part, valid: Changed, fingerprint: str
+) -> loop.Job:
     def loss(step: int) -> torch.Tensor:
         chance = torch.Generator().manual_seed(request.seed * _SEEDS + step)
         rows = torch.randint(0, len(learned.inputs), (min(BATCH, len(learned.inputs)),), generator=chance)
@@ -182,13 +183,18 @@ def _job(request: Request, adapted: Adapted, modality: Modality, learned: Part, 
         {"params": lora, "lr": LORA_RATE, "weight_decay": DECAY},
         {"params": head, "lr": HEAD_RATE, "weight_decay": DECAY},
     ]
-    told = [request.seed, request.component, request.data.labels, learned.classes.tolist(), valid.classes.tolist()]
+    content = [hashlib.sha256(x.contiguous().numpy().tobytes()).hexdigest() for x in (learned.inputs.values, valid.x)]
+    told = [fingerprint, request.seed, request.data.labels, learned.classes.tolist(), valid.classes.tolist(), content]
     digest = hashlib.sha256(json.dumps([told, LORA_RATE, HEAD_RATE, DECAY, BATCH, DRAWS]).encode()).hexdigest()
     return loop.Job(request.name, own, groups, loss, evaluate, digest)
 
 
 def _accuracy(found: torch.Tensor, classes: torch.Tensor) -> float:
-    return round(float((found.argmax(1) == classes).double().mean()), 4)
+    return _accuracy_of(found.argmax(1) == classes)
+
+
+def _accuracy_of(right: torch.Tensor) -> float:
+    return round(float(right.double().mean()), 4)
 
 
 def _scored(adapted: Adapted, valid: Changed) -> torch.Tensor:

@@ -62,8 +62,16 @@ def _entries(foundation: Path) -> list[dict[str, Any]]:
         raise InputError(path, f"{error.strerror or error}; `loam pull` installs a foundation") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(path, str(error)) from error
-    entries: list[dict[str, Any]] = manifest.get("components", [])
-    return entries
+    entries = manifest.get("components") if isinstance(manifest, dict) else None
+    fields = {"name": str, "kind": str, "format": str, "entry": str, "files": list}
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise InputError(path, "it has no list of components")
+    for entry in entries:
+        for field, kind in fields.items():
+            if not isinstance(entry.get(field), kind):
+                raise InputError(path, f"a component's {field} is {entry.get(field)!r}, expected a {kind.__name__}")
+    found: list[dict[str, Any]] = entries
+    return found
 
 
 def _component(foundation: Path, entry: dict[str, Any]) -> Component:

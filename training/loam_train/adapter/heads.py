@@ -37,6 +37,11 @@ class Head:
 
 def fit(features: torch.Tensor, targets: torch.Tensor, classes: int, penalty: float) -> Head:
     """Logistic regression; the features' mean and spread are folded into the head."""
+    if int(targets.min()) == int(targets.max()):
+        # Rows of one class tell nothing apart.
+        bias = torch.full((classes,), ABSENT)
+        bias[targets] = 0.0
+        return Head(torch.zeros(classes, features.shape[1]), bias)
     mean, spread = features.mean(0), features.std(0).clamp_min(1e-6)
     model = LogisticRegression(C=penalty, max_iter=ITERATIONS)
     with warnings.catch_warnings():

@@ -37,7 +37,7 @@ class Request:
     @property
     def checkpoint(self) -> Path:
         """Where the run is resumed from."""
-        return self.work / "checkpoints" / "adapters" / f"{self.name}.pt"
+        return self.work / "checkpoints" / "adapters" / f"{self.component}-{self.name}.pt"
 
 
 @dataclass

@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
+from safetensors import SafetensorError
 from torch import nn
 from torch.nn.functional import cross_entropy, normalize
 from tqdm import tqdm
@@ -80,7 +81,7 @@ def open_encoder(component: Component) -> Encoder:
             tokenizer = AutoTokenizer.from_pretrained(folder)
             # Its pooler is another head, which sentence vectors do not pass.
             model: Any = AutoModel.from_pretrained(folder, dtype=torch.float32, add_pooling_layer=False)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise InputError(folder, f"no text encoder can be read from it: {error}") from error
     if model.config.model_type != "bert":
         raise InputError(folder, f"a model of type {model.config.model_type}; sentence encoders of BERT are trained on")
@@ -88,7 +89,10 @@ def open_encoder(component: Component) -> Encoder:
     if pooling and not pooling.get("pooling_mode_mean_tokens"):
         raise InputError(folder / "1_Pooling/config.json", "its pooling is not the mean, which is trained on")
     most = sizes.get("max_seq_length", model.config.max_position_embeddings)
-    return Encoder(model.requires_grad_(False).eval(), tokenizer, int(most))
+    if not isinstance(most, int) or not 3 <= most <= model.config.max_position_embeddings:
+        limit = model.config.max_position_embeddings
+        raise InputError(folder / "sentence_bert_config.json", f"max_seq_length is {most!r}, expected 3 to {limit}")
+    return Encoder(model.requires_grad_(False).eval(), tokenizer, most)
 
 
 def _optional(path: Path) -> dict[str, Any]:
@@ -239,7 +243,7 @@ def _fit(request: Request, trainee: Trainee, learn: Part, valid: Part, digest: s
 
 def _digest(request: Request, component: Component, learn: Part, valid: Part) -> str:
     """Equal for runs whose checkpoints fit each other."""
-    rows = [learn.texts, learn.targets.tolist(), valid.texts]
+    rows = [learn.texts, learn.targets.tolist(), valid.texts, valid.targets.tolist()]
     recipe = [RANK, MODULES, LEARNING_RATE, HEAD_RATE, HEAD_DECAY, BATCH, LENGTH, SMOOTHING]
     told = [component.fingerprint, request.seed, request.data.labels, rows, recipe]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()

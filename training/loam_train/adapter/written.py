@@ -9,6 +9,7 @@ import torch
 from peft import PeftModel
 
 from ..data import DataFolder, Example
+from ..errors import InputError
 from ..project.inputs import questions
 from ..project.soft import Format, Reader
 from ..project.train import written
@@ -36,7 +37,11 @@ def texts(stored: Stored, rows: Sequence[Example], data: DataFolder) -> list[str
 def _adapted(exact: Language, stored: Stored) -> PeftModel:
     config: dict[str, Any] = stored.config
     model = language.with_lora(exact, config["r"], config["target_modules"], range(len(exact.blocks)))
+    known = language.learned(model)
+    if known.keys() != stored.tensors.keys():
+        odd = min(known.keys() ^ stored.tensors.keys())
+        raise InputError(stored.base, f"the adapter's tensors are not those of its adapter_config: {odd}")
     with torch.no_grad():
-        for name, value in language.learned(model).items():
+        for name, value in known.items():
             value.copy_(stored.tensors[name])
     return model.eval()

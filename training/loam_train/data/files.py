@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -48,9 +50,10 @@ def sound(example: Example) -> tuple[np.ndarray, int]:
             if len(stream) * stream.channels > MAX_SAMPLES:
                 raise InputError(path, f"{len(stream) * stream.channels} samples, the limit is {MAX_SAMPLES}")
             samples = stream.read(dtype="float32", always_2d=True)
-            return samples.mean(axis=1), int(stream.samplerate)
+            rate = int(stream.samplerate)
     except (OSError, RuntimeError) as error:
         raise InputError(path, f"no sound can be read from it: {error}") from error
+    return _finite(path, samples).mean(axis=1), rate
 
 
 def motion(example: Example) -> np.ndarray:
@@ -66,13 +69,17 @@ def motion(example: Example) -> np.ndarray:
     steps = x.shape[1] if length is None else int(length[example.index])
     if not 1 <= steps <= x.shape[1]:
         raise InputError(path, f"{example.where}: length is {steps}, expected 1 to {x.shape[1]}")
-    return _finite(path, x[example.index, :steps].astype(np.float32))
+    return _finite(path, x[example.index, :steps].astype(np.float32), f"{example.where}: ")
 
 
 def _file(example: Example) -> Path:
     if example.file is None:
         raise ValueError(f"{example.where} has no file")
     return example.file
+
+
+ARRAY_ERRORS = (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What numpy raises for files that are no archive of arrays, or a damaged one. Its texts give advice that is not ours."""
 
 
 @lru_cache(maxsize=4)
@@ -82,10 +89,10 @@ def _arrays(path: Path, changed: int) -> tuple[np.ndarray, np.ndarray | None]:
         with np.load(path, allow_pickle=False) as arrays:
             x = arrays["x"]
             length: np.ndarray | None = arrays["length"] if "length" in arrays.files else None
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise InputError(path, f"no arrays can be read from it: {error}") from error
-    if length is not None and length.shape != x.shape[:1]:
-        raise InputError(path, f"length has shape {length.shape}, expected {x.shape[:1]}")
+    except ARRAY_ERRORS as error:
+        raise InputError(path, f"no arrays can be read from it: {type(error).__name__}") from error
+    if length is not None and (length.shape != x.shape[:1] or length.dtype.kind not in "iu"):
+        raise InputError(path, f"length has shape {length.shape} of {length.dtype}, expected {x.shape[:1]} of int64")
     return x, length
 
 
@@ -113,8 +120,9 @@ def _number(cell: str) -> bool:
     return True
 
 
-def _finite(path: Path, values: np.ndarray) -> np.ndarray:
+def _finite(path: Path, values: np.ndarray, where: str = "") -> np.ndarray:
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
-        raise InputError(path, f"sample {bad[0, 0]}, channel {bad[0, 1]} is {values[tuple(bad[0])]}, expected a number")
+        value = values[tuple(bad[0])]
+        raise InputError(path, f"{where}sample {bad[0, 0]}, channel {bad[0, 1]} is {value}, expected a number")
     return values

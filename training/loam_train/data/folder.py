@@ -13,6 +13,7 @@ from ..errors import InputError
 from . import description, listing
 from .description import Description, Motion
 from .example import Example, Split
+from .files import ARRAY_ERRORS
 
 SPLITS = ("train", "valid", "test")
 MAX_RECORDINGS = 1 << 32
@@ -124,8 +125,8 @@ def _recordings(path: Path, found: Description) -> Iterable[Example]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             x, y = _header(path, arrays, "x"), arrays["y"]
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise InputError(path, f"no arrays can be read from it: {error}") from error
+    except ARRAY_ERRORS as error:
+        raise InputError(path, f"no arrays can be read from it: {type(error).__name__}") from error
     if len(x) != 3 or np.prod([float(side) for side in x]) > MAX_RECORDINGS:
         raise InputError(path, f"x has shape {x}, expected [recordings, steps, channels]")
     if y.shape != x[:1] or y.dtype.kind not in "iu":

@@ -100,7 +100,8 @@ def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def _example(path: Path, base: Path, where: str, fields: dict[str, Any]) -> Example:
     for name in fields:
         if name not in KNOWN:
-            raise InputError(path, f"{where}: column '{_short(name)}' is unknown, known are {', '.join(KNOWN)}")
+            hint = "; columns are separated by commas" if ";" in name or "\t" in name else ""
+            raise InputError(path, f"{where}: column {_short(name)} is unknown, known are {', '.join(KNOWN)}{hint}")
     words = {name: _words(path, where, name, fields[name]) for name in fields if name not in (*IGNORED, "outputs")}
     outputs = _outputs(path, where, fields["outputs"]) if "outputs" in fields else ()
     if "output" in words:

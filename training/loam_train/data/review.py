@@ -34,9 +34,11 @@ def review(data: DataFolder) -> Review:
     if len(split) < LEAST_ROWS:
         raise InputError(split.path, f"{len(split)} rows to train on, expected at least {LEAST_ROWS}")
     found = Review(list(split.examples))
+    _repeats(data, found)
     if data.task == "classify":
         _classes(data, found)
-    _repeats(data, found)
+    if not data.split("test"):
+        found.remarks.append("there is no test split: scores are of rows that training is guided by, and flatter")
     if len(found.train) < LEAST_ROWS:
         reason = f"{len(found.train)} rows to train on are in no other split, expected at least {LEAST_ROWS}"
         raise InputError(split.path, reason)
@@ -47,7 +49,15 @@ def _classes(data: DataFolder, found: Review) -> None:
     counts = Counter(example.label for example in found.train)
     path = data.split("train").path
     if len(counts) < 2:
-        raise InputError(path, f"one class only, {next(iter(counts))!r}; expected at least two")
+        one = next(iter(counts), None)
+        raise InputError(path, f"one class only, {one!r}, in rows that are in no other split; expected at least two")
+    if max(counts.values()) < LEAST_PER_CLASS:
+        raise InputError(path, f"each of its {len(counts)} classes has one row; expected {LEAST_PER_CLASS} at the least")
+    alike: dict[str, str] = {}
+    for name in sorted(str(label) for label in counts):
+        other = alike.setdefault(" ".join(name.lower().split()), name)
+        if other != name:
+            found.remarks.append(f"classes {other!r} and {name!r} differ by case or spaces only")
     for name, split in data.splits.items():
         unseen = Counter(example.label for example in split.examples if example.label not in counts)
         if unseen:
@@ -76,3 +86,9 @@ def _repeats(data: DataFolder, found: Review) -> None:
                 f"{len(found.train) - len(kept)} rows of train are in {name} too; they are not trained on"
             )
         found.train = kept
+    # A row that is there twice would be learned from and judged by.
+    first = {(e.prompt, e.label, e.outputs): e for e in reversed(found.train) if e.file is None}
+    once = [e for e in found.train if e.file is not None or first[(e.prompt, e.label, e.outputs)] is e]
+    if len(once) < len(found.train):
+        found.remarks.append(f"{len(found.train) - len(once)} rows of train are there before; they are left out")
+        found.train = once
