@@ -123,9 +123,8 @@ fn requests_with_different_adapters_share_a_batch() {
     let Some(dir) = foundation() else { return };
     let engine = Engine::open(dir).expect("foundation");
     let model = engine.language().expect("model");
-    let install = |name: &str, file: &str| {
-        engine.install(name, adapters().join(file), InstallPolicy::Create).expect("adapter")
-    };
+    let install =
+        |name: &str, file: &str| engine.install(name, adapters().join(file), InstallPolicy::Create).expect("adapter");
     let (shell, brief) = (install("shell", "shell"), install("brief", "brief.safetensors"));
     let options = GenerateOptions { max_tokens: 32, ..GenerateOptions::default() };
     let requests = || {
