@@ -227,7 +227,7 @@ def test_the_package_of_a_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     folder, foundation = write_folder(tmp_path / "birds"), tmp_path / "foundation"
     foundation.mkdir()
     files = [{"path": "text/model.safetensors", "sha256": "ab" * 32}]
-    text = {"name": "text", "format": "hugging-face", "entry": "text", "files": files}
+    text = {"name": "text", "kind": "text-encoder", "format": "hugging-face", "entry": "text", "files": files}
     (foundation / "foundation.json").write_text(json.dumps({"components": [text]}))
     told: list[int] = []
 
