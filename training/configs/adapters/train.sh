@@ -7,7 +7,7 @@ set -eu
 folders=$1 out=$2
 shift 2
 names=${*:-question topic spam intent sentiment emotion reply brief digits clothes signs objects spoken-digits sounds \
-  voice-emotion activity-watch activity-phone falls vqa topic-text}
+  voice-emotion activity-watch activity-phone falls vqa topic-text emotion-text}
 
 adapter() {
     component=$1 name=$2 data=$3 minutes=$4 description=$5
@@ -35,6 +35,7 @@ adapter sound sounds esc10 2 "Names what is heard: animals, weather, tools, peop
 adapter sound voice-emotion emodb 2 "Says how a voice sounds, on acted German sentences."
 adapter imu activity-watch wisdm_watch 3 "Says what a person is doing, from a watch's motion."
 adapter imu activity-phone wisdm_phone 3 "Says what a person is doing, from the motion of a phone in the pocket."
+adapter text emotion-text tweeteval_emotion 5 "Anger, joy, optimism or sadness of a short message; on the text encoder, quicker and better than emotion."
 adapter text topic-text slurp_topic 3 "Which part of a home assistant a command is for; on the text encoder, smaller and quicker."
 adapter imu falls falls 2 "Tells a fall from movements of daily life, worn at the waist."
 # Benchmarks that are not shipped: the first one's data is for non-commercial use.
