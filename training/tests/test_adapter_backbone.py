@@ -12,7 +12,7 @@ import pytest
 import tiny_language
 import torch
 
-from loam_train.adapter import cli, heads, package, scores, states
+from loam_train.adapter import cli, heads, package, states
 from loam_train.adapter import foundation as foundations
 from loam_train.adapter import language as languages
 from loam_train.adapter.baseline import WordsAndLetters
@@ -80,7 +80,7 @@ def test_easy_rows_become_a_head_alone(tmp_path: Path, foundation: Path) -> None
 def test_better_is_more_than_chance(gained: int, lost: int, draws: int, expected: bool) -> None:
     before = torch.tensor([False] * gained + [True] * (lost + 10))
     after = torch.tensor([True] * gained + [False] * lost + [True] * 10)
-    assert scores.better(before, after, draws) is expected
+    assert heads.better(before, after, draws) is expected
 
 
 def test_an_adapter_surpasses_by_rows_and_by_likelihood() -> None:

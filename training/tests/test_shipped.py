@@ -17,7 +17,8 @@ LOAM = os.environ.get("LOAM", "loam")
 ROWS, WRITTEN = 100, 24
 SETS = {
     "activity-phone": "wisdm_phone", "activity-watch": "wisdm_watch", "clothes": "fashion_mnist", "digits": "mnist",
-    "emotion": "tweeteval_emotion", "emotion-text": "tweeteval_emotion", "falls": "falls", "intent": "clinc150", "objects": "cifar10", "question": "trec_qc",
+    "emotion": "tweeteval_emotion", "emotion-text": "tweeteval_emotion",
+    "falls": "falls", "intent": "clinc150", "objects": "cifar10", "question": "trec_qc",
     "sentiment": "sst2", "signs": "gtsrb", "sounds": "esc10", "spam": "sms_spam", "spoken-digits": "fsdd",
     "topic": "slurp_topic", "topic-text": "slurp_topic", "voice-emotion": "emodb",
 }  # fmt: skip

@@ -26,8 +26,8 @@ from . import foundation, loop
 from .adapted import Adapted, anchored, embeddings, joined, logits, probed
 from .division import divide
 from .features import KINDS, Eyes, Inputs, inputs, open_eyes
+from .heads import better
 from .request import Request, Trained
-from .scores import better
 
 BATCH = 64
 LORA_RATE, HEAD_RATE = 1.5e-3, 2e-3

@@ -75,13 +75,25 @@ def temperature(logits: torch.Tensor, targets: torch.Tensor) -> float:
     return min(grid, key=lambda t: float(cross_entropy(logits / t, targets)))
 
 
-def surpasses(after: torch.Tensor, before: torch.Tensor, targets: torch.Tensor) -> bool:
-    """Whether logits `after` are right for more rows than `before`, and make the targets likelier by more than chance.
+def better(before: torch.Tensor, after: torch.Tensor, draws: int = 1) -> bool:
+    """Whether more rows became right than wrong, by a standard error of that difference (as in McNemar's test).
 
-    Likelihoods, each with its own temperature, tell more of a few hundred rows than counts of right ones, which alone differ
-    by chance; and they alone would prefer what is merely surer. The mean gain is compared with its standard error.
+    `before` and `after` say which rows are right; where each row is there `draws` times, these are no further rows.
     """
-    if accuracy(after, targets) <= accuracy(before, targets):
+    gained, lost = int((after & ~before).sum()) / draws, int((before & ~after).sum()) / draws
+    return gained - lost > math.sqrt(gained + lost)
+
+
+def surpasses(after: torch.Tensor, before: torch.Tensor, targets: torch.Tensor) -> bool:
+    """Whether logits `after` are right for more rows than `before`: by more than chance, or with likelier targets.
+
+    Likelihoods, each with its own temperature, tell more of a few hundred rows than counts of right ones, where these differ
+    by chance; they alone would prefer what is merely surer. Their mean gain is compared with its standard error.
+    """
+    first, second = (logits.argmax(1) == targets for logits in (before, after))
+    if better(first, second):
+        return True
+    if int(second.sum()) <= int(first.sum()):
         return False
     losses = [cross_entropy(logits / temperature(logits, targets), targets, reduction="none") for logits in (before, after)]
     gain = losses[0] - losses[1]

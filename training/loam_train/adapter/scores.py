@@ -40,15 +40,6 @@ def _macro_f1(found: torch.Tensor, targets: torch.Tensor) -> float:
     return sum(values) / len(values)
 
 
-def better(before: torch.Tensor, after: torch.Tensor, draws: int = 1) -> bool:
-    """Whether more rows became right than wrong, by a standard error of that difference (as in McNemar's test).
-
-    `before` and `after` say which rows are right; where each row is there `draws` times, these are no further rows.
-    """
-    gained, lost = int((after & ~before).sum()) / draws, int((before & ~after).sum()) / draws
-    return gained - lost > math.sqrt(gained + lost)
-
-
 def texts(written: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
     """Share of texts equal to a reference, spaces and case aside, and likeness in characters (chrF, 0 to 1)."""
 
