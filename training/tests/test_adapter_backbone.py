@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import tiny_language
@@ -45,14 +44,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "work"
 
 
-def run(foundation: Path, *arguments: Any) -> int:
-    parser = argparse.ArgumentParser()
-    cli.add_commands(parser.add_subparsers(required=True))
-    # Long enough for steps, not the clock, to decide: what comes out is then the same everywhere.
-    given = ["adapter", *map(str, arguments), "--on", "backbone", "--foundation", str(foundation), "--minutes", "10"]
-    chosen = parser.parse_args(given)
-    code: int = chosen.run(chosen)
-    return code
+run = partial(tiny_language.adapt, "backbone")
 
 
 def table(path: Path, rows: list[tuple[str, str]], header: str = "text,label") -> Path:

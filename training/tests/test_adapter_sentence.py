@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import tiny_language
 import torch
 
-from loam_train.adapter import cli, heads, package, sentence
 from loam_train.adapter import foundation as foundations
+from loam_train.adapter import heads, package, sentence
 from loam_train.adapter.heads import Head
 from loam_train.errors import InputError
 
@@ -43,13 +42,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def run(foundation: Path, *arguments: Any) -> int:
-    parser = argparse.ArgumentParser()
-    cli.add_commands(parser.add_subparsers(required=True))
-    given = ["adapter", *map(str, arguments), "--on", "text", "--foundation", str(foundation), "--minutes", "10"]
-    chosen = parser.parse_args(given)
-    code: int = chosen.run(chosen)
-    return code
+run = partial(tiny_language.adapt, "text")
 
 
 @pytest.mark.parametrize("kept", [True, False])

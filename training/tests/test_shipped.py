@@ -33,11 +33,14 @@ pytestmark = [
 ]
 
 
+def compared(path: Path, name: str, folder: Path, rows: int) -> check.Comparison:
+    sets.SETS[name].write(name, places.SETS, folder / name)
+    return check.compare(path, open_data(folder / name), places.foundation(), LOAM, rows)
+
+
 @pytest.mark.parametrize("path", [path for path in SHIPPED if path.stem not in WRITERS], ids=lambda path: path.stem)
 def test_torch_and_the_engine_agree(path: Path, tmp_path: Path) -> None:
-    name = SETS[path.stem]
-    sets.SETS[name].write(name, places.SETS, tmp_path / name)
-    found = check.compare(path, open_data(tmp_path / name), places.foundation(), LOAM, ROWS)
+    found = compared(path, SETS[path.stem], tmp_path, ROWS)
     assert not found.apart, found
     assert found.agreement >= 99, found
     # Some quarter of the worst of them would be chance.
@@ -46,9 +49,7 @@ def test_torch_and_the_engine_agree(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", [path for path in SHIPPED if path.stem in WRITERS], ids=lambda path: path.stem)
 def test_torch_and_the_engine_write_alike(path: Path, tmp_path: Path) -> None:
-    name = WRITERS[path.stem]
-    sets.SETS[name].write(name, places.SETS, tmp_path / name)
-    found = check.compare(path, open_data(tmp_path / name), places.foundation(), LOAM, WRITTEN)
+    found = compared(path, WRITERS[path.stem], tmp_path, WRITTEN)
     assert not found.apart, found
     # A word that two were equally likely for changes all that follow it.
     assert found.agreement >= 75, found

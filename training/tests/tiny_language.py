@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from loam_train.adapter import cli
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -60,3 +63,14 @@ def write_encoder(folder: Path, words: Sequence[str]) -> dict[str, Any]:
     digest = hashlib.sha256((entry / "model.safetensors").read_bytes()).hexdigest()
     files = [{"path": "text/model.safetensors", "bytes": 0, "sha256": digest}]
     return {"name": "text", "kind": "text-encoder", "format": "hugging-face", "entry": "text", "files": files}
+
+
+def adapt(component: str, foundation: Path, *arguments: Any) -> int:
+    """The `adapter` command on a component, as typed; gives its status."""
+    parser = argparse.ArgumentParser()
+    cli.add_commands(parser.add_subparsers(required=True))
+    # Long enough for steps, not the clock, to decide: what comes out is then the same everywhere.
+    given = ["adapter", *map(str, arguments), "--on", component, "--foundation", str(foundation), "--minutes", "10"]
+    chosen = parser.parse_args(given)
+    code: int = chosen.run(chosen)
+    return code

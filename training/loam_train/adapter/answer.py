@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ..clock import computed
-from ..data import Example
+from ..data import DataFolder
 from ..errors import InputError
 from ..project import network
 from ..project.inputs import Question, Questions, questions
@@ -65,7 +65,7 @@ def train(request: Request, component: Component) -> Trained:
         InputError: for rows without a question, and for a foundation without a tower and a projector that read them.
     """
     begun = computed()
-    seen = sight(next(iter(request.data.examples())), request.foundation)
+    seen = sight(request.data, request.foundation)
     learn_rows, valid_rows = divide(request, MOST_VALID)
     test_rows = list(request.data.split("test").examples) or valid_rows
     random.Random(request.seed).shuffle(test_rows)
@@ -107,14 +107,15 @@ def train(request: Request, component: Component) -> Trained:
     return Trained(tensors, language.config(component, exact, RANK, MODULES, every), task, metrics, progress.losses)
 
 
-def sight(first: Example, base: Path) -> Sight:
-    """The tower and the projector of the foundation at `base` for rows such as `first`.
+def sight(data: DataFolder, base: Path) -> Sight:
+    """The tower and the projector of the foundation at `base` for the rows of `data`.
 
     Raises:
         InputError: for a row without a question, and for a foundation without them.
     """
+    first = next(iter(data.examples()))
     if first.modality not in COMPONENTS or first.text is None:
-        raise InputError(base, f"{first.where} has no question about a file: both text and file_name are expected")
+        raise InputError(data.path, f"{first.where} has no question about a file: both text and file_name are expected")
     modality = COMPONENTS[first.modality]
     tower = foundation.of_kind(base, f"{modality}-encoder")
     projector = foundation.of_kind(base, f"{modality}-projector")

@@ -23,6 +23,7 @@ from .classify import Trainee
 from .features import inputs, open_eyes
 from .generate import NEW_TOKENS
 from .heads import Head
+from .labelled import HEAD
 from .package import Stored
 from .plan import Plan
 from .scores import texts
@@ -30,7 +31,6 @@ from .scores import texts
 TOLERANCE = 0.5
 """Points that torch and the engine may differ by."""
 TASKS = ("classify", "generate", "answer")
-_HEAD = "base_model.model.classifier."
 
 
 @dataclass(frozen=True)
@@ -119,18 +119,20 @@ def _backbone(stored: Stored, rows: Sequence[Example]) -> torch.Tensor:
     model = language.load(foundation.component(stored.base, "backbone"))
     last: int = stored.task["head"]["layers"]
     blocks = stored.config.get("layers_to_transform") or list(range(last))
-    head = Head(stored.tensors[_HEAD + "weight"].float(), stored.tensors[_HEAD + "bias"].float())
-    trainee = Trainee(model, head, Plan(last, min(blocks), 0, {}), 0)
+    trainee = Trainee(model, _head(stored), Plan(last, min(blocks), 0, {}), 0)
     trainee.load(stored.tensors)
     return trainee.logits(model.encode(_around(stored, rows), 1 << 30), "torch")
 
 
 def _encoder(stored: Stored, rows: Sequence[Example]) -> torch.Tensor:
     encoder = sentence.open_encoder(foundation.component(stored.base, stored.task["component"]))
-    head = Head(stored.tensors[_HEAD + "weight"].float(), stored.tensors[_HEAD + "bias"].float())
-    trainee = sentence.Trainee(encoder, head, 0)
+    trainee = sentence.Trainee(encoder, _head(stored), 0)
     trainee.load(stored.tensors)
     return trainee.logits(encoder.encode(_around(stored, rows)), "torch")
+
+
+def _head(stored: Stored) -> Head:
+    return Head(stored.tensors[HEAD + "weight"].float(), stored.tensors[HEAD + "bias"].float())
 
 
 def _around(stored: Stored, rows: Sequence[Example]) -> list[str]:

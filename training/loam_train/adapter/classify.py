@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import math
 
 import torch
 from torch import nn
@@ -43,8 +42,6 @@ PASSES, ROWS_IN_ALL = (6, 24), 40_000
 """Fewer rows are passed over more often, within these bounds."""
 MOST_FEATURES = 6000
 """Rows that logistic regression is fitted to: the head's beginning, which training improves."""
-SCOPE_WEIGHT = 10.0
-"""Of the out-of-scope class in the loss: sets have few of its rows, users say many."""
 
 
 def train(request: Request, component: Component) -> Trained:
@@ -159,20 +156,11 @@ def _fit(
     digest: str,
 ) -> loop.Progress:
     cached, targets = learn
-    lengths = [cached.length(i) for i in range(len(cached))]
-    weights = torch.ones(len(trainee.bias))
-    outside = heads.outside(request.data.labels)
-    if outside is not None:
-        weights[outside] = SCOPE_WEIGHT
-    per_pass = math.ceil(len(cached) / BATCH)
-    order: dict[int, list[list[int]]] = {}
+    passes = states.Passes([cached.length(i) for i in range(len(cached))], BATCH, request.seed)
+    weights = heads.scope_weights(request.data.labels)
 
     def loss(step: int) -> torch.Tensor:
-        epoch, place = divmod(step, per_pass)
-        if epoch not in order:
-            order.clear()
-            order[epoch] = states.shuffled(lengths, BATCH, f"{request.seed}:{epoch}")
-        rows = order[epoch][place]
+        rows = passes.batch(step)
         # Randomness that follows from the step alone is the same in a run that is resumed.
         torch.manual_seed(request.seed * 1_000_003 + step)
         with torch.autocast("cpu", torch.bfloat16):
@@ -190,8 +178,8 @@ def _fit(
         {"params": adapter, "lr": LEARNING_RATE, "weight_decay": 0.0},
         {"params": [trainee.weight, trainee.bias], "lr": HEAD_RATE, "weight_decay": HEAD_DECAY},
     ]
-    passes = min(max(ROWS_IN_ALL // len(cached), PASSES[0]), PASSES[1])
-    schedule = loop.Schedule(passes * per_pass, TRAINING * 60 * request.minutes, EVALUATIONS, PATIENCE)
+    count = min(max(ROWS_IN_ALL // len(cached), PASSES[0]), PASSES[1])
+    schedule = loop.Schedule(count * len(passes), TRAINING * 60 * request.minutes, EVALUATIONS, PATIENCE)
     job = loop.Job(request.name, trainee.parameters(), groups, loss, evaluate, digest)
     return loop.fit(job, schedule, request.checkpoint)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import math
 import random
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -145,17 +144,11 @@ def answer_loss(model: PeftModel, tokens: torch.Tensor, targets: torch.Tensor, r
 
 
 def _fit(request: Request, model: PeftModel, learn: list[Encoded], valid: list[Encoded], digest: str) -> loop.Progress:
-    lengths = [len(row) for row in learn]
-    per_pass = math.ceil(len(learn) / BATCH)
-    order: dict[int, list[list[int]]] = {}
+    passes = states.Passes([len(row) for row in learn], BATCH, request.seed)
 
     def loss(step: int) -> torch.Tensor:
-        epoch, place = divmod(step, per_pass)
-        if epoch not in order:
-            order.clear()
-            order[epoch] = states.shuffled(lengths, BATCH, f"{request.seed}:{epoch}")
         with torch.autocast("cpu", torch.bfloat16):
-            return answer_loss(model, *batch([learn[i] for i in order[epoch][place]]))
+            return answer_loss(model, *batch([learn[i] for i in passes.batch(step)]))
 
     def evaluate() -> loop.Score:
         with torch.autocast("cpu", torch.bfloat16):
@@ -164,7 +157,7 @@ def _fit(request: Request, model: PeftModel, learn: list[Encoded], valid: list[E
 
     parameters = language.learned(model)
     groups = [{"params": list(parameters.values()), "lr": LEARNING_RATE, "weight_decay": 0.0}]
-    schedule = loop.Schedule(MOST_PASSES * per_pass, TRAINING * 60 * request.minutes, EVALUATIONS, PATIENCE)
+    schedule = loop.Schedule(MOST_PASSES * len(passes), TRAINING * 60 * request.minutes, EVALUATIONS, PATIENCE)
     return loop.fit(loop.Job(request.name, parameters, groups, loss, evaluate, digest), schedule, request.checkpoint)
 
 

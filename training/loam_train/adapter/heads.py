@@ -19,6 +19,8 @@ ABSENT = -20.0
 """Bias of a class that the fitted rows have none of."""
 OUT_OF_SCOPE = frozenset({"oos", "out_of_scope", "out-of-scope", "out of scope"})
 """Names of the class of texts that belong to none of the others."""
+SCOPE_WEIGHT = 10.0
+"""Of the out-of-scope class in the loss: sets have few of its rows, users say many."""
 SCOPE_COST = 0.01
 """Accuracy within the scope that may be given for recognising what is outside."""
 
@@ -103,6 +105,15 @@ def surpasses(after: torch.Tensor, before: torch.Tensor, targets: torch.Tensor) 
 def outside(labels: list[str]) -> int | None:
     """Index of the class of what is out of scope, if there is one."""
     return next((index for index, label in enumerate(labels) if label.lower() in OUT_OF_SCOPE), None)
+
+
+def scope_weights(labels: list[str]) -> torch.Tensor:
+    """Of each class in the loss, `[classes]`."""
+    weights = torch.ones(len(labels))
+    found = outside(labels)
+    if found is not None:
+        weights[found] = SCOPE_WEIGHT
+    return weights
 
 
 def scope_bias(logits: torch.Tensor, targets: torch.Tensor, outside: int) -> float:

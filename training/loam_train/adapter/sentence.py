@@ -13,7 +13,6 @@ import hashlib
 import io
 import json
 import logging
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,8 +47,6 @@ TRAINING = 0.75
 """Share of the budget for the loop."""
 EVALUATIONS, PATIENCE = 12, 4
 MOST_PASSES = 16
-SCOPE_WEIGHT = 10.0
-"""Of the out-of-scope class in the loss, as on the backbone."""
 _TOKENS = 2048
 """Of a batch that learns nothing."""
 
@@ -205,20 +202,11 @@ class Trainee:
 
 
 def _fit(request: Request, trainee: Trainee, learn: Part, valid: Part, digest: str) -> loop.Progress:
-    lengths = [len(row) for row in learn.ids]
-    weights = torch.ones(len(trainee.bias))
-    outside = heads.outside(request.data.labels)
-    if outside is not None:
-        weights[outside] = SCOPE_WEIGHT
-    per_pass = math.ceil(len(learn) / BATCH)
-    order: dict[int, list[list[int]]] = {}
+    passes = states.Passes([len(row) for row in learn.ids], BATCH, request.seed)
+    weights = heads.scope_weights(request.data.labels)
 
     def loss(step: int) -> torch.Tensor:
-        epoch, place = divmod(step, per_pass)
-        if epoch not in order:
-            order.clear()
-            order[epoch] = states.shuffled(lengths, BATCH, f"{request.seed}:{epoch}")
-        rows = order[epoch][place]
+        rows = passes.batch(step)
         # Dropout follows from the step alone, so that a resumed run repeats it.
         torch.manual_seed(request.seed * 1_000_003 + step)
         trainee.peft.train()
@@ -237,7 +225,7 @@ def _fit(request: Request, trainee: Trainee, learn: Part, valid: Part, digest: s
         {"params": list(trainee.lora().values()), "lr": LEARNING_RATE, "weight_decay": 0.0},
         {"params": [trainee.weight, trainee.bias], "lr": HEAD_RATE, "weight_decay": HEAD_DECAY},
     ]
-    schedule = loop.Schedule(MOST_PASSES * per_pass, TRAINING * 60 * request.minutes, EVALUATIONS, PATIENCE)
+    schedule = loop.Schedule(MOST_PASSES * len(passes), TRAINING * 60 * request.minutes, EVALUATIONS, PATIENCE)
     job = loop.Job(request.name, trainee.parameters(), groups, loss, evaluate, digest)
     return loop.fit(job, schedule, request.checkpoint)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,25 @@ def shuffled(lengths: Sequence[int], size: int, seed: str) -> list[list[int]]:
         batches += [near[i : i + size] for i in range(0, len(near), size)]
     dice.shuffle(batches)
     return batches
+
+
+class Passes:
+    """Which rows each step of a run learns from: one shuffled pass over the data after another."""
+
+    def __init__(self, lengths: Sequence[int], size: int, seed: int) -> None:
+        self._lengths, self._size, self._seed = lengths, size, seed
+        self._epoch, self._batches = -1, list[list[int]]()
+
+    def __len__(self) -> int:
+        """Batches of one pass."""
+        return math.ceil(len(self._lengths) / self._size)
+
+    def batch(self, step: int) -> list[int]:
+        """A function of the seed and the step alone, so that a resumed run goes on as if never stopped."""
+        epoch, place = divmod(step, len(self))
+        if epoch != self._epoch:
+            self._epoch, self._batches = epoch, shuffled(self._lengths, self._size, f"{self._seed}:{epoch}")
+        return self._batches[place]
 
 
 def padded(ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:

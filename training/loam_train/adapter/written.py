@@ -26,7 +26,7 @@ def texts(stored: Stored, rows: Sequence[Example], data: DataFolder) -> list[str
     if stored.task["task"] == "generate":
         prompts = [generate.encode(exact.tokenizer, instructions, row).prompt for row in rows]
         return generate.write(model, exact.tokenizer, prompts, "torch")
-    sight = answer.sight(rows[0], stored.base)
+    sight = answer.sight(data, stored.base)
     asked = questions(list(rows), data, sight.eyes)
     form = Format(exact, instructions)
     tokens = [form.asked(at, row.text, row.answers[0]) for at, row in enumerate(asked.rows)]

@@ -14,7 +14,7 @@ from PIL import Image
 from .. import reading
 from ..errors import InputError
 from ..held import held
-from .published import Row, meta
+from .published import Row, meta, place_of
 
 SPLITS = ("train", "test")
 """As they are published; `valid` is what a tower's run keeps back of the first."""
@@ -63,9 +63,7 @@ class Media:
         Raises:
             InputError: for a set that is not under `root`, or is damaged.
         """
-        origin = root / self.folder
-        if not origin.is_dir():
-            raise InputError(origin, "there is no such data set")
+        origin = place_of(root, self.folder)
         out.mkdir(parents=True, exist_ok=True)
         motion: dict[str, Any] = {}
         classes = self._classes(origin)

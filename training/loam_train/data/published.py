@@ -36,9 +36,7 @@ class Published:
         Raises:
             InputError: for a set that is not under `root`.
         """
-        origin = root / self.folder
-        if not origin.is_dir():
-            raise InputError(origin, "there is no such data set")
+        origin = place_of(root, self.folder)
         out.mkdir(parents=True, exist_ok=True)
         counts: dict[str, int] = {}
         labels: set[str] = set()
@@ -56,6 +54,18 @@ class Published:
         described |= {"licence": self.licence, "source": self.source}
         (out / "data.json").write_text(json.dumps(described, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         return counts
+
+
+def place_of(root: Path, folder: str) -> Path:
+    """The directory of a set.
+
+    Raises:
+        InputError: for one that is not there.
+    """
+    origin = root / folder
+    if not origin.is_dir():
+        raise InputError(origin, "there is no such data set")
+    return origin
 
 
 def rows(folder: Path, split: str) -> list[Row]:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import soundfile
 
-from ..errors import InputError
 from ..speech import recordings
-from .published import Row
+from .published import Row, place_of
 
 RATE = 16_000
 SEED = recordings.STRINGS_SEED
@@ -34,9 +33,7 @@ class Strings:
         Raises:
             InputError: for a set that is not under `root`, or is damaged.
         """
-        origin = root / self.folder
-        if not origin.is_dir():
-            raise InputError(origin, "there is no such data set")
+        origin = place_of(root, self.folder)
         words = recordings.read(origin, "test", RATE)
         test = out / "test"
         test.mkdir(parents=True, exist_ok=True)
