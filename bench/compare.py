@@ -1,7 +1,8 @@
-"""Prefill and decode rates of Loam and llama.cpp on the same file, side by side.
+"""Loam and llama.cpp side by side on the same files, with the aims beside the numbers.
 
-The two run in turn (A B A B ...), each as a process of its own with the same number of threads, so that a machine
-whose speed drifts treats both alike. Rates on shared machines move; the ratio of medians is what to quote.
+Each measurement is a process of its own. The engines take turns in both orders (A B, B A, ...) with the same threads,
+and every round runs all jobs, so that a machine whose speed drifts treats all alike. Rates on shared machines move;
+ratios of what ran close together are what to quote. Needs the models of `models.py`.
 """
 
 from __future__ import annotations
@@ -9,116 +10,152 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-PROMPT, DECODE = 128, 64
+import gguf
 
+import job as jobs
+import perplexity
+import places
+from job import LOAM, PEER, Job
+from machine import await_quiet, hog, processor, watched
+from report import FOREIGN_LIMIT, table
+from results import Results, Run, load
+from suites import SUITES, Row
 
-def default_model() -> Path:
-    """Where `loam pull loam-nano` puts the language model."""
-    home = os.environ.get("LOAM_HOME") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "loam"
-    return Path(home) / "foundations/loam-nano/backbone/SmolLM2-135M-Instruct.Q4_1.gguf"
-
-
-def measure_llama_cpp(model: Path, threads: int, sequences: int) -> dict[str, float]:
-    """Runs in a child process: prefill of PROMPT tokens and DECODE steps from an empty context, median of 3."""
-    import llama_cpp as ll
-
-    ll.llama_backend_init()
-    parameters = ll.llama_model_default_params()
-    # Some virtual machines announce AMX and then trap it; the extra buffers are the only user of it.
-    parameters.use_extra_bufts = False
-    loaded = ll.llama_model_load_from_file(str(model).encode(), parameters)
-    options = ll.llama_context_default_params()
-    options.n_ctx, options.n_batch, options.n_ubatch = 512 * sequences, 512, 512
-    options.n_threads = options.n_threads_batch = threads
-    options.n_seq_max = sequences
-    context = ll.llama_init_from_model(loaded, options)
-    memory = ll.llama_get_memory(context)
-    vocabulary = ll.llama_vocab_n_tokens(ll.llama_model_get_vocab(loaded))
-
-    def run(rows: list[tuple[int, int, int, bool]]) -> None:
-        batch = ll.llama_batch_init(len(rows), 0, sequences)
-        batch.n_tokens = len(rows)
-        for i, (token, position, sequence, logits) in enumerate(rows):
-            batch.token[i] = token % (vocabulary - 1) + 1
-            batch.pos[i] = position
-            batch.n_seq_id[i] = 1
-            batch.seq_id[i][0] = sequence
-            batch.logits[i] = logits
-        if ll.llama_decode(context, batch) != 0:
-            sys.exit("llama.cpp: decode failed")
-        ll.llama_synchronize(context)
-        ll.llama_batch_free(batch)
-
-    prefill, decode = [], []
-    for _ in range(4):
-        ll.llama_memory_clear(memory, True)
-        start = time.perf_counter()
-        run([(i, i, 0, i + 1 == PROMPT) for i in range(PROMPT)])
-        prefill.append(PROMPT / (time.perf_counter() - start))
-        ll.llama_memory_clear(memory, True)
-        start = time.perf_counter()
-        for position in range(DECODE):
-            run([(position + s, position, s, True) for s in range(sequences)])
-        decode.append(DECODE * sequences / (time.perf_counter() - start))
-    return {"prefill": statistics.median(prefill[1:]), "decode": statistics.median(decode[1:])}
+MODELS = ["smollm2-135m-Q8_0", "smollm2-135m-Q4_0", "random-1b-Q8_0", "random-1b-Q4_0"]
+ALL_SUITES = [*SUITES, "perplexity"]
+DEFAULT_SUITES = ["decode", "prefill", "sequences", "lora", "memory", "busy"]
+Limits = dict[str, Any] | None
 
 
-def measure_loam(loam: Path, model: Path, threads: int, sequences: int) -> dict[str, float]:
-    """One run of `loam speed`."""
-    command = [loam, "speed", "--model", model, "-p", str(PROMPT), "-n", str(DECODE)]
-    command += ["--sequences", str(sequences), "--repeat", "3", "--json"]
-    environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
-    result = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
-    return {"prefill": result["prefill_tokens_per_second"], "decode": result["decode_tokens_per_second"]}
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
-def child(model: Path, threads: int, sequences: int) -> dict[str, float]:
-    """llama.cpp in a process of its own."""
-    command = [sys.executable, __file__, "--child", str(threads), str(sequences), "--model", str(model)]
-    result = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(result.stdout.strip().splitlines()[-1])
+def attempt(job: Job, engine: str, loam: Path) -> tuple[float, dict[str, Any]]:
+    """The part of the processor that others took, and the answer."""
+    with ExitStack() as stack:
+        busy = stack.enter_context(hog()) if job.busy else None
+        share = stack.enter_context(watched(busy))
+        result = jobs.run(job, engine, loam)
+    return share.foreign, result
 
 
-def processor() -> str:
-    """Name of the processor, as the system tells it."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return "unknown"
+def measured(job: Job, engine: str, number: int, args: argparse.Namespace) -> Run:
+    """A run; one that others spoiled is dropped once."""
+    dropped = None
+    await_quiet(FOREIGN_LIMIT, args.patience)
+    foreign, result = attempt(job, engine, args.loam)
+    if foreign > FOREIGN_LIMIT:
+        say(f"  others took {foreign:.0%}: again")
+        dropped = foreign
+        await_quiet(FOREIGN_LIMIT, args.patience)
+        foreign, result = attempt(job, engine, args.loam)
+    return Run(job, engine, number, foreign, dropped, result)
+
+
+def measure(results: Results, wanted: list[Job], output: Path, args: argparse.Namespace) -> None:
+    """All rounds of all jobs; what is done is saved after each of them."""
+    total, done, start = args.rounds * len(wanted) * len(args.engines), 0, time.monotonic()
+    for number in range(args.rounds):
+        # Backwards every other time, so that no job and no engine always comes first.
+        step = -1 if number % 2 else 1
+        for job in wanted[::step]:
+            for engine in args.engines[::step]:
+                run = measured(job, engine, number, args)
+                results.runs.append(run)
+                done += 1
+                rates = [f"{jobs.value(run.result, key) or 0:.1f}" for key in ("prefill", "decode")]
+                left = (time.monotonic() - start) / done * (total - done)
+                say(
+                    f"[{done}/{total}, {left / 60:.0f} min left] {engine}: {job.title()}: "
+                    f"prefill {rates[0]}, decode {rates[1]} tok/s, others {run.foreign:.0%}"
+                )
+            results.save(output)
+
+
+def facts(model: str) -> dict[str, int]:
+    """Sizes of a model: of its file, and of what a pass multiplies by, with and without the logits' matrix."""
+    path = places.model_path(model)
+    found = {"file_bytes": path.stat().st_size, "weights": 0, "bytes": 0, "logits_weights": 0, "logits_bytes": 0}
+    for tensor in gguf.GGUFReader(path).tensors:
+        if len(tensor.shape) == 2:
+            # Embeddings are tied: the same matrix makes the logits.
+            kind = "logits_" if tensor.name == "token_embd.weight" else ""
+            found[f"{kind}weights"] += int(tensor.n_elements)
+            found[f"{kind}bytes"] += int(tensor.n_bytes)
+    return found
+
+
+def limits(program: Path, models: dict[str, dict[str, int]], threads: list[int], patience: float) -> Limits:
+    """What the machine can do, measured now."""
+    if not program.exists():
+        say(f"{program} is missing: no limits (cargo build --release --package loam --example machine_limits)")
+        return None
+    sizes = sorted({round(model["file_bytes"] / 2**20) for model in models.values()})
+    command: list[str | Path] = [program, ",".join(map(str, threads)), ",".join(map(str, sizes))]
+    await_quiet(FOREIGN_LIMIT, patience)
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def listed(value: str) -> list[str]:
+    return [part for part in value.split(",") if part]
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    suites = f"comma-separated, of {', '.join(ALL_SUITES)}; or 'all'"
+    parser.add_argument("--suite", type=listed, default=DEFAULT_SUITES, help=suites)
+    parser.add_argument("--models", type=listed, default=MODELS, help="comma-separated, such as smollm2-135m-Q4_1")
+    parser.add_argument("--threads", type=lambda value: [int(part) for part in listed(value)], default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--patience", type=float, default=60, help="seconds that a job waits for a quiet machine")
+    parser.add_argument("--engines", type=listed, default=[LOAM, PEER], help=f"comma-separated, of {LOAM}, {PEER}")
+    parser.add_argument("--loam", type=Path, default=places.programs() / "loam")
+    parser.add_argument("--limits", type=Path, default=places.programs() / "examples" / "machine_limits")
+    parser.add_argument("--output", type=Path, help="raw numbers (JSON); the table goes beside them")
+    parser.add_argument("--show", type=Path, nargs="+", help="measure nothing: the table of earlier raw numbers")
+    args = parser.parse_args()
+    if args.suite == ["all"]:
+        args.suite = ALL_SUITES
+    for kind, values, known in (("suite", args.suite, ALL_SUITES), ("engine", args.engines, [LOAM, PEER])):
+        if unknown := set(values) - set(known):
+            parser.error(f"unknown {kind}: {', '.join(sorted(unknown))}")
+    if missing := [model for model in args.models if not places.model_path(model).exists()]:
+        parser.error(f"no such model: {', '.join(missing)} (bench/models.py makes them)")
+    return args
 
 
 def main() -> None:
-    """Measures every setting and prints a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--loam", type=Path, default=Path("target/release/loam"))
-    parser.add_argument("--model", type=Path, default=default_model())
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each program, in turn")
-    parser.add_argument("--child", type=int, nargs=2, metavar=("THREADS", "SEQUENCES"), help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.child:
-        print(json.dumps(measure_llama_cpp(args.model, *args.child)))
+    args = arguments()
+    chosen = [suite for name, suite in SUITES.items() if name in args.suite]
+    rows: list[Row] = [
+        row for model in args.models for threads in args.threads for suite in chosen for row in suite(model, threads)
+    ]
+    if args.show:
+        print(table(load(args.show), rows))
         return
-    print(f"{args.model.name} on {processor()}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}, tok/s\n")
-    print("| threads | what | Loam | llama.cpp | ratio |\n|---|---|---|---|---|")
-    for threads in (1, 2):
-        for sequences in (1, 4):
-            runs = [
-                (measure_loam(args.loam, args.model, threads, sequences), child(args.model, threads, sequences))
-                for _ in range(args.rounds)
-            ]
-            for key in ("prefill", "decode"):
-                if key == "prefill" and sequences > 1:
-                    continue
-                ours = statistics.median(a[key] for a, _ in runs)
-                theirs = statistics.median(b[key] for _, b in runs)
-                what = f"prefill {PROMPT}" if key == "prefill" else f"decode {DECODE}, {sequences} sequence(s)"
-                print(f"| {threads} | {what} | {ours:.0f} | {theirs:.0f} | {ours / theirs:.2f} |", flush=True)
+    output = args.output or places.made() / "results" / time.strftime("%Y-%m-%d-%H%M%S.json")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    results = Results(machine={"processor": processor(), "cores": os.cpu_count(), "date": time.strftime("%Y-%m-%d")})
+    results.models = {model: facts(model) for model in args.models}
+    results.limits = limits(args.limits, results.models, args.threads, args.patience)
+    wanted = list(dict.fromkeys(job for row in rows for job in row.jobs()))
+    measure(results, wanted, output, args)
+    if "perplexity" in args.suite:
+        say("perplexity")
+        results.perplexity = perplexity.measure(args.models, args.engines, max(args.threads), args.loam)
+    results.save(output)
+    text = table(results, rows)
+    output.with_suffix(".md").write_text(text)
+    print(text)
+    say(f"raw numbers: {output}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ fn matrix(kind: BlockType, dtype: GgmlDType) -> Matrix {
     let values = Tensor::randn(0f32, 1.0, (ROWS, COLS), &Device::Cpu).expect("tensor");
     let data = QTensor::quantize(&values, dtype).and_then(|q| Ok(q.data()?.to_vec())).expect("quantize");
     let view = TensorView { name: kind.to_string(), kind, shape: vec![ROWS, COLS], data: data.into() };
-    Matrix::new(view, ROWS, COLS).expect("matrix")
+    Matrix::new(view, ROWS, COLS).expect("matrix").packed()
 }
 
 fn linear(c: &mut Criterion) {
@@ -27,7 +27,9 @@ fn linear(c: &mut Criterion) {
         (BlockType::Q8_0, GgmlDType::Q8_0),
         (BlockType::Q4_0, GgmlDType::Q4_0),
         (BlockType::Q4_1, GgmlDType::Q4_1),
+        (BlockType::Q5_0, GgmlDType::Q5_0),
         (BlockType::Q4_K, GgmlDType::Q4K),
+        (BlockType::Q5_K, GgmlDType::Q5K),
         (BlockType::Q6_K, GgmlDType::Q6K),
     ] {
         let matrix = matrix(kind, dtype);

@@ -32,6 +32,7 @@ pub mod error;
 pub mod foundation;
 pub mod input;
 pub mod model;
+pub mod pool;
 pub mod quant;
 pub mod task;
 pub mod weights;

@@ -8,7 +8,7 @@ use super::package::AdapterPackage;
 use crate::error::{Error, Result};
 use crate::model::encoder::Preprocessor;
 use crate::model::{LinearInfo, LinearRole, LinearTable, RowOrder};
-use crate::quant::{Deltas, LowRank, Matrix};
+use crate::quant::{Deltas, LowRank, Matrix, PanelMatrix};
 use crate::weights::TensorView;
 
 /// PEFT's prefix of every module path.
@@ -275,7 +275,8 @@ impl Binder<'_> {
                 } else {
                     ungrouped(&up.to_f32(), layer.outputs, rank, *groups)
                 };
-                self.bound.deltas.low_rank.insert(layer.id, LowRank { a, b, scale });
+                let pair = self.pair(&a, &b, scale)?;
+                self.bound.deltas.low_rank.insert(layer.id, pair);
             }
             LinearRole::Linear => {
                 let a = self.matrix(down, rank, layer.inputs)?;
@@ -283,7 +284,8 @@ impl Binder<'_> {
                     RowOrder::Same => self.matrix(up, layer.outputs, rank)?,
                     order => self.reordered(&up, layer.outputs, rank, order)?,
                 };
-                self.bound.deltas.low_rank.insert(layer.id, LowRank { a, b, scale });
+                let pair = self.pair(&a, &b, scale)?;
+                self.bound.deltas.low_rank.insert(layer.id, pair);
             }
             LinearRole::Embedding => {
                 let (vocab, width) = (layer.outputs, layer.inputs);
@@ -295,10 +297,20 @@ impl Binder<'_> {
                 }
                 let a = Matrix::from_f32(&transposed, vocab, rank);
                 let b = self.matrix(up, width, rank)?;
-                self.bound.deltas.embedding.insert(layer.id, LowRank { a, b, scale });
+                let pair = self.pair(&a, &b, scale)?;
+                self.bound.deltas.embedding.insert(layer.id, pair);
             }
         }
         Ok(())
+    }
+
+    /// Both factors in the order of their kernels.
+    fn pair(&self, a: &Matrix, b: &Matrix, scale: f32) -> Result<LowRank> {
+        let panels = |matrix: &Matrix| {
+            let refuse = || self.refuse(format!("a factor is stored as {}, expected floats", matrix.kind()));
+            PanelMatrix::of(matrix).ok_or_else(refuse)
+        };
+        Ok(LowRank { a: panels(a)?, b: panels(b)?, scale })
     }
 
     /// A tensor of shape `expected`, seen as a matrix.

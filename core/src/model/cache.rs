@@ -1,10 +1,43 @@
 //! Keys and values of one sequence, in blocks of 16 tokens.
 //!
-//! Blocks are taken as the sequence grows, so memory follows its length, and are never moved. Within a block the layout
-//! is `[layer, key or value, head, token, head_dim]`: one head's keys of a block are contiguous.
+//! Blocks are taken as the sequence grows, so memory follows its length, and are never moved. A block holds, for each layer
+//! and key head, a plane of keys and a plane of values as the float kernels read a matrix: keys as `[head_dim, 16 tokens]`,
+//! values as `[head_dim / 16, 16 tokens, 16]`, so that both products of attention are products with panels.
 
-/// Tokens per block.
-pub const BLOCK_TOKENS: usize = 16;
+use crate::quant::TILE_ROWS;
+use crate::weights::BlockType;
+
+/// Tokens per block: the rows of a panel.
+pub const BLOCK_TOKENS: usize = TILE_ROWS;
+
+/// How keys and values are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CacheType {
+    /// Halves: what quantized and half-precision models lose nothing by.
+    F16,
+    /// Singles.
+    F32,
+}
+
+impl CacheType {
+    /// Bytes of a value.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::F16 => 2,
+            Self::F32 => 4,
+        }
+    }
+}
+
+impl From<CacheType> for BlockType {
+    fn from(kind: CacheType) -> Self {
+        match kind {
+            CacheType::F16 => Self::F16,
+            CacheType::F32 => Self::F32,
+        }
+    }
+}
 
 /// The sizes that a cache depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,23 +48,36 @@ pub struct CacheShape {
     pub kv_heads: usize,
     /// Width of a head.
     pub head_dim: usize,
+    /// How values are kept.
+    pub kind: CacheType,
 }
 
 impl CacheShape {
-    fn plane(self) -> usize {
-        BLOCK_TOKENS * self.head_dim
+    /// Panels of a plane of values.
+    pub(crate) fn value_panels(self) -> usize {
+        self.head_dim.div_ceil(TILE_ROWS)
+    }
+
+    /// Bytes of the keys of one head.
+    fn keys(self) -> usize {
+        BLOCK_TOKENS * self.head_dim * self.kind.bytes()
+    }
+
+    /// Bytes of the values of one head, the last panel filled up with zeros.
+    fn values(self) -> usize {
+        BLOCK_TOKENS * self.value_panels() * TILE_ROWS * self.kind.bytes()
     }
 
     fn block(self) -> usize {
-        self.layers * 2 * self.kv_heads * self.plane()
+        self.layers * self.kv_heads * (self.keys() + self.values())
     }
 }
 
-/// The key-value cache of one sequence, f32. A clone copies its blocks: two continuations of one prompt.
+/// The key-value cache of one sequence. A clone copies its blocks: two continuations of one prompt.
 #[derive(Clone, Debug)]
 pub struct KvCache {
     shape: CacheShape,
-    blocks: Vec<Box<[f32]>>,
+    blocks: Vec<Box<[u8]>>,
     len: usize,
 }
 
@@ -63,7 +109,7 @@ impl KvCache {
     /// Bytes of anonymous memory held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.blocks.len() * self.shape.block() * size_of::<f32>()
+        self.blocks.len() * self.shape.block()
     }
 
     /// Forgets every token from `len` on and frees whole blocks behind it.
@@ -76,29 +122,52 @@ impl KvCache {
     pub(crate) fn grow(&mut self, count: usize) {
         self.len += count;
         let blocks = self.len.div_ceil(BLOCK_TOKENS);
-        self.blocks.resize_with(blocks, || vec![0.0; self.shape.block()].into_boxed_slice());
+        self.blocks.resize_with(blocks, || vec![0; self.shape.block()].into_boxed_slice());
     }
 
-    fn start(&self, layer: usize, values: usize, head: usize) -> usize {
-        ((layer * 2 + values) * self.shape.kv_heads + head) * self.shape.plane()
+    /// Where the keys of a head begin in a block, in bytes; its values follow.
+    fn start(&self, layer: usize, head: usize) -> usize {
+        (layer * self.shape.kv_heads + head) * (self.shape.keys() + self.shape.values())
     }
 
-    /// Writes the keys and values of all heads at `position`.
+    /// Writes the keys and values of all heads at `position`, rounded to the cache's type.
     pub(crate) fn write(&mut self, layer: usize, position: usize, keys: &[f32], values: &[f32]) {
+        match self.shape.kind {
+            CacheType::F16 => self.write_as(layer, position, keys, values, |v| half::f16::from_f32(v).to_le_bytes()),
+            CacheType::F32 => self.write_as(layer, position, keys, values, f32::to_le_bytes),
+        }
+    }
+
+    fn write_as<const N: usize>(
+        &mut self,
+        layer: usize,
+        position: usize,
+        keys: &[f32],
+        values: &[f32],
+        bytes: impl Fn(f32) -> [u8; N],
+    ) {
         let dim = self.shape.head_dim;
-        let (block, slot) = (position / BLOCK_TOKENS, position % BLOCK_TOKENS * dim);
-        for (kind, source) in [keys, values].into_iter().enumerate() {
-            for (head, row) in source.chunks_exact(dim).enumerate() {
-                let at = self.start(layer, kind, head) + slot;
-                self.blocks[block][at..at + dim].copy_from_slice(row);
+        let (block, slot) = (position / BLOCK_TOKENS, position % BLOCK_TOKENS);
+        for (head, (keys, values)) in keys.chunks_exact(dim).zip(values.chunks_exact(dim)).enumerate() {
+            let start = self.start(layer, head);
+            let planes = &mut self.blocks[block][start..start + self.shape.keys() + self.shape.values()];
+            let (key_plane, value_plane) = planes.split_at_mut(self.shape.keys());
+            for (column, &key) in key_plane.chunks_exact_mut(BLOCK_TOKENS * N).zip(keys) {
+                column[slot * N..(slot + 1) * N].copy_from_slice(&bytes(key));
+            }
+            for (panel, values) in
+                value_plane.chunks_exact_mut(BLOCK_TOKENS * TILE_ROWS * N).zip(values.chunks(TILE_ROWS))
+            {
+                let row = &mut panel[slot * TILE_ROWS * N..(slot + 1) * TILE_ROWS * N];
+                row.chunks_exact_mut(N).zip(values).for_each(|(out, &value)| out.copy_from_slice(&bytes(value)));
             }
         }
     }
 
-    /// Keys and values of one head in block `block`: `[BLOCK_TOKENS, head_dim]` each.
-    pub(crate) fn planes(&self, layer: usize, head: usize, block: usize) -> (&[f32], &[f32]) {
-        let (keys, values, plane) = (self.start(layer, 0, head), self.start(layer, 1, head), self.shape.plane());
-        let data = &self.blocks[block];
-        (&data[keys..keys + plane], &data[values..values + plane])
+    /// Keys and values of one head in block `block`, as panels: one of `head_dim` inputs, and [`CacheShape::value_panels`]
+    /// of [`BLOCK_TOKENS`] inputs.
+    pub(crate) fn planes(&self, layer: usize, head: usize, block: usize) -> (&[u8], &[u8]) {
+        let start = self.start(layer, head);
+        self.blocks[block][start..start + self.shape.keys() + self.shape.values()].split_at(self.shape.keys())
     }
 }

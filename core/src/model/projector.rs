@@ -9,6 +9,7 @@ use super::encoder::{Fields, MAX_WIDTH};
 use super::layer::{Activation, Bias, Loader, Prefix};
 use super::table::LinearTable;
 use crate::error::{Error, Result};
+use crate::pool;
 use crate::quant::{Deltas, Linear};
 use crate::weights::{Checkpoint, read_json};
 
@@ -234,7 +235,7 @@ impl Projector {
             ProjectorKind::PixelShuffle { scale } => Some(shuffle(states, self.config.inputs, scale)),
             ProjectorKind::Linear { .. } | ProjectorKind::Mlp { .. } => None,
         };
-        rayon::scope(|_| self.run(shuffled.as_deref().unwrap_or(states.values), deltas, &mut out));
+        pool::pass(|| self.run(shuffled.as_deref().unwrap_or(states.values), deltas, &mut out));
         Ok(out)
     }
 

@@ -1,9 +1,9 @@
 //! A frozen linear layer with per-row adapters beside it.
 
 use crate::error::Result;
-use crate::quant::kernel::kernels;
-use crate::quant::lora::{LinearId, LowRank, RowDeltas, groups};
+use crate::quant::lora::{LinearId, RowDeltas};
 use crate::quant::matrix::Matrix;
+use crate::quant::product::{Product, multiply};
 
 /// `y = W x + b`, plus the low-rank delta of each row's adapter.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl Linear {
                 Some(tensor.to_f32())
             }
         };
-        Ok(Self { id, weight, bias })
+        Ok(Self { id, weight: weight.packed(), bias })
     }
 
     /// What adapters are bound to.
@@ -41,6 +41,12 @@ impl Linear {
         &self.weight
     }
 
+    /// One value per output, if the layer has them.
+    #[must_use]
+    pub fn bias(&self) -> Option<&[f32]> {
+        self.bias.as_deref()
+    }
+
     /// Output features.
     #[must_use]
     pub fn outputs(&self) -> usize {
@@ -53,46 +59,6 @@ impl Linear {
     /// # Panics
     /// When the lengths do not fit.
     pub fn forward(&self, xs: &[f32], rows: &RowDeltas<'_>, out: &mut [f32]) {
-        self.weight.multiply(xs, rows.len(), out);
-        if let Some(bias) = &self.bias {
-            for y in out.chunks_exact_mut(bias.len()) {
-                y.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
-            }
-        }
-        for (deltas, members) in groups(rows) {
-            if let Some(replaced) = deltas.replaced.get(&self.id) {
-                self.replace(replaced, xs, &members, out);
-            }
-            if let Some(delta) = deltas.low_rank.get(&self.id) {
-                self.add(delta, xs, &members, out);
-            }
-        }
-    }
-
-    /// Gathers `members` of `xs`, multiplies them by `by`.
-    fn product(by: &Matrix, xs: &[f32], members: &[usize]) -> Vec<f32> {
-        let width = by.cols();
-        let gathered: Vec<f32> = members.iter().flat_map(|&m| &xs[m * width..(m + 1) * width]).copied().collect();
-        let mut out = vec![0.0; members.len() * by.rows()];
-        by.multiply(&gathered, members.len(), &mut out);
-        out
-    }
-
-    fn replace(&self, by: &Matrix, xs: &[f32], members: &[usize], out: &mut [f32]) {
-        let width = self.outputs();
-        let product = Self::product(by, xs, members);
-        for (&m, values) in members.iter().zip(product.chunks_exact(width)) {
-            out[m * width..(m + 1) * width].copy_from_slice(values);
-        }
-    }
-
-    fn add(&self, delta: &LowRank, xs: &[f32], members: &[usize], out: &mut [f32]) {
-        let width = self.outputs();
-        let down = Self::product(&delta.a, xs, members);
-        let mut up = vec![0.0; members.len() * width];
-        delta.b.multiply(&down, members.len(), &mut up);
-        for (&m, values) in members.iter().zip(up.chunks_exact(width)) {
-            (kernels().axpy)(delta.scale, values, &mut out[m * width..(m + 1) * width]);
-        }
+        multiply(&mut [Product(self, out)], xs, rows);
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use crate::quant::matrix::Matrix;
+use crate::quant::panel::PanelMatrix;
 
 /// Index of a linear (or embedding table) within its component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,9 +16,9 @@ pub struct LinearId(pub(crate) u32);
 #[derive(Debug)]
 pub struct LowRank {
     /// Down projection, `[rank, in]`.
-    pub a: Matrix,
+    pub a: PanelMatrix,
     /// Up projection, `[out, rank]`.
-    pub b: Matrix,
+    pub b: PanelMatrix,
     /// `alpha / rank`, or `alpha / sqrt(rank)` for rank-stabilised LoRA.
     pub scale: f32,
 }
@@ -38,7 +39,7 @@ impl Deltas {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let pairs = self.low_rank.values().chain(self.embedding.values());
-        pairs.map(|d| d.a.bytes().0 + d.b.bytes().0).sum::<usize>()
+        pairs.map(|d| d.a.data().len() + d.b.data().len()).sum::<usize>()
             + self.replaced.values().map(|m| m.bytes().0).sum::<usize>()
     }
 }

@@ -2,13 +2,24 @@
 //!
 //! Models see [`Linear`] and [`Matrix`] only, so the kernels behind them can change without touching a model.
 
+mod columns;
 mod kernel;
 mod linear;
 mod lora;
 mod matrix;
+pub mod packed;
+mod panel;
+mod product;
 
-pub use kernel::{Kernels, PANEL, available, kernels};
+pub use kernel::{Kernels, PANEL, RowKernels, available, kernels};
 pub use linear::Linear;
 pub(crate) use lora::groups;
 pub use lora::{Deltas, LinearId, LowRank, RowDeltas};
 pub use matrix::Matrix;
+pub use packed::TILE_ROWS;
+pub use panel::PanelMatrix;
+pub(crate) use panel::multiply_panels;
+pub(crate) use product::{Product, multiply};
+
+#[cfg(test)]
+mod tests;

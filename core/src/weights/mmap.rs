@@ -78,6 +78,9 @@ impl std::fmt::Debug for MappedFile {
     }
 }
 
+/// Bytes that a processor fetches at once.
+const CACHE_LINE: usize = 64;
+
 /// Where shared bytes live.
 #[derive(Clone, Debug)]
 enum Source {
@@ -111,6 +114,18 @@ impl Bytes {
     pub fn slice(&self, start: usize, end: usize) -> Self {
         assert!(start <= end && end <= self.len(), "invariant: callers check the range");
         Self { source: self.source.clone(), start: self.start + start, end: self.start + end }
+    }
+}
+
+impl Bytes {
+    /// `len` bytes of anonymous memory at a multiple of 64, as vector instructions like them, written by `fill`.
+    #[must_use]
+    pub fn aligned(len: usize, fill: impl FnOnce(&mut [u8])) -> Self {
+        let mut memory: Arc<[u8]> = std::iter::repeat_n(0, len + CACHE_LINE).collect();
+        let start = memory.as_ptr().align_offset(CACHE_LINE).min(CACHE_LINE);
+        let bytes = Arc::get_mut(&mut memory).expect("invariant: nobody else has just been given it");
+        fill(&mut bytes[start..start + len]);
+        Self { source: Source::Owned(memory), start, end: start + len }
     }
 }
 

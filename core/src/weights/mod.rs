@@ -17,7 +17,6 @@ mod shards;
 mod tensor;
 
 pub(crate) use block::Decoder;
-#[cfg(target_arch = "x86_64")]
 pub(crate) use block::half;
 pub use checkpoint::{Checkpoint, Naming, QUANTIZED, TensorInfo, is_named_as_weights};
 pub use digest::{Sha256Hex, sha256_file, sha256_file_with};

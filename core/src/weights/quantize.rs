@@ -6,9 +6,8 @@
 
 use std::path::Path;
 
-use rayon::prelude::*;
-
 use crate::error::{Error, Result};
+use crate::pool;
 use crate::weights::checkpoint::{Checkpoint, Naming, TensorInfo};
 use crate::weights::dtype::BlockType;
 use crate::weights::encode;
@@ -163,18 +162,18 @@ fn blocks(view: &TensorView, quantization: Quantization) -> Result<Vec<Vec<u8>>>
         Quantization::Q8_0 => 127.0,
         Quantization::Q4_0 => 8.0,
     } * half::f16::MAX.to_f32();
-    view.data
-        .par_chunks(bytes)
-        .map(|data| {
-            let mut values = vec![0.0; data.len() / view.kind.block_bytes()];
-            view.kind.dequantize(data, &mut values);
-            if let Some(value) = values.iter().find(|value| value.is_nan() || value.abs() > limit) {
-                let reason = format!("{value} cannot be quantized to {}", quantization.kind());
-                return Err(Error::malformed(format!("tensor '{}'", view.name), "weights", reason));
-            }
-            let mut out = Vec::with_capacity(quantization.kind().bytes(values.len()));
-            quantization.encode(&values, &mut out);
-            Ok(out)
-        })
-        .collect()
+    let parts: Vec<&[u8]> = view.data.chunks(bytes).collect();
+    let encode = |part: usize| {
+        let data = parts[part];
+        let mut values = vec![0.0; data.len() / view.kind.block_bytes()];
+        view.kind.dequantize(data, &mut values);
+        if let Some(value) = values.iter().find(|value| value.is_nan() || value.abs() > limit) {
+            let reason = format!("{value} cannot be quantized to {}", quantization.kind());
+            return Err(Error::malformed(format!("tensor '{}'", view.name), "weights", reason));
+        }
+        let mut out = Vec::with_capacity(quantization.kind().bytes(values.len()));
+        quantization.encode(&values, &mut out);
+        Ok(out)
+    };
+    pool::map(parts.len(), encode).into_iter().collect()
 }

@@ -1,11 +1,14 @@
 //! Every family against transformers (fp32), from both formats, in one piece, in chunks and token by token.
 
+use loam::model::CacheType;
 use loam::model::backbone::{Backbone, Entry, Row, Want, Workspace};
 
-use crate::fixture::{expected, max_difference, path, run};
+use crate::fixture::{expected, extend, max_difference, path, run};
 
 /// The tolerance of the parity statement in the README.
 const TOLERANCE: f32 = 1e-4;
+/// With keys and values rounded to halves.
+const HALVES_TOLERANCE: f32 = 3e-2;
 
 fn check(model: &str, file: Option<&str>) {
     let dir = path("models").join(model);
@@ -15,12 +18,16 @@ fn check(model: &str, file: Option<&str>) {
     let spread = expected.logits.iter().fold(0.0f32, |m, v| m.max(v.abs()));
     assert!(spread > 0.5, "{model}: a reference of zeros would prove nothing");
     for chunk in [expected.tokens.len(), 7, 1] {
-        let difference = max_difference(&run(&backbone, &expected.tokens, chunk, None), &expected.logits);
-        println!(
-            "{model:<16} {:<18} chunk {chunk:<3} max |difference| {difference:.2e}",
-            file.unwrap_or("safetensors")
-        );
-        assert!(difference <= TOLERANCE, "{model} in chunks of {chunk}: {difference}");
+        for (kind, tolerance) in [(CacheType::F32, TOLERANCE), (CacheType::F16, HALVES_TOLERANCE)] {
+            let mut cache = backbone.new_cache_as(kind);
+            let logits = extend(&backbone, &expected.tokens, chunk, None, &mut cache);
+            let difference = max_difference(&logits, &expected.logits);
+            println!(
+                "{model:<16} {:<18} chunk {chunk:<3} cache {kind:?} max |difference| {difference:.2e}",
+                file.unwrap_or("safetensors")
+            );
+            assert!(difference <= tolerance, "{model} in chunks of {chunk}, cache {kind:?}: {difference}");
+        }
     }
 }
 

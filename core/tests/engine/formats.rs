@@ -159,7 +159,8 @@ fn stories260k_matches_its_golden_vectors() {
     for (file, exact, tolerance) in [
         ("stories260K-F32.gguf", true, 1e-3),
         ("stories260K-F16.gguf", true, 2e-2),
-        ("stories260K-Q8_0.gguf", false, 0.2),
+        // Activations of eight bits: llama.cpp's own logits are off by 0.215 and 2.15 here.
+        ("stories260K-Q8_0.gguf", false, 0.25),
         ("stories260K-Q4_0.gguf", false, 2.5),
         ("hf", true, 1e-3),
     ] {

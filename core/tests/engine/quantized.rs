@@ -191,7 +191,8 @@ fn a_backbone_runs_on_blocks_of_its_own_names() {
     let (dir, _) = quantized(&source, Quantization::Q8_0);
     let logits = run(&Backbone::open(dir.path()).expect("backbone"), &expected.tokens, 7, None);
     let cosine = cosine(&logits, &expected.logits);
-    assert!(cosine >= 0.999 && logits != expected.logits, "cosine {cosine}");
+    // Weights and activations of eight bits.
+    assert!(cosine >= 0.998 && logits != expected.logits, "cosine {cosine}");
 }
 
 /// The real sentence encoder, whose table of words is half of its bytes and stays. Four bits cost this small model
@@ -203,7 +204,9 @@ fn minilm_keeps_its_directions() {
         serde_json::from_slice(&std::fs::read(path("minilm/sentences.json")).expect("sentences")).expect("a list");
     let plain = Engine::open(pulled.join("text")).expect("engine").text().expect("encoder");
     let expected = plain.embed(&sentences, None).expect("embedded");
-    for (quantization, limit, size) in [(Quantization::Q8_0, 0.999, 0.70), (Quantization::Q4_0, 0.88, 0.61)] {
+    for (quantization, [limit, usual], size) in
+        [(Quantization::Q8_0, [0.998, 0.999], 0.70), (Quantization::Q4_0, [0.88, 0.93], 0.61)]
+    {
         let (dir, _) = quantized(&pulled.join("text"), quantization);
         let model = Engine::open(dir.path()).expect("engine").text().expect("encoder");
         let embedded = model.embed(&sentences, None).expect("embedded");
@@ -215,7 +218,7 @@ fn minilm_keeps_its_directions() {
         println!(
             "MiniLM {name}: cosine of 20 sentences {worst:.5} at least, {mean:.5} on average; {share:.2} of the bytes"
         );
-        assert!(worst >= limit, "{}: cosine {worst}", quantization.name());
+        assert!(worst >= limit && mean >= usual, "{}: cosine {worst}, {mean}", quantization.name());
         assert!(share <= size, "{}: {share} of the bytes", quantization.name());
     }
 }

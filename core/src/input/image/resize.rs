@@ -5,10 +5,9 @@
 //! where a picture becomes much flatter, which moves pixels at hard edges by up to 13 levels, since both orders round to 8
 //! bits in between.
 
-use rayon::prelude::*;
-
 use super::raster::{Raster, check_pixels, check_size};
 use crate::error::Result;
+use crate::pool;
 
 /// Bits after the point of a weight: Pillow's `32 - 8 - 2`.
 const PRECISION: u32 = 22;
@@ -133,8 +132,9 @@ impl Raster {
         let pixel = self.channels();
         let taps = taps(self.width(), width, resampling);
         let mut bytes = vec![0; self.height() * width * pixel];
-        let rows = self.bytes().par_chunks_exact(self.width() * pixel);
-        bytes.par_chunks_exact_mut(width * pixel).zip(rows).for_each(|(row, source)| {
+        let stride = self.width() * pixel;
+        pool::rows(&mut bytes, width * pixel, |at, row| {
+            let source = &self.bytes()[at * stride..(at + 1) * stride];
             for (target, taps) in row.chunks_exact_mut(pixel).zip(&taps) {
                 for (channel, value) in target.iter_mut().enumerate() {
                     *value = weigh(taps, &source[taps.first * pixel + channel..], pixel);
@@ -149,8 +149,9 @@ impl Raster {
         let stride = self.width() * self.channels();
         let taps = taps(self.height(), height, resampling);
         let mut bytes = vec![0; height * stride];
-        bytes.par_chunks_exact_mut(stride).zip(&taps).for_each(|(row, taps)| {
-            for (at, value) in row.iter_mut().enumerate() {
+        pool::rows(&mut bytes, stride, |row, out| {
+            let taps = &taps[row];
+            for (at, value) in out.iter_mut().enumerate() {
                 *value = weigh(taps, &self.bytes()[taps.first * stride + at..], stride);
             }
         });

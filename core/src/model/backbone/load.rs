@@ -49,7 +49,7 @@ pub(super) fn backbone(checkpoint: &Checkpoint, config: BackboneConfig) -> Resul
     let mut loader = Loader { checkpoint, config: &config, names, table: LinearTable::default(), used: HashSet::new() };
     let (vocab, hidden) = (config.vocab_size, config.hidden_size);
 
-    let embedding = loader.matrix(&loader.names.embedding(), vocab, hidden)?;
+    let embedding = loader.matrix(&loader.names.embedding(), vocab, hidden)?.packed();
     let embedding_id =
         loader.table.add("model.embed_tokens".into(), LinearRole::Embedding, (vocab, hidden), RowOrder::Same);
     let blocks = (0..config.num_hidden_layers).map(|layer| loader.block(layer)).collect::<Result<_>>()?;
@@ -66,7 +66,10 @@ pub(super) fn backbone(checkpoint: &Checkpoint, config: BackboneConfig) -> Resul
     let table = loader.table;
     let rope =
         [Frequencies::new(&config.rope, config.rotary_dim), Frequencies::new(&config.rope_sliding, config.rotary_dim)];
-    Ok(Backbone { config, table, embedding, embedding_id, blocks, norm, head, rope })
+    let mut windows = config.windows.clone();
+    windows.sort_unstable();
+    windows.dedup();
+    Ok(Backbone { config, table, embedding, embedding_id, blocks, norm, head, rope, windows })
 }
 
 struct Loader<'a> {

@@ -3,6 +3,7 @@
 //! One [`Backbone::forward`] takes rows of different sequences, positions and adapters. The base weights are read once
 //! for all of them, and a row's result does not depend on its company.
 
+mod attention;
 mod batch;
 mod block;
 mod config;
@@ -19,11 +20,13 @@ pub use block::Workspace;
 pub use config::{Activation, BackboneConfig, Family, Rope, RopePairs, RopeScaling};
 
 use crate::error::{Error, Result};
-use crate::model::cache::{CacheShape, KvCache};
-use crate::model::ops::{rms_norm, softcap};
+use crate::model::cache::{CacheShape, CacheType, KvCache};
+use crate::model::ops::softcap;
 use crate::model::table::LinearTable;
+use crate::pool;
 use crate::quant::{Deltas, Linear, LinearId, Matrix, groups, kernels};
-use crate::weights::Checkpoint;
+use crate::weights::{BlockType, Checkpoint};
+use attention::Cut;
 use block::{Block, Pass};
 use rope::Frequencies;
 
@@ -37,6 +40,8 @@ pub struct Backbone {
     norm: Vec<f32>,
     head: Linear,
     rope: [Frequencies; 2],
+    /// The different windows of its layers.
+    windows: Vec<Option<usize>>,
 }
 
 impl std::fmt::Debug for Backbone {
@@ -101,9 +106,17 @@ impl Backbone {
         Ok(KvCache::new(self.cache_shape(blocks)))
     }
 
+    /// An empty cache for one sequence that keeps its values as `kind`. Other caches keep halves, but for a backbone of
+    /// single precision: rounding costs little beside weights that are no more precise.
+    #[must_use]
+    pub fn new_cache_as(&self, kind: CacheType) -> KvCache {
+        KvCache::new(CacheShape { kind, ..self.cache_shape(self.blocks.len()) })
+    }
+
     fn cache_shape(&self, layers: usize) -> CacheShape {
         let config = &self.config;
-        CacheShape { layers, kv_heads: config.num_key_value_heads, head_dim: config.head_dim }
+        let kind = if self.embedding.kind() == BlockType::F32 { CacheType::F32 } else { CacheType::F16 };
+        CacheShape { layers, kv_heads: config.num_key_value_heads, head_dim: config.head_dim, kind }
     }
 
     /// Runs `rows` through the model, appends their keys and values to `caches`, and returns what the rows want, in row
@@ -121,9 +134,7 @@ impl Backbone {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        // One hand-over to the thread pool per pass: entering it for each of the hundreds of products would cost more
-        // than a decode step.
-        Ok(rayon::scope(|_| self.pass(rows, caches, work)))
+        Ok(pool::pass(|| self.pass(rows, caches, work)))
     }
 
     fn pass(&self, rows: &[Row<'_>], caches: &mut [&mut KvCache], work: &mut Workspace) -> Vec<f32> {
@@ -138,7 +149,8 @@ impl Backbone {
             rows.iter().for_each(|row| rope.angles(row.position, &mut out));
             out
         });
-        let pass = Pass { config: &self.config, rows, deltas: &deltas, angles };
+        let cuts: Vec<_> = self.windows.iter().map(|&w| (w, Cut::new(rows, w, self.config.group()))).collect();
+        let pass = Pass { config: &self.config, rows, deltas: &deltas, angles, cuts: &cuts };
         let depth = caches.first().map_or(self.blocks.len(), |cache| cache.shape().layers);
         for (layer, block) in self.blocks[..depth].iter().enumerate() {
             block.forward(layer, &pass, caches, work);
@@ -149,7 +161,8 @@ impl Backbone {
     fn check(&self, rows: &[Row<'_>], caches: &[&mut KvCache]) -> Result<()> {
         let mut ends: Vec<usize> = caches.iter().map(|cache| cache.len()).collect();
         let depth = caches.first().map_or(self.blocks.len(), |cache| cache.shape().layers);
-        if depth > self.blocks.len() || caches.iter().any(|cache| cache.shape() != self.cache_shape(depth)) {
+        let fits = |shape: CacheShape| shape == CacheShape { kind: shape.kind, ..self.cache_shape(depth) };
+        if depth > self.blocks.len() || !caches.iter().all(|cache| fits(cache.shape())) {
             return Err(Error::argument("caches", "a cache was made for another backbone or another number of blocks"));
         }
         if depth < self.blocks.len() && rows.iter().any(|row| row.want == Want::Logits) {
@@ -211,7 +224,7 @@ impl Backbone {
             for member in members {
                 if let Entry::Token(id) = rows[member].entry {
                     delta.a.row(id as usize, &mut down);
-                    delta.b.multiply(&down, 1, &mut up);
+                    delta.b.multiply(&down, &mut up);
                     (kernels().axpy)(delta.scale, &up, &mut work.x[member * width..(member + 1) * width]);
                 }
             }
@@ -233,7 +246,7 @@ impl Backbone {
         }
         work.normed.resize(wanting.len() * width, 0.0);
         for (&row, out) in wanting.iter().zip(work.normed.chunks_exact_mut(width)) {
-            rms_norm(&work.x[row * width..(row + 1) * width], &self.norm, eps, out);
+            (kernels().rows.rms_norm)(&work.x[row * width..(row + 1) * width], &self.norm, eps, out);
         }
         if wanting.iter().any(|&row| pass.rows[row].want == Want::Hidden) {
             return work.normed[..wanting.len() * width].to_vec();

@@ -13,6 +13,7 @@ use crate::model::layer::{
 };
 use crate::model::modality::Modality;
 use crate::model::table::LinearTable;
+use crate::pool;
 use crate::quant::Deltas;
 
 /// Class and distillation token.
@@ -159,7 +160,7 @@ impl Encoder for SpectrogramTransformer {
         }
         let sounds = (TOKENS_PER_PASS * self.width() / self.positions.len()).max(1);
         // One hand-over to the thread pool per pass, not one per product.
-        Ok(items.chunks(sounds).flat_map(|items| rayon::scope(|_| self.pass(items))).collect())
+        Ok(items.chunks(sounds).flat_map(|items| pool::pass(|| self.pass(items))).collect())
     }
 }
 

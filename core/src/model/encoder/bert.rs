@@ -6,6 +6,7 @@ use super::fields::{Fields, MAX_LAYERS, MAX_TABLE, MAX_WIDTH};
 use crate::error::{Error, Result};
 use crate::model::layer::{Activation, Bias, Heads, LayerNorm, Loader, Mask, Prefix, attend};
 use crate::model::table::LinearTable;
+use crate::pool;
 use crate::quant::{Deltas, Linear, LinearId, Matrix, RowDeltas, groups, kernels};
 use crate::weights::Checkpoint;
 
@@ -160,7 +161,7 @@ impl Bert {
     pub fn forward(&self, sequences: &[Sequence<'_>]) -> Result<Vec<f32>> {
         self.check(sequences)?;
         // One hand-over to the thread pool per pass, not one per product.
-        Ok(rayon::scope(|_| self.pass(sequences)))
+        Ok(pool::pass(|| self.pass(sequences)))
     }
 
     fn pass(&self, sequences: &[Sequence<'_>]) -> Vec<f32> {
@@ -224,7 +225,7 @@ impl Bert {
             let (mut down, mut up) = (vec![0.0; delta.a.cols()], vec![0.0; width]);
             for member in members {
                 delta.a.row(ids[member] as usize, &mut down);
-                delta.b.multiply(&down, 1, &mut up);
+                delta.b.multiply(&down, &mut up);
                 (kernels().axpy)(delta.scale, &up, &mut x[member * width..(member + 1) * width]);
             }
         }

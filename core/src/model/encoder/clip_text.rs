@@ -10,6 +10,7 @@ use crate::model::layer::{
     Activation, Bias, BlockNames, BlockShape, LayerNorm, Loader, Mask, Pass, Prefix, TransformerBlock,
 };
 use crate::model::table::LinearTable;
+use crate::pool;
 use crate::quant::{Deltas, Linear, LinearId, Matrix, groups, kernels};
 use crate::weights::Checkpoint;
 
@@ -204,7 +205,7 @@ impl ClipText {
             let (mut down, mut up) = (vec![0.0; delta.a.cols()], vec![0.0; width]);
             for member in members {
                 delta.a.row(ids[member] as usize, &mut down);
-                delta.b.multiply(&down, 1, &mut up);
+                delta.b.multiply(&down, &mut up);
                 (kernels().axpy)(delta.scale, &up, &mut x[member * width..(member + 1) * width]);
             }
         }
@@ -245,6 +246,6 @@ impl TextEncoder for ClipText {
 
     fn embed(&self, texts: &[Vec<u32>], deltas: Option<&Deltas>) -> Result<Vec<Vec<f32>>> {
         self.check(texts)?;
-        Ok(rayon::scope(|_| self.pass(texts, deltas)))
+        Ok(pool::pass(|| self.pass(texts, deltas)))
     }
 }

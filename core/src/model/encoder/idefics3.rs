@@ -9,6 +9,7 @@ use crate::model::layer::{
     Activation, Bias, BlockNames, BlockShape, Conv, ConvShape, Grid, LayerNorm, Loader, Mask, Pass, TransformerBlock,
 };
 use crate::model::table::LinearTable;
+use crate::pool;
 use crate::quant::{Deltas, Matrix};
 use crate::weights::Checkpoint;
 
@@ -167,9 +168,9 @@ impl Idefics3Vision {
         let grids = items.iter().map(|item| self.grid(item.features)).collect::<Result<Vec<_>>>()?;
         let mut states = Vec::with_capacity(items.len());
         let (mut first, mut rows) = (0, 0);
-        // One hand-over to the thread pool per pass, not one per product.
+        // The threads stay for a pass.
         let mut run =
-            |from: usize, to: usize| states.extend(rayon::scope(|_| self.pass(&items[from..to], &grids[from..to])));
+            |from: usize, to: usize| states.extend(pool::pass(|| self.pass(&items[from..to], &grids[from..to])));
         for (at, [height, width]) in grids.iter().enumerate() {
             if rows > 0 && rows + height * width > ROWS_PER_PASS {
                 run(first, at);

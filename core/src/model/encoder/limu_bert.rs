@@ -16,6 +16,7 @@ use crate::model::layer::{Activation, Bias, BlockShape, Heads, LayerNorm, Loader
 use crate::model::modality::Modality;
 use crate::model::ops::mean_rows;
 use crate::model::table::LinearTable;
+use crate::pool;
 use crate::quant::{Deltas, Linear, RowDeltas};
 
 /// In Hz.
@@ -178,7 +179,7 @@ impl Encoder for LimuBert {
         }
         let windows = (STEPS_PER_PASS / self.steps()).max(1);
         // One hand-over to the thread pool per pass, not one per product.
-        Ok(items.chunks(windows).flat_map(|items| rayon::scope(|_| self.pass(items))).collect())
+        Ok(items.chunks(windows).flat_map(|items| pool::pass(|| self.pass(items))).collect())
     }
 }
 

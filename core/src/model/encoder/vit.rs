@@ -12,6 +12,7 @@ use crate::model::layer::{Conv, Grid, LayerNorm, Mask, Pass, TransformerBlock};
 use crate::model::modality::Modality;
 use crate::model::ops::tanh;
 use crate::model::table::LinearTable;
+use crate::pool;
 use crate::quant::{Deltas, Linear};
 
 /// Tokens per forward pass: bounds the activations of long lists. One picture is never divided.
@@ -115,7 +116,7 @@ impl Encoder for VisionTransformer {
         }
         let pictures = (TOKENS_PER_PASS * self.config.block.width / self.positions.len()).max(1);
         // One hand-over to the thread pool per pass, not one per product.
-        Ok(items.chunks(pictures).flat_map(|items| rayon::scope(|_| self.pass(items))).collect())
+        Ok(items.chunks(pictures).flat_map(|items| pool::pass(|| self.pass(items))).collect())
     }
 }
 

@@ -9,6 +9,7 @@ use crate::model::modality::Modality;
 use crate::model::ops::mean_rows;
 use crate::model::recognizer::whisper::{EncoderStack, WhisperConfig};
 use crate::model::table::LinearTable;
+use crate::pool;
 
 /// A loaded encoder. An embedding is the mean of the states of a whole window, silence at its end included.
 struct WhisperEncoder {
@@ -85,7 +86,7 @@ impl Encoder for WhisperEncoder {
         }
         // One window at a time: its attention alone keeps all cores busy.
         let encode = |item: &Item<'_>| {
-            let states = rayon::scope(|_| self.stack.forward(&item.features.values, item.deltas));
+            let states = pool::pass(|| self.stack.forward(&item.features.values, item.deltas));
             Encoding { embedding: mean_rows(&states, self.config.width()), states }
         };
         Ok(items.iter().map(encode).collect())

@@ -1,12 +1,11 @@
 //! Pointwise non-linearities by the names that configurations use.
 
-use rayon::prelude::*;
-
 use crate::error::{Error, Result};
-use crate::model::ops::{gelu, gelu_tanh, quick_gelu, silu};
+use crate::pool;
+use crate::quant::kernels;
 
-/// Values per parallel task.
-const CHUNK: usize = 4096;
+/// Values per share.
+const CHUNK: usize = 8192;
 
 /// A pointwise non-linearity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -43,19 +42,16 @@ impl Activation {
         }
     }
 
-    /// Applies it to all values, in parallel.
+    /// Applies it to all values, on all threads.
     pub(crate) fn apply(self, xs: &mut [f32]) {
-        // One loop per function: only then is it made of vector instructions.
-        match self {
-            Self::Gelu => each(xs, gelu),
-            Self::GeluTanh => each(xs, gelu_tanh),
-            Self::QuickGelu => each(xs, quick_gelu),
-            Self::Relu => each(xs, |x| x.max(0.0)),
-            Self::Silu => each(xs, silu),
-        }
+        let rows = kernels().rows;
+        let function = match self {
+            Self::Gelu => rows.gelu,
+            Self::GeluTanh => rows.gelu_tanh,
+            Self::QuickGelu => rows.quick_gelu,
+            Self::Relu => |xs: &mut [f32]| xs.iter_mut().for_each(|x| *x = x.max(0.0)),
+            Self::Silu => rows.silu,
+        };
+        pool::chunks(xs, CHUNK, |_, chunk| function(chunk));
     }
-}
-
-fn each(xs: &mut [f32], function: impl Fn(f32) -> f32 + Sync) {
-    xs.par_chunks_mut(CHUNK).for_each(|chunk| chunk.iter_mut().for_each(|x| *x = function(*x)));
 }

@@ -1,9 +1,8 @@
 //! Scaled dot-product attention of one sequence, all heads.
 
-use rayon::prelude::*;
-
-use crate::model::ops::softmax;
-use crate::quant::{PANEL, kernels};
+use crate::pool;
+use crate::quant::{TILE_ROWS, kernels, multiply_panels};
+use crate::weights::BlockType;
 
 /// Queries that share one read of the keys and values.
 const QUERIES: usize = 32;
@@ -39,14 +38,14 @@ pub(crate) fn attend(heads: Heads, mask: Mask, q: &[f32], k: &[f32], v: &[f32], 
     Planes::new(heads, k, v).attend(mask, q, out);
 }
 
-/// Keys and values laid out for attention, for use by any number of queries.
+/// Keys and values laid out for attention, for use by any number of queries: as panels of the float kernels.
 #[derive(Clone, Debug)]
 pub(crate) struct Planes {
     heads: Heads,
     count: usize,
-    /// `[heads, keys, dim]`: both products run over contiguous rows.
+    /// `[heads, keys / 16, dim, 16]`.
     keys: Vec<f32>,
-    /// `[heads, dim, keys]`.
+    /// `[heads, dim / 16, keys, 16]`, with as many keys as whole panels have.
     values: Vec<f32>,
 }
 
@@ -56,21 +55,31 @@ impl Planes {
         let (width, dim) = (heads.width(), heads.dim);
         let count = k.len() / width;
         debug_assert_eq!(v.len(), k.len());
-        let mut keys = vec![0.0; k.len()];
-        keys.par_chunks_mut((count * dim).max(1)).enumerate().for_each(|(head, rows)| {
-            for (row, token) in rows.chunks_exact_mut(dim).zip(k.chunks_exact(width)) {
-                row.copy_from_slice(&token[head * dim..(head + 1) * dim]);
-            }
-        });
-        let mut values = vec![0.0; v.len()];
-        values.par_chunks_mut((count * dim).max(1)).enumerate().for_each(|(head, columns)| {
-            for (t, token) in v.chunks_exact(width).enumerate() {
+        let mut planes = Self { heads, count, keys: Vec::new(), values: Vec::new() };
+        let (padded, panels) = (planes.padded(), dim.div_ceil(TILE_ROWS));
+        planes.keys = vec![0.0; heads.count * padded * dim];
+        pool::rows(&mut planes.keys, (TILE_ROWS * dim).max(1), |at, panel| {
+            let (head, first) = (at / (padded / TILE_ROWS), at % (padded / TILE_ROWS) * TILE_ROWS);
+            for (t, token) in k.chunks_exact(width).skip(first).take(TILE_ROWS).enumerate() {
                 for (d, value) in token[head * dim..(head + 1) * dim].iter().enumerate() {
-                    columns[d * count + t] = *value;
+                    panel[d * TILE_ROWS + t] = *value;
                 }
             }
         });
-        Self { heads, count, keys, values }
+        planes.values = vec![0.0; heads.count * panels * padded * TILE_ROWS];
+        pool::rows(&mut planes.values, (padded * TILE_ROWS).max(1), |at, panel| {
+            let (head, first) = (at / panels, at % panels * TILE_ROWS);
+            let some = head * dim + first..head * dim + dim.min(first + TILE_ROWS);
+            for (row, token) in panel.chunks_exact_mut(TILE_ROWS).zip(v.chunks_exact(width)) {
+                row[..some.len()].copy_from_slice(&token[some.clone()]);
+            }
+        });
+        planes
+    }
+
+    /// Keys in whole panels.
+    fn padded(&self) -> usize {
+        self.count.next_multiple_of(TILE_ROWS)
     }
 
     /// `out = softmax(q k^T / sqrt(dim)) v` per head; `q` and `out` are `[queries, heads * dim]`.
@@ -79,68 +88,54 @@ impl Planes {
         let (width, dim) = (heads.width(), heads.dim);
         let queries = q.len() / width;
         debug_assert_eq!(q.len(), out.len());
-        // Tasks own disjoint planes; the planes are then woven into rows.
+        // Shares own disjoint planes; the planes are then woven into rows.
         let blocks = queries.div_ceil(QUERIES);
-        let mut planes = vec![0.0; blocks * heads.count * QUERIES * dim];
-        planes.par_chunks_mut(QUERIES * dim).enumerate().for_each(|(task, plane)| {
-            let (block, head) = (task / heads.count, task % heads.count);
+        let wide = dim.next_multiple_of(TILE_ROWS);
+        let mut planes = vec![0.0; blocks * heads.count * QUERIES * wide];
+        pool::chunks(&mut planes, QUERIES * wide, |share, plane| {
+            let (block, head) = (share / heads.count, share % heads.count);
             let first = block * QUERIES;
-            let count = QUERIES.min(queries - first);
-            let own: Vec<f32> = (first..first + count)
-                .flat_map(|t| &q[t * width + head * dim..t * width + (head + 1) * dim])
-                .copied()
-                .collect();
-            let span = head * keys * dim..(head + 1) * keys * dim;
+            let rows = first..queries.min(first + QUERIES);
+            let own: Vec<f32> = rows.clone().flat_map(|t| &q[t * width + head * dim..][..dim]).copied().collect();
             let seen = |row: usize| if mask == Mask::Causal { keys - (queries - 1 - (first + row)) } else { keys };
-            head_block(&own, count, &self.keys[span.clone()], &self.values[span], dim, seen, plane);
+            self.head_block(head, &own, rows.len(), seen, &mut plane[..rows.len() * wide]);
         });
-        out.par_chunks_mut(width).enumerate().for_each(|(token, row)| {
+        pool::rows(out, width, |token, row| {
             let (block, within) = (token / QUERIES, token % QUERIES);
             for (head, part) in row.chunks_exact_mut(dim).enumerate() {
-                let start = ((block * heads.count + head) * QUERIES + within) * dim;
+                let start = ((block * heads.count + head) * QUERIES + within) * wide;
                 part.copy_from_slice(&planes[start..start + dim]);
             }
         });
     }
+
+    /// One head of `count` queries: `plane` becomes `[count, dim in whole panels]`.
+    fn head_block(&self, head: usize, q: &[f32], count: usize, seen: impl Fn(usize) -> usize, plane: &mut [f32]) {
+        let (dim, padded) = (self.heads.dim, self.padded());
+        let wide = dim.next_multiple_of(TILE_ROWS);
+        let mut scores = vec![0.0; count * padded];
+        let keys = &self.keys[head * padded * dim..(head + 1) * padded * dim];
+        multiply_panels(BlockType::F32, bytes(keys), dim, q, &mut scores, padded);
+        let scale = (dim as f32).powf(-0.5);
+        let mut sums = [0.0f32; QUERIES];
+        for (row, (scores, sum)) in scores.chunks_exact_mut(padded).zip(&mut sums).enumerate() {
+            let (seen, rest) = scores.split_at_mut(seen(row));
+            (_, *sum) = (kernels().rows.exp_sum)(seen, scale);
+            rest.fill(0.0);
+        }
+        let values = &self.values[head * padded * wide..(head + 1) * padded * wide];
+        multiply_panels(BlockType::F32, bytes(values), padded, &scores, plane, wide);
+        for (row, sum) in plane.chunks_exact_mut(wide).zip(sums) {
+            let by = 1.0 / sum;
+            row.iter_mut().for_each(|value| *value *= by);
+        }
+    }
 }
 
-/// One head of `count` queries: `plane` becomes `[count, dim]`.
-fn head_block(
-    q: &[f32],
-    count: usize,
-    keys: &[f32],
-    values: &[f32],
-    dim: usize,
-    seen: impl Fn(usize) -> usize,
-    plane: &mut [f32],
-) {
-    let dots = kernels().dots;
-    let total = keys.len() / dim;
-    // The kernel gives `[keys, queries]`; softmax wants rows of keys.
-    let mut by_key = vec![0.0; total * count];
-    for (panel, out) in by_key.chunks_mut(PANEL * count).enumerate() {
-        let rows = out.len() / count;
-        dots(&keys[panel * PANEL * dim..(panel * PANEL + rows) * dim], q, dim, count, out);
-    }
-    let scale = (dim as f32).powf(-0.5);
-    let mut scores = vec![0.0; count * total];
-    for (row, scores) in scores.chunks_exact_mut(total).enumerate() {
-        let seen = seen(row);
-        for (score, of_key) in scores[..seen].iter_mut().zip(by_key.chunks_exact(count)) {
-            *score = of_key[row] * scale;
-        }
-        softmax(&mut scores[..seen]);
-    }
-    let mut by_dim = vec![0.0; dim * count];
-    for (panel, out) in by_dim.chunks_mut(PANEL * count).enumerate() {
-        let rows = out.len() / count;
-        dots(&values[panel * PANEL * total..(panel * PANEL + rows) * total], &scores, total, count, out);
-    }
-    for (d, of_dim) in by_dim.chunks_exact(count).enumerate() {
-        for (row, value) in of_dim.iter().enumerate() {
-            plane[row * dim + d] = *value;
-        }
-    }
+/// Values as the bytes that kernels read.
+fn bytes(values: &[f32]) -> &[u8] {
+    // SAFETY: every bit pattern of a float is four bytes, and bytes have no alignment.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
 }
 
 #[cfg(test)]

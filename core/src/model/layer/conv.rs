@@ -1,8 +1,7 @@
 //! Convolutions over one or two axes, as products of gathered patches: a frozen linear like any other, so adapters act on
 //! them too.
 
-use rayon::prelude::*;
-
+use crate::pool;
 use crate::quant::{Deltas, Linear};
 
 /// Patches gathered at a time: bounds the memory to this many rows of `channels * kernel` values.
@@ -104,9 +103,7 @@ impl Conv {
         for (chunk, out) in out.chunks_mut(rows * outputs).enumerate() {
             let count = out.len() / outputs;
             let patches = &mut patches[..count * patch];
-            patches.par_chunks_mut(patch).with_min_len(8).enumerate().for_each(|(i, row)| {
-                self.gather(xs, grid, out_grid, chunk * rows + i, row);
-            });
+            pool::rows(patches, patch, |i, row| self.gather(xs, grid, out_grid, chunk * rows + i, row));
             self.linear.forward(patches, &vec![deltas; count], out);
         }
         (out, out_grid)

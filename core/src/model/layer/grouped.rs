@@ -1,8 +1,7 @@
 //! Convolutions whose channels fall into groups that do not see each other.
 
-use rayon::prelude::*;
-
 use super::conv::ConvShape;
+use crate::pool;
 use crate::quant::{Deltas, LinearId, Matrix};
 
 /// Patches gathered at a time: bounds the memory to this many rows of `channels * kernel` values.
@@ -37,7 +36,7 @@ impl GroupedConv {
         for (chunk, out) in out.chunks_mut(PATCHES * outputs).enumerate() {
             let count = out.len() / outputs;
             let mut patches = vec![0.0; count * patch];
-            patches.par_chunks_mut(patch).enumerate().for_each(|(i, row)| self.gather(xs, chunk * PATCHES + i, row));
+            pool::rows(&mut patches, patch, |i, row| self.gather(xs, chunk * PATCHES + i, row));
             // A group's channels lie together in a patch.
             for (group, weight) in self.weights.iter().enumerate() {
                 let own: Vec<f32> = patches
@@ -54,9 +53,9 @@ impl GroupedConv {
             out.chunks_exact_mut(outputs).for_each(|row| row.iter_mut().zip(&self.bias).for_each(|(y, b)| *y += b));
             if let Some(delta) = delta {
                 let mut down = vec![0.0; count * delta.a.rows()];
-                delta.a.multiply(&patches, count, &mut down);
+                delta.a.multiply(&patches, &mut down);
                 let mut up = vec![0.0; count * outputs];
-                delta.b.multiply(&down, count, &mut up);
+                delta.b.multiply(&down, &mut up);
                 out.iter_mut().zip(&up).for_each(|(y, d)| *y += delta.scale * d);
             }
         }

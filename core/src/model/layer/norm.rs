@@ -1,11 +1,10 @@
 //! Normalisations of rows.
 
-use rayon::prelude::*;
+use crate::pool;
+use crate::quant::kernels;
 
-use crate::model::ops::layer_norm_inplace;
-
-/// Rows per parallel task, so that short ones are worth the hand-over.
-const ROWS_PER_TASK: usize = 16;
+/// Rows per share, so that short ones are worth the hand-over.
+const ROWS_PER_SHARE: usize = 16;
 
 /// Normalises each row over its width, then scales and shifts it.
 #[derive(Clone, Debug)]
@@ -21,9 +20,10 @@ pub(crate) struct LayerNorm {
 impl LayerNorm {
     /// Normalises all rows in place; `xs` is `[rows, width]`.
     pub(crate) fn apply(&self, xs: &mut [f32]) {
-        xs.par_chunks_mut(self.weight.len())
-            .with_min_len(ROWS_PER_TASK)
-            .for_each(|row| layer_norm_inplace(row, &self.weight, &self.bias, self.eps));
+        let (width, norm) = (self.weight.len(), kernels().rows.layer_norm);
+        pool::chunks(xs, ROWS_PER_SHARE * width, |_, rows| {
+            rows.chunks_exact_mut(width).for_each(|row| norm(row, &self.weight, &self.bias, self.eps));
+        });
     }
 
     /// As [`LayerNorm::apply`], into a copy.
@@ -46,9 +46,12 @@ pub(crate) struct Affine {
 impl Affine {
     /// Scales and shifts all rows in place; `xs` is `[positions, channels]`.
     pub(crate) fn apply(&self, xs: &mut [f32]) {
-        xs.par_chunks_mut(self.scale.len()).with_min_len(ROWS_PER_TASK).for_each(|row| {
-            for ((x, s), b) in row.iter_mut().zip(&self.scale).zip(&self.shift) {
-                *x = *x * s + b;
+        let width = self.scale.len();
+        pool::chunks(xs, ROWS_PER_SHARE * width, |_, rows| {
+            for row in rows.chunks_exact_mut(width) {
+                for ((x, s), b) in row.iter_mut().zip(&self.scale).zip(&self.shift) {
+                    *x = *x * s + b;
+                }
             }
         });
     }

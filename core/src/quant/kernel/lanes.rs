@@ -6,11 +6,13 @@
 /// Implementors' methods may use instructions that only some processors have: callers make sure, by run-time
 /// detection, that the processor has them, and that pointers are valid for [`Lanes::WIDTH`] values (or `count` values
 /// for the partial forms).
-pub(super) unsafe trait Lanes {
+pub(in crate::quant) unsafe trait Lanes {
     /// The register.
     type V: Copy;
     /// f32 values per register.
     const WIDTH: usize;
+    /// Partial sums of a product of panels: two where one chain of additions would wait for itself.
+    const PARTIAL_SUMS: usize;
 
     /// All lanes zero.
     unsafe fn zero() -> Self::V;
@@ -28,6 +30,12 @@ pub(super) unsafe trait Lanes {
     unsafe fn widen_signed(from: *const u8) -> Self::V;
     /// Reads [`Lanes::WIDTH`] bytes as their low and their high four bits.
     unsafe fn widen_nibbles(from: *const u8) -> (Self::V, Self::V);
+    /// Reads [`Lanes::WIDTH`] halves.
+    unsafe fn halves(from: *const u8) -> Self::V;
+    /// Reads [`Lanes::WIDTH`] numbers of type bf16.
+    unsafe fn brains(from: *const u8) -> Self::V;
+    /// Asks for the cache line at `from`, which need not be readable.
+    unsafe fn prefetch(from: *const u8);
     /// `a + b`.
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b`.

@@ -5,6 +5,7 @@
 //! activations never depends on how many other rows are in the call; batches of any size give equal tokens.
 
 mod lanes;
+mod rows;
 mod scalar;
 mod tile;
 
@@ -20,8 +21,15 @@ mod vector;
 #[path = "portable.rs"]
 mod vector;
 
-use once_cell::sync::Lazy;
+pub(in crate::quant) use lanes::Lanes;
+pub use rows::RowKernels;
 
+use once_cell::sync::Lazy;
+#[cfg(target_arch = "aarch64")]
+pub(in crate::quant) use vector::{prefetch_line, widen_halves};
+
+use crate::quant::packed::{self, Codes};
+use crate::quant::panel;
 use crate::weights::BlockType;
 
 /// Bytes per cache line, on every processor that matters here.
@@ -45,6 +53,14 @@ pub struct Kernels {
     pub dots: fn(weights: &[f32], xs: &[f32], k: usize, rows: usize, out: &mut [f32]),
     /// `out += scale * xs`.
     pub axpy: fn(scale: f32, xs: &[f32], out: &mut [f32]),
+    /// Operations on single rows.
+    pub rows: RowKernels,
+    /// Quantizes whole groups of activations.
+    pub quantize: fn(xs: &[f32], out: Codes<'_>),
+    /// Multiplies packed tiles of one type.
+    pub(in crate::quant) tiles: unsafe fn(kind: BlockType, at: packed::Operands, tiles: usize),
+    /// Multiplies panels of floats.
+    pub(in crate::quant) panels: unsafe fn(element: panel::Element, at: panel::Operands, panels: usize),
 }
 
 impl std::fmt::Debug for Kernels {

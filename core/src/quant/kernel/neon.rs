@@ -1,15 +1,59 @@
 //! aarch64 kernels: NEON, which every 64-bit Arm processor has.
 
 use std::arch::aarch64::*;
+use std::arch::asm;
 
 use super::lanes::Lanes;
 use super::tile;
-use super::{CACHE_LINE, Kernels};
+use super::{CACHE_LINE, Kernels, rows};
+use crate::quant::{packed, panel};
 use crate::weights::{BlockType, Decoder};
 
-/// NEON is part of the architecture: always available.
+/// NEON is part of the architecture; the others are found at run time. Slowest first.
 pub(super) fn available() -> impl DoubleEndedIterator<Item = Kernels> {
-    std::iter::once(Kernels { name: "neon", dequantize, prefetch, dots, axpy })
+    let dotprod = std::arch::is_aarch64_feature_detected!("dotprod");
+    let i8mm = dotprod && std::arch::is_aarch64_feature_detected!("i8mm");
+    [(true, NEON), (dotprod, DOTPROD), (i8mm, I8MM)].into_iter().filter_map(|(runs, kernels)| runs.then_some(kernels))
+}
+
+const NEON: Kernels = Kernels {
+    name: "neon",
+    dequantize,
+    prefetch,
+    dots,
+    axpy,
+    rows: rows::PLAIN,
+    quantize: packed::quantize,
+    tiles: packed::tiles_neon,
+    panels,
+};
+const DOTPROD: Kernels = Kernels { name: "neon-dotprod", tiles: packed::tiles_dotprod, ..NEON };
+const I8MM: Kernels = Kernels { name: "neon-i8mm", tiles: packed::tiles_i8mm, ..NEON };
+
+/// # Safety
+/// As [`panel::panels`].
+unsafe fn panels(element: panel::Element, at: panel::Operands, panels: usize) {
+    // SAFETY: the caller's promise; NEON is always present.
+    unsafe { panel::panels::<Neon>(element, at, panels) }
+}
+
+/// Four halves to singles. The intrinsic for it is not stable.
+#[inline(always)]
+pub(in crate::quant) fn widen_halves(halves: uint8x8_t) -> float32x4_t {
+    let wide: float32x4_t;
+    // SAFETY: arithmetic on registers, with an instruction that every 64-bit Arm processor has.
+    unsafe {
+        asm!("fcvtl {wide:v}.4s, {halves:v}.4h", wide = lateout(vreg) wide, halves = in(vreg) halves,
+            options(pure, nomem, nostack, preserves_flags));
+    }
+    wide
+}
+
+/// Asks for a cache line. The intrinsic for it is not stable.
+#[inline(always)]
+pub(in crate::quant) fn prefetch_line(from: *const u8) {
+    // SAFETY: a prefetch reads no memory that the program could see.
+    unsafe { asm!("prfm pldl1keep, [{}]", in(reg) from, options(nostack, readonly, preserves_flags)) }
 }
 
 fn dequantize(kind: BlockType, data: &[u8], out: &mut [f32]) {
@@ -18,10 +62,7 @@ fn dequantize(kind: BlockType, data: &[u8], out: &mut [f32]) {
 
 fn prefetch(bytes: &[u8]) {
     for line in bytes.chunks(CACHE_LINE) {
-        // SAFETY: a prefetch reads no memory that the program could see. The intrinsic for it is not stable.
-        unsafe {
-            std::arch::asm!("prfm pldl1keep, [{}]", in(reg) line.as_ptr(), options(nostack, readonly, preserves_flags));
-        }
+        prefetch_line(line.as_ptr());
     }
 }
 
@@ -61,6 +102,7 @@ impl Decoder for Neon {
 unsafe impl Lanes for Neon {
     type V = float32x4_t;
     const WIDTH: usize = 4;
+    const PARTIAL_SUMS: usize = 1;
 
     #[inline(always)]
     unsafe fn zero() -> float32x4_t {
@@ -123,6 +165,23 @@ unsafe impl Lanes for Neon {
             let low = vandq_u32(wide, vdupq_n_u32(15));
             (vcvtq_f32_u32(low), vcvtq_f32_u32(vshrq_n_u32::<4>(wide)))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn halves(from: *const u8) -> float32x4_t {
+        // SAFETY: the caller vouches for eight readable bytes.
+        widen_halves(unsafe { vld1_u8(from) })
+    }
+
+    #[inline(always)]
+    unsafe fn brains(from: *const u8) -> float32x4_t {
+        // SAFETY: the caller vouches for eight readable bytes.
+        unsafe { vreinterpretq_f32_u32(vshll_n_u16::<16>(vreinterpret_u16_u8(vld1_u8(from)))) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(from: *const u8) {
+        prefetch_line(from);
     }
 
     #[inline(always)]

@@ -1,10 +1,21 @@
 //! The oracle: plain loops without vector instructions, correct on every processor.
 
-use super::Kernels;
+use super::{Kernels, rows};
+use crate::quant::{packed, panel};
 use crate::weights::BlockType;
 
 /// Portable kernels.
-pub(super) const KERNELS: Kernels = Kernels { name: "scalar", dequantize, prefetch, dots, axpy };
+pub(super) const KERNELS: Kernels = Kernels {
+    name: "scalar",
+    dequantize,
+    prefetch,
+    dots,
+    axpy,
+    rows: rows::PLAIN,
+    quantize: packed::quantize,
+    tiles: packed::tiles_scalar,
+    panels: panel::panels_scalar,
+};
 
 fn dequantize(kind: BlockType, data: &[u8], out: &mut [f32]) {
     kind.dequantize(data, out);

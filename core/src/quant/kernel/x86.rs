@@ -3,8 +3,11 @@
 use std::arch::x86_64::*;
 
 use super::lanes::Lanes;
+use super::rows;
 use super::tile;
 use super::{CACHE_LINE, Kernels};
+use crate::quant::packed::{self, Codes};
+use crate::quant::panel;
 use crate::weights::{BlockType, Decoder, half};
 
 /// The sets that this processor runs, slowest first.
@@ -15,12 +18,65 @@ pub(super) fn available() -> impl DoubleEndedIterator<Item = Kernels> {
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512dq");
-    [(avx2, AVX2), (avx512, AVX512)].into_iter().filter_map(|(runs, kernels)| runs.then_some(kernels))
+    let (vnni, vnni512) = (is_x86_feature_detected!("avxvnni"), is_x86_feature_detected!("avx512vnni"));
+    [(avx2, AVX2), (avx2 && vnni, AVX_VNNI), (avx512, AVX512), (avx512 && vnni512, AVX512_VNNI)]
+        .into_iter()
+        .filter_map(|(runs, kernels)| runs.then_some(kernels))
 }
 
-const AVX2: Kernels = Kernels { name: "avx2", dequantize: dequantize_avx2, prefetch, dots: dots_avx2, axpy: axpy_avx2 };
-const AVX512: Kernels =
-    Kernels { name: "avx512", dequantize: dequantize_avx512, prefetch, dots: dots_avx512, axpy: axpy_avx512 };
+/// Makes the set of row kernels of an instruction set: each body compiled with its features behind a safe entry.
+macro_rules! row_kernels {
+    ($features:literal, $d:tt) => {{
+        macro_rules! entry {
+            ($body:ident, ($d($arg:ident: $ty:ty),*) $d(-> $out:ty)?) => {{
+                fn entry($d($arg: $ty),*) $d(-> $out)? {
+                    #[target_feature(enable = $features)]
+                    fn inner($d($arg: $ty),*) $d(-> $out)? {
+                        rows::$body($d($arg),*)
+                    }
+                    // SAFETY: sets are listed only where all of their features were detected.
+                    unsafe { inner($d($arg),*) }
+                }
+                entry
+            }};
+        }
+        rows::RowKernels {
+            rms_norm: entry!(rms_norm, (x: &[f32], weight: &[f32], eps: f32, out: &mut [f32])),
+            layer_norm: entry!(layer_norm, (x: &mut [f32], weight: &[f32], bias: &[f32], eps: f32)),
+            add: entry!(add, (x: &mut [f32], y: &[f32])),
+            mul: entry!(mul, (x: &mut [f32], y: &[f32])),
+            silu: entry!(silu, (x: &mut [f32])),
+            gelu: entry!(gelu, (x: &mut [f32])),
+            gelu_tanh: entry!(gelu_tanh, (x: &mut [f32])),
+            quick_gelu: entry!(quick_gelu, (x: &mut [f32])),
+            exp_sum: entry!(exp_sum, (x: &mut [f32], scale: f32) -> (f32, f32)),
+        }
+    }};
+}
+
+const AVX2: Kernels = Kernels {
+    name: "avx2",
+    dequantize: dequantize_avx2,
+    prefetch,
+    dots: dots_avx2,
+    axpy: axpy_avx2,
+    rows: row_kernels!("avx2,fma,f16c", $),
+    quantize: quantize_avx2,
+    tiles: packed::tiles_avx2,
+    panels: panels_avx2,
+};
+const AVX_VNNI: Kernels = Kernels { name: "avx-vnni", tiles: packed::tiles_avx_vnni, ..AVX2 };
+const AVX512: Kernels = Kernels {
+    name: "avx512",
+    dequantize: dequantize_avx512,
+    dots: dots_avx512,
+    axpy: axpy_avx512,
+    rows: row_kernels!("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq", $),
+    quantize: quantize_avx512,
+    panels: panels_avx512,
+    ..AVX2
+};
+const AVX512_VNNI: Kernels = Kernels { name: "avx512-vnni", tiles: packed::tiles_avx512_vnni, ..AVX512 };
 
 fn prefetch(bytes: &[u8]) {
     for line in bytes.chunks(CACHE_LINE) {
@@ -79,6 +135,43 @@ kernel!(
     unsafe { tile::axpy::<Avx512>(scale, xs, out) }
 );
 
+/// As `kernel`, for what works on pointers.
+macro_rules! unsafe_kernel {
+    ($entry:ident, $features:literal, ($($arg:ident: $ty:ty),*), $body:expr) => {
+        /// # Safety
+        /// As the body, on a processor with the features of the set that lists this entry.
+        unsafe fn $entry($($arg: $ty),*) {
+            #[target_feature(enable = $features)]
+            unsafe fn inner($($arg: $ty),*) {
+                // SAFETY: this function has the instructions of the lanes; the rest is the caller's promise.
+                unsafe { $body }
+            }
+            // SAFETY: the caller's promise.
+            unsafe { inner($($arg),*) }
+        }
+    };
+}
+
+unsafe_kernel!(
+    panels_avx2,
+    "avx2,fma,f16c",
+    (element: panel::Element, at: panel::Operands, panels: usize),
+    panel::panels::<Avx2>(element, at, panels)
+);
+unsafe_kernel!(
+    panels_avx512,
+    "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq",
+    (element: panel::Element, at: panel::Operands, panels: usize),
+    panel::panels::<Avx512>(element, at, panels)
+);
+kernel!(quantize_avx2, "avx2,fma,f16c", (xs: &[f32], out: Codes<'_>), packed::quantize(xs, out));
+kernel!(
+    quantize_avx512,
+    "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq",
+    (xs: &[f32], out: Codes<'_>),
+    packed::quantize(xs, out)
+);
+
 struct Avx2;
 
 // The methods are only compiled into the kernels of this file, whose features cover every instruction used.
@@ -118,6 +211,7 @@ impl Decoder for Avx2 {
 unsafe impl Lanes for Avx2 {
     type V = __m256;
     const WIDTH: usize = 8;
+    const PARTIAL_SUMS: usize = 1;
 
     #[inline(always)]
     unsafe fn zero() -> __m256 {
@@ -176,6 +270,27 @@ unsafe impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn halves(from: *const u8) -> __m256 {
+        // SAFETY: the caller vouches for 16 readable bytes and has F16C.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn brains(from: *const u8) -> __m256 {
+        // SAFETY: the caller vouches for 16 readable bytes.
+        unsafe {
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(from: *const u8) {
+        // SAFETY: a prefetch reads no memory that the program could see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn add(a: __m256, b: __m256) -> __m256 {
         // SAFETY: the caller has AVX2.
         unsafe { _mm256_add_ps(a, b) }
@@ -227,7 +342,7 @@ impl Decoder for Avx512 {
 
     #[inline(always)]
     fn halves(data: &[u8], out: &mut [f32]) {
-        Avx2::halves(data, out);
+        <Avx2 as Decoder>::halves(data, out);
     }
 }
 
@@ -235,6 +350,7 @@ impl Decoder for Avx512 {
 unsafe impl Lanes for Avx512 {
     type V = __m512;
     const WIDTH: usize = 16;
+    const PARTIAL_SUMS: usize = 2;
 
     #[inline(always)]
     unsafe fn zero() -> __m512 {
@@ -286,6 +402,27 @@ unsafe impl Lanes for Avx512 {
             let low = _mm512_and_si512(bytes, _mm512_set1_epi32(15));
             (_mm512_cvtepi32_ps(low), _mm512_cvtepi32_ps(_mm512_srli_epi32::<4>(bytes)))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn halves(from: *const u8) -> __m512 {
+        // SAFETY: the caller vouches for 32 readable bytes.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn brains(from: *const u8) -> __m512 {
+        // SAFETY: the caller vouches for 32 readable bytes.
+        unsafe {
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(from: *const u8) {
+        // SAFETY: a prefetch reads no memory that the program could see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
     }
 
     #[inline(always)]

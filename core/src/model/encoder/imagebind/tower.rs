@@ -16,6 +16,7 @@ use crate::input::{ImuConfig, Input};
 use crate::model::layer::{Bias, LayerNorm, Loader, Mask, Pass, Prefix, TransformerBlock};
 use crate::model::modality::Modality;
 use crate::model::table::LinearTable;
+use crate::pool;
 use crate::quant::{Deltas, Linear};
 
 /// Clips per forward pass: bounds the activations of long lists.
@@ -225,8 +226,8 @@ impl Encoder for Tower {
             .collect();
         let per_clip = self.positions.len();
         let mut encoded = flat.chunks(CLIPS_PER_PASS).flat_map(|clips| {
-            // One hand-over to the thread pool per pass, not one per product.
-            rayon::scope(|_| {
+            // The threads stay for a pass.
+            pool::pass(|| {
                 let states = self.states(clips);
                 let of_clips = states.chunks_exact(per_clip).zip(clips);
                 of_clips

@@ -11,8 +11,6 @@ mod config;
 mod stage;
 mod trunk;
 
-use rayon::prelude::*;
-
 use super::anchor::Anchor;
 use super::contract::{Encoder, Encoding, Features, Item, TimeAxis, is_read_as};
 use super::preprocessor::Preprocessor;
@@ -23,6 +21,7 @@ use crate::model::layer::{Bias, Grid, LayerNorm, Loader};
 use crate::model::modality::Modality;
 use crate::model::ops::mean_rows;
 use crate::model::table::LinearTable;
+use crate::pool;
 use crate::quant::{Deltas, Linear};
 pub(crate) use config::CtcConfig;
 use config::{TowerConfig, TowerPooling};
@@ -175,7 +174,11 @@ impl Encoder for Tower {
         for item in items {
             item.features.expect_shape(&self.config.input)?;
         }
-        Ok(rayon::scope(|_| items.par_iter().map(|item| self.run(item)).collect()))
+        // Layers are short: where there are items for every thread, each thread runs its own.
+        if items.len() >= pool::threads() {
+            return Ok(pool::map(items.len(), |item| self.run(&items[item])));
+        }
+        Ok(pool::pass(|| items.iter().map(|item| self.run(item)).collect()))
     }
 }
 

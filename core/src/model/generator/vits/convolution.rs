@@ -1,9 +1,8 @@
 //! Convolutions that only VITS has: weight-normed, transposed and per channel.
 
-use rayon::prelude::*;
-
 use crate::error::Result;
 use crate::model::layer::{Bias, Conv, ConvShape, Grid, Loader};
+use crate::pool;
 use crate::quant::{Linear, Matrix};
 use crate::weights::TensorView;
 
@@ -113,19 +112,16 @@ impl Transposed {
             // Input `i` adds its tap `k` to output `i * rate + k - padding`.
             let from = (first * self.rate).saturating_sub(self.padding);
             let to = ((first + count - 1) * self.rate + kernel - self.padding).min(length * self.rate);
-            out[from * outputs..to * outputs].par_chunks_mut(outputs).with_min_len(16).enumerate().for_each(
-                |(at, row)| {
-                    let position = from + at + self.padding;
-                    for tap in (position % self.rate..kernel.min(position + 1)).step_by(self.rate) {
-                        let Some(input) = ((position - tap) / self.rate).checked_sub(first).filter(|i| *i < count)
-                        else {
-                            continue;
-                        };
-                        let start = (input * kernel + tap) * outputs;
-                        row.iter_mut().zip(&products[start..start + outputs]).for_each(|(y, x)| *y += x);
-                    }
-                },
-            );
+            pool::rows(&mut out[from * outputs..to * outputs], outputs, |at, row| {
+                let position = from + at + self.padding;
+                for tap in (position % self.rate..kernel.min(position + 1)).step_by(self.rate) {
+                    let Some(input) = ((position - tap) / self.rate).checked_sub(first).filter(|i| *i < count) else {
+                        continue;
+                    };
+                    let start = (input * kernel + tap) * outputs;
+                    row.iter_mut().zip(&products[start..start + outputs]).for_each(|(y, x)| *y += x);
+                }
+            });
         }
         out
     }
@@ -161,7 +157,7 @@ impl Depthwise {
         let kernel = self.weight.len() / channels;
         let (length, padding) = (xs.len() / channels, (kernel - 1) * self.dilation / 2);
         let mut out = self.bias.repeat(length);
-        out.par_chunks_mut(channels).enumerate().for_each(|(t, row)| {
+        pool::rows(&mut out, channels, |t, row| {
             for tap in 0..kernel {
                 let at = (t + tap * self.dilation).checked_sub(padding).filter(|at| *at < length);
                 let Some(at) = at else { continue };

@@ -1,12 +1,12 @@
 //! The decoder: HiFi-GAN (Kong et al. 2020, arXiv 2010.05646), from latents to a waveform.
 
-use rayon::prelude::*;
-
 use super::config::{ResidualBlock, VitsConfig};
 use super::convolution::{Series, Transposed};
 use super::duration::add_condition;
 use crate::error::Result;
 use crate::model::layer::{Bias, Loader};
+use crate::pool;
+use crate::quant::kernels;
 
 /// Slope of the last leaky rectifier, PyTorch's default.
 const LAST_SLOPE: f32 = 0.01;
@@ -67,10 +67,10 @@ impl Decoder {
             let mut sum = vec![0.0; x.len()];
             for block in &stage.blocks {
                 let y = block.forward(x.clone(), self.slope);
-                sum.par_iter_mut().zip(y).for_each(|(sum, y)| *sum += y);
+                add(&mut sum, &y);
             }
             let count = stage.blocks.len() as f32;
-            sum.par_iter_mut().for_each(|value| *value /= count);
+            pool::chunks(&mut sum, SHARE, |_, values| values.iter_mut().for_each(|value| *value /= count));
             x = sum;
         }
         rectify(&mut x, LAST_SLOPE);
@@ -98,13 +98,21 @@ impl Residual {
                 rectify(&mut y, slope);
                 y = convolution.forward(&y);
             }
-            x.par_iter_mut().zip(y).for_each(|(x, y)| *x += y);
+            add(&mut x, &y);
         }
         x
     }
 }
 
+/// Values per share of what is done to each value.
+const SHARE: usize = 1 << 14;
+
+/// `x += y`.
+fn add(x: &mut [f32], y: &[f32]) {
+    pool::chunks(x, SHARE, |share, x| (kernels().rows.add)(x, &y[share * SHARE..][..x.len()]));
+}
+
 /// The leaky rectifier.
 fn rectify(x: &mut [f32], slope: f32) {
-    x.par_iter_mut().with_min_len(1024).for_each(|x| *x = if *x >= 0.0 { *x } else { *x * slope });
+    pool::chunks(x, SHARE, |_, x| x.iter_mut().for_each(|x| *x = if *x >= 0.0 { *x } else { *x * slope }));
 }

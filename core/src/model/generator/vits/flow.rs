@@ -1,11 +1,10 @@
 //! The prior's normalising flow: affine coupling layers whose shifts come from `WaveNet` stacks.
 
-use rayon::prelude::*;
-
 use super::config::VitsConfig;
 use super::convolution::Series;
 use crate::error::Result;
 use crate::model::layer::{Bias, Loader};
+use crate::pool;
 
 /// The flow, run backwards: from the text's prior to the decoder's latents.
 #[derive(Debug)]
@@ -39,7 +38,7 @@ impl Flow {
     pub(super) fn invert(&self, x: &mut [f32], speaker: Option<&[f32]>) {
         let half = self.latents / 2;
         for coupling in self.couplings.iter().rev() {
-            x.par_chunks_mut(self.latents).for_each(<[f32]>::reverse);
+            pool::rows(x, self.latents, |_, row| row.reverse());
             let first: Vec<f32> = x.chunks_exact(self.latents).flat_map(|row| &row[..half]).copied().collect();
             let shift = coupling.post.forward(&coupling.wavenet.forward(coupling.pre.forward(&first), speaker));
             for (row, shift) in x.chunks_exact_mut(self.latents).zip(shift.chunks_exact(half)) {
@@ -89,7 +88,8 @@ impl WaveNet {
             let gates = gate.forward(&x);
             let own = condition.as_ref().map(|c| &c[i * 2 * width..(i + 1) * 2 * width]);
             let mut gated = vec![0.0; x.len()];
-            gated.par_chunks_mut(width).zip(gates.par_chunks(2 * width)).for_each(|(y, gates)| {
+            pool::rows(&mut gated, width, |row, y| {
+                let gates = &gates[row * 2 * width..(row + 1) * 2 * width];
                 for (channel, y) in y.iter_mut().enumerate() {
                     let at = |c: usize| gates[c] + own.map_or(0.0, |own| own[c]);
                     *y = at(channel).tanh() / (1.0 + (-at(width + channel)).exp());

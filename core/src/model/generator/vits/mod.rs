@@ -15,6 +15,7 @@ pub use noise::Noise;
 use crate::error::{Error, Result};
 use crate::model::layer::{Loader, Prefix};
 use crate::model::table::LinearTable;
+use crate::pool;
 use crate::quant::Matrix;
 use crate::weights::Checkpoint;
 use decoder::Decoder;
@@ -102,14 +103,14 @@ impl Vits {
         self.check(ids, voice)?;
         let speaker = voice.speaker.map(|speaker| self.speaker(speaker)).transpose()?;
         let speaker = speaker.as_deref();
-        let encoded = rayon::scope(|_| self.text.forward(ids));
+        let encoded = pool::pass(|| self.text.forward(ids));
         let mut noise = voice.noise.clone().source();
         let pairs = if self.duration.reads_noise() {
             noise.durations(ids.len(), voice.noise_scale_duration)?
         } else {
             Vec::new()
         };
-        let logs = rayon::scope(|_| self.duration.forward(&encoded.states, speaker, &pairs));
+        let logs = pool::pass(|| self.duration.forward(&encoded.states, speaker, &pairs));
         let frames = self.frames(&logs, voice.speaking_rate)?;
         let mut latents = self.latents(&encoded.prior, &frames);
         let width = self.config.latents;
@@ -118,7 +119,7 @@ impl Vits {
         {
             *latent += noise * deviation;
         }
-        let samples = rayon::scope(|_| {
+        let samples = pool::pass(|| {
             self.flow.invert(&mut latents, speaker);
             self.decoder.forward(&latents, speaker)
         });

@@ -1,13 +1,12 @@
 //! The text encoder: post-norm transformer blocks with relative positions (Shaw et al. 2018, arXiv 1803.02155) and
 //! convolutions between.
 
-use rayon::prelude::*;
-
 use super::config::VitsConfig;
 use super::convolution::Series;
 use crate::error::Result;
 use crate::model::layer::{Activation, Bias, LayerNorm, Loader};
 use crate::model::ops::softmax;
+use crate::pool;
 use crate::quant::{Linear, Matrix};
 
 /// What text becomes.
@@ -128,18 +127,15 @@ impl Attention {
         let [q, k, v] = [0, 1, 2].map(|i| project(&self.linears[i], x));
         let rows = Projected { q: &q, k: &k, v: &v, width, dim };
         let mut attended = vec![0.0; x.len()];
-        attended.par_chunks_mut(dim).enumerate().for_each_init(Vec::new, |scores, (at, out)| {
-            self.attend(&rows, at / self.heads, at % self.heads, scores, out);
-        });
+        pool::chunks(&mut attended, dim, |at, out| self.attend(&rows, at / self.heads, at % self.heads, out));
         project(&self.linears[3], &attended)
     }
 
     /// One query of one head.
-    fn attend(&self, rows: &Projected<'_>, query: usize, head: usize, scores: &mut Vec<f32>, out: &mut [f32]) {
+    fn attend(&self, rows: &Projected<'_>, query: usize, head: usize, out: &mut [f32]) {
         let (dim, count) = (rows.dim, rows.k.len() / rows.width);
         let (q, scale) = (rows.part(rows.q, query, head), (dim as f32).powf(-0.5));
-        scores.clear();
-        scores.extend((0..count).map(|t| dot(q, rows.part(rows.k, t, head)) * scale));
+        let mut scores: Vec<f32> = (0..count).map(|t| dot(q, rows.part(rows.k, t, head)) * scale).collect();
         // Positions within the window, each with the row of its distance in the tables.
         let window = self.relative.as_ref().map_or(0, |[keys, _]| (keys.len() / dim - 1) / 2);
         let near = (query.saturating_sub(window)..(query + window + 1).min(count))
@@ -147,7 +143,7 @@ impl Attention {
         if let Some([keys, _]) = &self.relative {
             near.clone().for_each(|(t, row)| scores[t] += dot(q, &keys[row]) * scale);
         }
-        softmax(scores);
+        softmax(&mut scores);
         for (t, score) in scores.iter().enumerate() {
             out.iter_mut().zip(rows.part(rows.v, t, head)).for_each(|(y, v)| *y += score * v);
         }

@@ -1,10 +1,9 @@
 //! From states to log-probabilities.
 
-use rayon::prelude::*;
-
 use super::vocabulary::CtcVocabulary;
 use crate::error::{Error, Result};
 use crate::model::ops::log_sum_exp;
+use crate::pool;
 use crate::quant::{Deltas, Linear};
 
 /// The head that a checkpoint brings, with its vocabulary.
@@ -45,7 +44,7 @@ impl CtcHead {
 /// # Errors
 /// [`Error::Malformed`] for results that are no numbers: the weights are broken then.
 pub fn log_softmax(logits: &mut [f32], count: usize) -> Result<()> {
-    logits.par_chunks_mut(count).with_min_len(16).for_each(|row| {
+    pool::rows(logits, count, |_, row| {
         let shift = log_sum_exp(row);
         row.iter_mut().for_each(|v| *v -= shift);
     });

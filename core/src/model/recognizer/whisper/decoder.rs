@@ -171,7 +171,7 @@ impl Decoder {
             let mut low = vec![0.0; delta.a.cols()];
             delta.a.row(id as usize, &mut low);
             let mut up = vec![0.0; out.len()];
-            delta.b.multiply(&low, 1, &mut up);
+            delta.b.multiply(&low, &mut up);
             (kernels().axpy)(delta.scale, &up, out);
         }
         let mut place = vec![0.0; out.len()];

@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::model::encoder::Features;
 use crate::model::layer::{Loader, Planes, Prefix};
 use crate::model::table::LinearTable;
+use crate::pool;
 use crate::quant::Deltas;
 use crate::weights::Checkpoint;
 use decoder::Decoder;
@@ -71,7 +72,7 @@ impl Whisper {
     /// [`crate::Error::Argument`] for features of another shape than [`WhisperConfig::input`].
     pub fn encode(&self, features: &Features, deltas: Option<&Deltas>) -> Result<Vec<f32>> {
         features.expect_shape(&self.config.input())?;
-        Ok(rayon::scope(|_| self.encoder.forward(&features.values, deltas)))
+        Ok(pool::pass(|| self.encoder.forward(&features.values, deltas)))
     }
 
     /// Begins to write down a window of those encoder `states`: the keys and values that the decoder reads are computed
@@ -85,7 +86,7 @@ impl Whisper {
             let reason = format!("{} values, the decoder reads {expected}", states.len());
             return Err(crate::Error::argument("states", reason));
         }
-        let memory = rayon::scope(|_| self.decoder.memory(states, deltas));
+        let memory = pool::pass(|| self.decoder.memory(states, deltas));
         Ok(WhisperDecoding { model: self, deltas, memory, tree: self.decoder.tree() })
     }
 }
@@ -113,7 +114,7 @@ impl WhisperDecoding<'_> {
     /// position; nothing was fed then.
     pub fn feed(&mut self, feeds: &mut [(&mut Hypothesis, &[u32])]) -> Result<Vec<f32>> {
         let Self { model, deltas, memory, tree } = self;
-        rayon::scope(|_| model.decoder.forward(memory, tree, feeds, *deltas))
+        pool::pass(|| model.decoder.forward(memory, tree, feeds, *deltas))
     }
 
     /// Forgets every token that is in none of `hypotheses`, which stay valid; others do not, apart from a beginning that
@@ -136,7 +137,7 @@ impl WhisperDecoding<'_> {
     /// # Panics
     /// When `states` is no whole number of rows.
     pub fn logits(&self, states: &[f32]) -> Result<Vec<f32>> {
-        let logits = rayon::scope(|_| self.model.decoder.logits(states, self.deltas));
+        let logits = pool::pass(|| self.model.decoder.logits(states, self.deltas));
         match logits.iter().find(|value| !value.is_finite()) {
             None => Ok(logits),
             Some(value) => {

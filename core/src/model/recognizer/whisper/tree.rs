@@ -4,10 +4,9 @@
 //! to reorder them moves no keys. A token stays until the searcher names the hypotheses that are left: the others' tokens
 //! are dropped then.
 
-use rayon::prelude::*;
-
 use crate::model::layer::Heads;
 use crate::model::ops::softmax;
+use crate::pool;
 use crate::quant::{PANEL, kernels};
 
 /// One hypothesis: where its tokens lie in the tree. A clone is a branch.
@@ -78,7 +77,7 @@ impl TokenTree {
     /// `[rows, width]`.
     pub(super) fn attend(&self, layer: usize, paths: &[&[u32]], q: &[f32], out: &mut [f32]) {
         let dim = self.heads.dim;
-        out.par_chunks_mut(dim).enumerate().for_each(|(task, out)| {
+        pool::chunks(out, dim, |task, out| {
             let (row, head) = (task / self.heads.count, task % self.heads.count);
             self.attend_head(layer, head, paths[row], &q[task * dim..(task + 1) * dim], out);
         });

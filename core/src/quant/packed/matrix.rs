@@ -1,0 +1,156 @@
+//! A packed matrix and its product with a few columns of output at a time.
+
+use std::ops::Range;
+
+use super::activations::Activations;
+use super::format::{Format, GROUP, TILE_ROWS};
+use super::pack::{pack_tile, unpack_row};
+use super::tile::Operands;
+use crate::error::{Error, Result};
+use crate::pool;
+use crate::quant::kernel::Kernels;
+use crate::weights::{BlockType, Bytes};
+
+/// A `[out, in]` matrix of a block type, in tiles.
+#[derive(Clone, Debug)]
+pub struct PackedMatrix {
+    kind: BlockType,
+    format: Format,
+    rows: usize,
+    cols: usize,
+    data: Bytes,
+}
+
+impl PackedMatrix {
+    /// Bytes that a matrix takes when it is packed; `None` for types and shapes that are not.
+    #[must_use]
+    pub fn packed_bytes(kind: BlockType, rows: usize, cols: usize) -> Option<usize> {
+        let format = Format::of(kind)?;
+        if rows == 0 || cols == 0 || !cols.is_multiple_of(kind.block_elements()) {
+            return None;
+        }
+        format.tile_bytes(cols / GROUP).checked_mul(rows.div_ceil(TILE_ROWS))
+    }
+
+    /// Packs rows of blocks into `out`, on all threads.
+    ///
+    /// # Panics
+    /// When the lengths are not those of `rows` rows of `cols` values, and of [`PackedMatrix::packed_bytes`].
+    pub fn pack(kind: BlockType, blocks: &[u8], rows: usize, cols: usize, out: &mut [u8]) {
+        let format = Format::of(kind).expect("invariant: the caller asked for the packed size");
+        assert_eq!(blocks.len(), rows * kind.bytes(cols), "invariant: whole rows of blocks");
+        assert_eq!(Some(out.len()), Self::packed_bytes(kind, rows, cols), "invariant: whole tiles");
+        let per_tile = TILE_ROWS * kind.bytes(cols);
+        pool::chunks(out, format.tile_bytes(cols / GROUP), |tile, out| {
+            let blocks = &blocks[tile * per_tile..rows.min((tile + 1) * TILE_ROWS) * kind.bytes(cols)];
+            pack_tile(kind, format, blocks, TILE_ROWS, cols, out);
+        });
+    }
+
+    /// Takes bytes that [`PackedMatrix::pack`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when the type is not packed, or there are more or fewer bytes than the shape needs.
+    pub fn new(name: &str, kind: BlockType, rows: usize, cols: usize, data: Bytes) -> Result<Self> {
+        let expected = Self::packed_bytes(kind, rows, cols);
+        match (Format::of(kind), expected) {
+            (Some(format), Some(bytes)) if bytes == data.len() => Ok(Self { kind, format, rows, cols, data }),
+            _ => {
+                let reason = format!("{} bytes for [{rows}, {cols}] of {kind}, expected {expected:?}", data.len());
+                Err(Error::malformed(format!("packed tensor '{name}'"), "packed weights", reason))
+            }
+        }
+    }
+
+    /// Output features.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Input features.
+    #[must_use]
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// The type of the blocks that were packed.
+    #[must_use]
+    pub fn kind(&self) -> BlockType {
+        self.kind
+    }
+
+    /// The packed bytes.
+    #[must_use]
+    pub fn data(&self) -> &Bytes {
+        &self.data
+    }
+
+    /// Tiles of [`TILE_ROWS`] rows, the last one perhaps not full.
+    #[must_use]
+    pub fn tiles(&self) -> usize {
+        self.rows.div_ceil(TILE_ROWS)
+    }
+
+    fn tile_bytes(&self) -> usize {
+        self.format.tile_bytes(self.cols / GROUP)
+    }
+
+    /// Decodes one row.
+    ///
+    /// # Panics
+    /// When `row >= rows` or `out.len() != cols`.
+    pub fn row(&self, row: usize, out: &mut [f32]) {
+        assert!(row < self.rows && out.len() == self.cols, "invariant: ids are checked against the matrix");
+        let bytes = self.tile_bytes();
+        unpack_row(self.format, &self.data[row / TILE_ROWS * bytes..][..bytes], row % TILE_ROWS, out);
+    }
+
+    /// The product of all rows of `xs` with the matrix' rows of some tiles, written to `out`: the place of the first row's
+    /// output for row `16 * tiles.start` of the matrix, with `stride` values from one row of activations to the next.
+    ///
+    /// A row's result does not depend on the other rows of `xs`.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `kernels`; `out` is valid for writes of the tiles' rows (those that the
+    /// matrix has) at each of `xs.rows()` strides, and nothing else uses them meanwhile.
+    ///
+    /// # Panics
+    /// When the tiles or the width do not fit.
+    pub(in crate::quant) unsafe fn columns(
+        &self,
+        kernels: &Kernels,
+        tiles: Range<usize>,
+        xs: &Activations,
+        out: *mut f32,
+        stride: usize,
+    ) {
+        assert!(tiles.start <= tiles.end && tiles.end <= self.tiles() && xs.cols() == self.cols, "invariant: they fit");
+        let bytes = self.tile_bytes();
+        let whole = tiles.start..tiles.end.min(self.rows / TILE_ROWS).max(tiles.start);
+        let at = |tile: usize, out, stride| Operands {
+            tiles: self.data[tile * bytes..].as_ptr(),
+            groups: self.cols / GROUP,
+            codes: xs.codes().as_ptr(),
+            scales: xs.scales().as_ptr(),
+            sums: xs.sums().as_ptr(),
+            rows: xs.rows(),
+            out,
+            stride,
+        };
+        if !whole.is_empty() {
+            // SAFETY: the tiles are within the data, whose length was checked, and full; the rest is the caller's promise.
+            unsafe { (kernels.tiles)(self.kind, at(whole.start, out, stride), whole.len()) }
+        }
+        if whole.end < tiles.end {
+            let (left, done) = (self.rows - whole.end * TILE_ROWS, (whole.end - tiles.start) * TILE_ROWS);
+            let mut padded = vec![0.0f32; xs.rows() * TILE_ROWS];
+            // SAFETY: the last tile, with output into a buffer of full rows.
+            unsafe { (kernels.tiles)(self.kind, at(whole.end, padded.as_mut_ptr(), TILE_ROWS), 1) }
+            for (m, values) in padded.chunks_exact(TILE_ROWS).enumerate() {
+                // SAFETY: the matrix has `left` rows in its last tile, for which the caller vouches.
+                unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), out.add(m * stride + done), left) }
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Weights in the order in which integer kernels read them.
+
+mod activations;
+mod format;
+mod matrix;
+mod pack;
+mod scalar;
+mod simd;
+mod tile;
+
+#[cfg(target_arch = "x86_64")]
+#[path = "x86.rs"]
+mod vector;
+
+#[cfg(target_arch = "aarch64")]
+#[path = "neon.rs"]
+mod vector;
+
+pub(in crate::quant) use activations::quantize;
+pub use activations::{Activations, Codes};
+pub use format::{GROUP, LAYOUT_VERSION, TILE_ROWS};
+pub use matrix::PackedMatrix;
+pub(in crate::quant) use scalar::tiles_scalar;
+pub(in crate::quant) use tile::Operands;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(in crate::quant) use vector::*;

@@ -1,0 +1,210 @@
+//! The product of panels with rows of activations.
+//!
+//! Every output is the sum over its inputs in their order, in one or two partial sums as the instruction set says, whatever
+//! the number of rows and panels that are worked on together: a row's result does not depend on its batch.
+
+use crate::quant::kernel::Lanes;
+use crate::quant::packed::TILE_ROWS;
+use crate::weights::BlockType;
+
+/// How far ahead of its use a panel is fetched, in bytes.
+const FETCH_AHEAD: usize = 4096;
+
+/// Type of the weights of a panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::quant) enum Element {
+    F32,
+    F16,
+    BF16,
+}
+
+impl Element {
+    /// The element of a block type, if that is one.
+    pub(in crate::quant) fn of(kind: BlockType) -> Option<Self> {
+        match kind {
+            BlockType::F32 => Some(Self::F32),
+            BlockType::F16 => Some(Self::F16),
+            BlockType::BF16 => Some(Self::BF16),
+            _ => None,
+        }
+    }
+}
+
+impl From<Element> for BlockType {
+    fn from(element: Element) -> Self {
+        match element {
+            Element::F32 => Self::F32,
+            Element::F16 => Self::F16,
+            Element::BF16 => Self::BF16,
+        }
+    }
+}
+
+/// Pointers of one product.
+#[derive(Clone, Copy)]
+pub(in crate::quant) struct Operands {
+    /// The first panel: `[cols, 16]` weights.
+    pub(in crate::quant) panels: *const u8,
+    /// Inputs.
+    pub(in crate::quant) cols: usize,
+    /// The first row of activations.
+    pub(in crate::quant) xs: *const f32,
+    /// Rows of activations.
+    pub(in crate::quant) rows: usize,
+    /// Where the first row's output for the first panel goes.
+    pub(in crate::quant) out: *mut f32,
+    /// Values from one output row to the next.
+    pub(in crate::quant) stride: usize,
+}
+
+/// Reads weights of one type.
+trait Read {
+    const BYTES: usize;
+    /// # Safety
+    /// `WIDTH` weights are readable, and the processor has the instructions of `L`.
+    unsafe fn read<L: Lanes>(from: *const u8) -> L::V;
+}
+
+struct Singles;
+struct Halves;
+struct Brains;
+
+impl Read for Singles {
+    const BYTES: usize = 4;
+    #[inline(always)]
+    unsafe fn read<L: Lanes>(from: *const u8) -> L::V {
+        // SAFETY: the caller's promise; loads may be unaligned.
+        unsafe { L::load(from.cast()) }
+    }
+}
+
+impl Read for Halves {
+    const BYTES: usize = 2;
+    #[inline(always)]
+    unsafe fn read<L: Lanes>(from: *const u8) -> L::V {
+        // SAFETY: the caller's promise.
+        unsafe { L::halves(from) }
+    }
+}
+
+impl Read for Brains {
+    const BYTES: usize = 2;
+    #[inline(always)]
+    unsafe fn read<L: Lanes>(from: *const u8) -> L::V {
+        // SAFETY: the caller's promise.
+        unsafe { L::brains(from) }
+    }
+}
+
+/// Multiplies `panels` panels.
+///
+/// # Safety
+/// The processor has the instructions of `L`, and `at` points to `panels` panels of that element, to `rows` rows of
+/// `cols` activations, and to `rows` rows of output with room for `16 * panels` values each.
+#[inline(always)]
+pub(in crate::quant) unsafe fn panels<L: Lanes>(element: Element, at: Operands, panels: usize) {
+    // SAFETY: the caller's promise, handed on.
+    unsafe {
+        match element {
+            Element::F32 => each::<L, Singles>(at, panels),
+            Element::F16 => each::<L, Halves>(at, panels),
+            Element::BF16 => each::<L, Brains>(at, panels),
+        }
+    }
+}
+
+/// Two panels at a time where a panel is a single register, so that an activation is read once for both.
+#[inline(always)]
+unsafe fn each<L: Lanes, R: Read>(mut at: Operands, mut panels: usize) {
+    let bytes = at.cols * TILE_ROWS * R::BYTES;
+    macro_rules! step {
+        ($panels:literal, $registers:literal) => {
+            while panels >= $panels {
+                // SAFETY: so many panels and columns of output remain.
+                unsafe {
+                    strips::<L, R, $registers>(at, bytes);
+                    at.panels = at.panels.add($panels * bytes);
+                    at.out = at.out.add($panels * TILE_ROWS);
+                }
+                panels -= $panels;
+            }
+        };
+    }
+    match TILE_ROWS / L::WIDTH {
+        1 => {
+            step!(2, 2);
+            step!(1, 1);
+        }
+        2 => step!(1, 2),
+        _ => step!(1, 4),
+    }
+}
+
+/// All rows, four or one at a time, with `N` registers of weights.
+#[inline(always)]
+unsafe fn strips<L: Lanes, R: Read, const N: usize>(mut at: Operands, bytes: usize) {
+    let mut left = at.rows;
+    macro_rules! strip {
+        ($rows:literal) => {
+            while left >= $rows {
+                // SAFETY: `left` rows remain of activations and of output.
+                unsafe {
+                    strip::<L, R, $rows, N>(at, bytes);
+                    at.xs = at.xs.add($rows * at.cols);
+                    at.out = at.out.add($rows * at.stride);
+                }
+                left -= $rows;
+            }
+        };
+    }
+    strip!(4);
+    strip!(1);
+}
+
+/// `M` rows with `N` registers of weights, which lie in one panel or in neighbouring ones.
+#[inline(always)]
+unsafe fn strip<L: Lanes, R: Read, const M: usize, const N: usize>(at: Operands, bytes: usize) {
+    // SAFETY: inputs below `cols`, rows below `M`, and registers within the panels: all within what the caller vouches for.
+    unsafe {
+        let mut sums = [[[L::zero(); 2]; N]; M];
+        let width = L::WIDTH * R::BYTES;
+        let step = TILE_ROWS * R::BYTES;
+        // Where the panels' registers begin, in bytes.
+        let starts: [usize; N] = std::array::from_fn(|n| n * L::WIDTH / TILE_ROWS * bytes + n * width % step);
+        let rows: [*const f32; M] = std::array::from_fn(|m| at.xs.add(m * at.cols));
+        let mut weights = at.panels;
+        macro_rules! input {
+            ($k:expr, $part:expr) => {
+                for n in 0..N {
+                    let w = R::read::<L>(weights.add(starts[n]));
+                    for m in 0..M {
+                        sums[m][n][$part] = L::fma(w, L::splat(*rows[m].add($k)), sums[m][n][$part]);
+                    }
+                    if M == 1 {
+                        L::prefetch(weights.wrapping_add(starts[n]).wrapping_add(FETCH_AHEAD));
+                    }
+                }
+                weights = weights.add(step);
+            };
+        }
+        let mut k = 0;
+        if L::PARTIAL_SUMS == 2 {
+            for _ in 0..at.cols / 2 {
+                input!(k, 0);
+                input!(k.wrapping_add(1), 1);
+                k = k.wrapping_add(2);
+            }
+        }
+        while k < at.cols {
+            input!(k, 0);
+            k = k.wrapping_add(1);
+        }
+        for m in 0..M {
+            for n in 0..N {
+                let [first, second] = sums[m][n];
+                let sum = if L::PARTIAL_SUMS == 2 { L::add(first, second) } else { first };
+                L::store(at.out.add(m * at.stride + n * L::WIDTH), sum);
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The product of several frozen linears with the same rows, adapters included, in one hand-over to the threads.
+
+use std::cell::RefCell;
+
+use crate::pool;
+use crate::quant::columns::Columns;
+use crate::quant::kernel::kernels;
+use crate::quant::linear::Linear;
+use crate::quant::lora::{Deltas, LowRank, RowDeltas, groups};
+use crate::quant::matrix::{Input, Matrix};
+use crate::quant::packed::{Activations, GROUP, TILE_ROWS};
+
+/// Work of a share, in products of a weight with a row: about what takes ten microseconds.
+const SHARE: usize = 1 << 21;
+/// Reading a weight once costs as much as multiplying it with so many rows.
+const READ: usize = 15;
+/// From so many values on, activations are quantized by all threads.
+const QUANTIZE_ALONE: usize = 1 << 14;
+
+/// One linear, and where its output goes: `[rows, outputs]`.
+pub(crate) struct Product<'a>(pub(crate) &'a Linear, pub(crate) &'a mut [f32]);
+
+/// What an adapter adds to the output of one linear.
+struct Patch<'a> {
+    delta: &'a LowRank,
+    members: &'a [usize],
+    /// `A x` of each member, `[members, rank]`.
+    down: Vec<f32>,
+}
+
+thread_local! {
+    /// Codes of the rows at hand, kept so that a product allocates nothing.
+    static CODES: RefCell<Activations> = RefCell::default();
+}
+
+/// Computes every product with `xs`, `[rows.len(), inputs]`. The weights are read once for all rows; a row's result does not
+/// depend on the other rows, on their adapters, or on the number of threads.
+///
+/// # Panics
+/// When the lengths do not fit, or the linears read different widths.
+pub(crate) fn multiply(products: &mut [Product<'_>], xs: &[f32], rows: &RowDeltas<'_>) {
+    let cols = products.first().map_or(0, |Product(linear, _)| linear.weight().cols());
+    assert_eq!(xs.len(), rows.len() * cols, "invariant: activations are [rows, inputs]");
+    if rows.is_empty() {
+        return;
+    }
+    if products.iter().any(|Product(linear, _)| linear.weight().reads_codes()) {
+        CODES.with_borrow_mut(|codes| {
+            quantize(codes, xs, cols);
+            let input = Input { values: xs, codes, rows: rows.len() };
+            with_adapters(products, &input, rows);
+        });
+    } else {
+        let input = Input { values: xs, codes: &Activations::default(), rows: rows.len() };
+        with_adapters(products, &input, rows);
+    }
+}
+
+/// Quantizes rows, by all threads where they are many.
+fn quantize(codes: &mut Activations, xs: &[f32], cols: usize) {
+    if xs.len() < QUANTIZE_ALONE {
+        codes.quantize(xs, cols);
+    } else {
+        codes.quantize_shared(xs, cols);
+    }
+}
+
+fn with_adapters(products: &mut [Product<'_>], input: &Input<'_>, rows: &RowDeltas<'_>) {
+    let groups = groups(rows);
+    let patches: Vec<Vec<Patch<'_>>> =
+        products.iter().map(|Product(linear, _)| patches(linear, &groups, input)).collect();
+    shares(products, input, &patches);
+    for (Product(linear, out), patches) in products.iter_mut().zip(&patches) {
+        for (deltas, members) in &groups {
+            if let Some(by) = deltas.replaced.get(&linear.id()) {
+                replace(by, input.values, members, out);
+                let patch = patches.iter().find(|patch| std::ptr::eq(patch.members, &**members));
+                if let Some(patch) = patch {
+                    let columns = Columns::new(out, linear.outputs(), input.rows);
+                    // SAFETY: the shares have ended, so nobody else uses the output.
+                    unsafe { patch.add(0, linear.outputs(), &columns) }
+                }
+            }
+        }
+    }
+}
+
+/// What the groups' adapters add to a linear, their down projections computed.
+fn patches<'a>(linear: &Linear, groups: &'a [(&'a Deltas, Vec<usize>)], input: &Input<'_>) -> Vec<Patch<'a>> {
+    let of = |(deltas, members): &'a (&'a Deltas, Vec<usize>)| {
+        let delta = deltas.low_rank.get(&linear.id())?;
+        let cols = delta.a.cols();
+        let mut down = vec![0.0; members.len() * delta.a.rows()];
+        if members.len() == input.rows {
+            delta.a.multiply(input.values, &mut down);
+        } else {
+            for (&m, down) in members.iter().zip(down.chunks_exact_mut(delta.a.rows())) {
+                delta.a.multiply(&input.values[m * cols..(m + 1) * cols], down);
+            }
+        }
+        Some(Patch { delta, members, down })
+    };
+    groups.iter().filter_map(of).collect()
+}
+
+impl Patch<'_> {
+    /// Adds `scale * B (A x)` to columns `from..to` of the members' rows.
+    ///
+    /// # Safety
+    /// Nobody else uses those columns meanwhile.
+    unsafe fn add(&self, from: usize, to: usize, out: &Columns<'_>) {
+        for (&row, down) in self.members.iter().zip(self.down.chunks_exact(self.delta.a.rows())) {
+            // SAFETY: the caller's promise.
+            let window = unsafe { out.window(row, from, to) };
+            self.delta.b.add_columns(from, down, self.delta.scale, window);
+        }
+    }
+}
+
+/// Runs all products, cut into shares of tiles that may span two of them.
+fn shares(products: &mut [Product<'_>], input: &Input<'_>, patches: &[Vec<Patch<'_>>]) {
+    let tiles: usize = products.iter().map(|Product(linear, _)| linear.weight().tiles()).sum();
+    let cols = products.first().map_or(0, |Product(linear, _)| linear.weight().cols());
+    let outputs: Vec<(&Linear, Columns<'_>)> = products
+        .iter_mut()
+        .map(|Product(linear, out)| (*linear, Columns::new(out, linear.outputs(), input.rows)))
+        .collect();
+    let work = (tiles * TILE_ROWS * cols).saturating_mul(input.rows + READ);
+    let threads = pool::threads();
+    let count = work.div_ceil(SHARE).next_multiple_of(threads).min(tiles);
+    pool::run(count, |share| {
+        let mut from = tiles * share / count;
+        let to = tiles * (share + 1) / count;
+        let mut first = 0;
+        for ((linear, out), patches) in outputs.iter().zip(patches) {
+            let last = first + linear.weight().tiles();
+            if from < to.min(last) && from >= first {
+                let until = to.min(last);
+                // SAFETY: shares are disjoint ranges of tiles, so each column has one writer.
+                unsafe { part(linear, from - first, until - first, input, patches, out) }
+                from = until;
+            }
+            first = last;
+        }
+    });
+}
+
+/// Tiles `from..to` of one linear: the frozen product, its bias, and what adapters add.
+///
+/// # Safety
+/// Nobody else uses the tiles' columns of `out` meanwhile.
+unsafe fn part(linear: &Linear, from: usize, to: usize, input: &Input<'_>, patches: &[Patch<'_>], out: &Columns<'_>) {
+    let columns = from * TILE_ROWS..(to * TILE_ROWS).min(linear.outputs());
+    // SAFETY: the caller's promise.
+    unsafe {
+        linear.weight().columns(kernels(), from..to, input, out);
+        if let Some(bias) = linear.bias() {
+            for row in 0..input.rows {
+                let window = out.window(row, columns.start, columns.end);
+                window.iter_mut().zip(&bias[columns.clone()]).for_each(|(y, b)| *y += b);
+            }
+        }
+        for patch in patches {
+            patch.add(columns.start, columns.end, out);
+        }
+    }
+}
+
+/// Overwrites the members' rows with their product with another matrix.
+fn replace(by: &Matrix, xs: &[f32], members: &[usize], out: &mut [f32]) {
+    let (width, cols) = (by.rows(), by.cols());
+    let gathered: Vec<f32> = members.iter().flat_map(|&m| &xs[m * cols..(m + 1) * cols]).copied().collect();
+    let mut product = vec![0.0; members.len() * width];
+    by.multiply(&gathered, members.len(), &mut product);
+    for (&m, values) in members.iter().zip(product.chunks_exact(width)) {
+        out[m * width..(m + 1) * width].copy_from_slice(values);
+    }
+}
+
+impl Activations {
+    /// As [`Activations::quantize`], by all threads.
+    fn quantize_shared(&mut self, xs: &[f32], cols: usize) {
+        let rows = QUANTIZE_ALONE.div_ceil(cols);
+        let (codes, scales, sums) = self.resize(xs.len() / cols, cols);
+        let groups = cols / GROUP;
+        let (codes, scales, sums) = (
+            pool::Parts::new(codes, rows * cols),
+            pool::Parts::new(scales, rows * groups),
+            pool::Parts::new(sums, rows * groups * 2),
+        );
+        pool::run(codes.len(), |part| {
+            // SAFETY: every part is taken by one share.
+            let (codes, scales, sums) = unsafe { (codes.take(part), scales.take(part), sums.take(part)) };
+            let start = part * rows * cols;
+            (kernels().quantize)(&xs[start..start + codes.len()], crate::quant::packed::Codes { codes, scales, sums });
+        });
+    }
+}

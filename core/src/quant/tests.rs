@@ -1,0 +1,192 @@
+//! Packed kernels of every instruction set against the scalar oracle, on matrices of any shape.
+
+use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::{Device, Tensor};
+use proptest::prelude::*;
+
+use super::kernel::{Kernels, available};
+use super::matrix::{Input, Matrix};
+use super::packed::{Activations, Codes};
+use crate::quant::columns::Columns;
+use crate::weights::{BlockType, TensorView};
+
+const TYPES: [(BlockType, GgmlDType); 11] = [
+    (BlockType::Q4_0, GgmlDType::Q4_0),
+    (BlockType::Q4_1, GgmlDType::Q4_1),
+    (BlockType::Q4_K, GgmlDType::Q4K),
+    (BlockType::Q5_0, GgmlDType::Q5_0),
+    (BlockType::Q5_1, GgmlDType::Q5_1),
+    (BlockType::Q5_K, GgmlDType::Q5K),
+    (BlockType::Q6_K, GgmlDType::Q6K),
+    (BlockType::Q8_0, GgmlDType::Q8_0),
+    (BlockType::F32, GgmlDType::F32),
+    (BlockType::F16, GgmlDType::F16),
+    (BlockType::BF16, GgmlDType::BF16),
+];
+
+/// Pseudo-random values in -1..1.
+fn noise(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// Another scale for each run of 16 values, so that a scale at a wrong place shows.
+fn uneven(len: usize, seed: u64) -> Vec<f32> {
+    let scales = noise(len.div_ceil(16), seed ^ 0xabcd);
+    noise(len, seed)
+        .into_iter()
+        .enumerate()
+        .map(|(i, v)| v * (0.1 + scales[i / 16].abs()) + scales[i / 16] * 0.2)
+        .collect()
+}
+
+fn matrix(kind: BlockType, dtype: GgmlDType, rows: usize, cols: usize, seed: u64) -> Matrix {
+    let values = Tensor::from_vec(uneven(rows * cols, seed), (rows, cols), &Device::Cpu).expect("tensor");
+    let data = QTensor::quantize(&values, dtype).and_then(|q| Ok(q.data()?.to_vec())).expect("quantize");
+    let view = TensorView { name: kind.to_string(), kind, shape: vec![rows, cols], data: data.into() };
+    Matrix::new(view, rows, cols).expect("matrix")
+}
+
+fn codes(set: &Kernels, xs: &[f32], cols: usize) -> Activations {
+    let mut out = Activations::default();
+    if cols.is_multiple_of(32) {
+        let (codes, scales, sums) = out.resize(xs.len() / cols, cols);
+        (set.quantize)(xs, Codes { codes, scales, sums });
+    }
+    out
+}
+
+fn product(set: &Kernels, matrix: &Matrix, xs: &[f32]) -> Vec<f32> {
+    let (cols, rows) = (matrix.cols(), xs.len() / matrix.cols());
+    let codes = codes(set, xs, cols);
+    let mut out = vec![f32::NAN; rows * matrix.rows()];
+    let columns = Columns::new(&mut out, matrix.rows(), rows);
+    let input = Input { values: xs, codes: &codes, rows };
+    // In two parts, as two threads would.
+    let half = matrix.tiles() / 2;
+    // SAFETY: the set is one of those that run here; both parts have columns of their own.
+    unsafe {
+        matrix.columns(set, 0..half, &input, &columns);
+        matrix.columns(set, half..matrix.tiles(), &input, &columns);
+    }
+    out
+}
+
+fn values(matrix: &Matrix) -> Vec<f32> {
+    let mut out = vec![0.0; matrix.rows() * matrix.cols()];
+    out.chunks_exact_mut(matrix.cols()).enumerate().for_each(|(row, out)| matrix.row(row, out));
+    out
+}
+
+#[test]
+fn packing_keeps_every_value() {
+    for (kind, dtype) in TYPES {
+        for rows in [1, 15, 16, 17, 40] {
+            let blocks = matrix(kind, dtype, rows, 512, 7);
+            let packed = blocks.packed();
+            assert_eq!(packed.reads_codes(), kind.block_elements() > 1, "{kind}");
+            let (before, after) = (values(&blocks), values(&packed));
+            let worst = before.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst <= 1e-6, "{kind} with {rows} rows: {worst}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Every set, type and shape: within rounding of the oracle, and each row as if it were alone.
+    #[test]
+    fn every_set_multiplies_as_the_oracle_does(
+        rows in 1usize..70,
+        groups in 1usize..20,
+        batch in 1usize..20,
+        seed in 0u64..1000,
+    ) {
+        for (kind, dtype) in TYPES {
+            let unit = kind.block_elements();
+            let cols = if unit == 1 { groups * 7 } else { groups.div_ceil(unit / 32) * unit };
+            let packed = matrix(kind, dtype, rows, cols, seed).packed();
+            let xs = uneven(batch * cols, seed + 1);
+            let exact = values(&packed);
+            for set in available() {
+                let out = product(&set, &packed, &xs);
+                let mut rounded = xs.clone();
+                if packed.reads_codes() {
+                    codes(&set, &xs, cols).dequantize(&mut rounded);
+                }
+                for (m, x) in rounded.chunks_exact(cols).enumerate() {
+                    for (n, w) in exact.chunks_exact(cols).enumerate() {
+                        let pairs = w.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x));
+                        let (sum, size) = pairs.fold((0.0, 0.0), |(sum, size), p| (sum + p, size + p.abs()));
+                        let error = (f64::from(out[m * rows + n]) - sum).abs();
+                        prop_assert!(
+                            error <= 1e-5 * size + 1e-6,
+                            "{kind} by {}: [{rows}, {cols}], row {m} of {batch}, output {n}: off by {error}", set.name
+                        );
+                    }
+                    let alone = product(&set, &packed, &xs[m * cols..(m + 1) * cols]);
+                    prop_assert_eq!(&alone, &out[m * rows..(m + 1) * rows], "{} by {}", kind, set.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn codes_are_the_nearest_ones_in_every_set() {
+    let mut xs = uneven(640, 3);
+    xs[..32].fill(0.0);
+    let oracle = codes(&available().next().expect("the scalar set"), &xs, 320);
+    for (group, scale) in xs.chunks_exact(32).zip(oracle.scales()) {
+        let largest = group.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+        assert!((largest / 127.0 - scale).abs() <= 1e-9);
+    }
+    let mut back = vec![0.0; xs.len()];
+    oracle.dequantize(&mut back);
+    for (i, (x, y)) in xs.iter().zip(&back).enumerate() {
+        assert!((x - y).abs() <= oracle.scales()[i / 32] * 0.5001, "value {i}: {x} became {y}");
+    }
+    for (sum, values) in oracle.sums().iter().zip(back.chunks_exact(16)) {
+        assert!((sum - values.iter().sum::<f32>()).abs() <= 1e-4);
+    }
+    for set in available() {
+        let ours = codes(&set, &xs, 320);
+        assert_eq!(
+            (ours.codes(), ours.scales(), ours.sums()),
+            (oracle.codes(), oracle.scales(), oracle.sums()),
+            "{}",
+            set.name
+        );
+    }
+}
+
+#[test]
+fn what_is_no_number_is_not_lost() {
+    let matrix = matrix(BlockType::Q4_0, GgmlDType::Q4_0, 16, 64, 1).packed();
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut xs = noise(64, 2);
+        xs[40] = bad;
+        for set in available() {
+            assert!(product(&set, &matrix, &xs).iter().all(|y| !y.is_finite()), "{bad} by {}", set.name);
+        }
+    }
+}
+
+#[test]
+fn bytes_of_a_wrong_length_are_refused() {
+    for (kind, dtype) in TYPES {
+        let blocks = matrix(kind, dtype, 20, 256, 1);
+        let bytes = blocks.packed_bytes().expect("a packed form");
+        for wrong in [0, bytes - 1, bytes + 1] {
+            let error = blocks.with_packed("w", vec![0u8; wrong].into()).expect_err("a wrong length");
+            assert!(error.to_string().contains(&wrong.to_string()), "{error}");
+        }
+    }
+}
