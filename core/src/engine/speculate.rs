@@ -34,7 +34,8 @@ pub enum Speculation {
     /// Guesses what followed the last tokens when they occurred before, in the prompt or in what was generated.
     ///
     /// A look-up compares at most `ngram` tokens at each of the last 4096 positions: some microseconds. A guess that is
-    /// wrong costs its share of a forward pass; drafts shrink, and pause, where guesses are wrong.
+    /// wrong costs its share of a forward pass, and `4 * vocab_size` bytes of logits meanwhile; drafts shrink, and pause,
+    /// where guesses are wrong.
     PromptLookup {
         /// Tokens to guess at a time at most, 1 to 7.
         draft: usize,
