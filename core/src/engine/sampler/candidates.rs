@@ -9,8 +9,8 @@ use std::cmp::Ordering;
 use super::Sampling;
 use super::nucleus::Nucleus;
 
-/// Logits that are looked at together. A block without a candidate costs vectorised comparisons only. A mask of allowed
-/// tokens has one word for each block.
+/// Logits that are looked at together: a block without a candidate costs vectorised comparisons only. As many as a word has
+/// bits, so that a mask of tokens can be read beside them.
 const BLOCK: usize = 64;
 
 /// Values that are compared at a time.
