@@ -103,7 +103,8 @@ impl GenerateOptions {
             frequency_penalty: own.frequency_penalty,
             seed: own.seed,
         });
-        engine::GenerateOptions { max_tokens: self.max_tokens as usize, sampling, stop: self.stop }
+        let speculation = engine::Speculation::Off;
+        engine::GenerateOptions { max_tokens: self.max_tokens as usize, sampling, stop: self.stop, speculation }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How tokens are chosen and when a generation ends.
 
 use clap::Args;
-use loam::engine::{GenerateOptions, Sampling};
+use loam::engine::{GenerateOptions, Sampling, Speculation};
 
 /// Options of commands that generate text.
 #[derive(Debug, Clone, Args)]
@@ -46,6 +46,11 @@ pub struct SamplingArgs {
     /// End where this text would appear; may be given several times
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
+
+    /// Guess up to N tokens (1 to 7) at a time from what followed the same words before; the text is the same, sooner
+    /// where it repeats itself (0: off)
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    draft: usize,
 }
 
 impl SamplingArgs {
@@ -65,6 +70,10 @@ impl SamplingArgs {
                 seed: self.seed,
             },
             stop: self.stop.clone(),
+            speculation: match self.draft {
+                0 => Speculation::Off,
+                draft => Speculation::prompt_lookup(draft),
+            },
         }
     }
 }

@@ -76,8 +76,11 @@ pub fn summary(stats: &GenerateStats) -> String {
     };
     let adapter =
         stats.adapter.as_ref().map_or_else(String::new, |a| format!(" · adapter {} #{}", a.alias, a.generation));
+    let drafts = stats
+        .drafts
+        .map_or_else(String::new, |drafts| format!(" ({} of {} guesses right)", drafts.accepted, drafts.drafted));
     format!(
-        "[{} prompt tokens ({} cached), {} generated · first token {:.0} ms · prefill {:.0} tok/s · decode {:.0} tok/s · {}{adapter} · {reason}]",
+        "[{} prompt tokens ({} cached), {} generated{drafts} · first token {:.0} ms · prefill {:.0} tok/s · decode {:.0} tok/s · {}{adapter} · {reason}]",
         stats.prompt_tokens,
         stats.cached_tokens,
         stats.generated_tokens,

@@ -61,6 +61,7 @@ pub const TASKS: &[TaskSpec] = &[
             ("loam generate 'Once upon a time'", "up to 256 tokens"),
             ("loam generate 'The capital of France is' --max-tokens 32 --stop .", "until a full stop"),
             ("loam generate 'Roses are' --temperature 0.8 --seed 7 --json", "by chance, with what it cost"),
+            ("cat main.c | loam generate --draft 5", "sooner where it repeats itself"),
         ],
     },
     TaskSpec {

@@ -1,24 +1,28 @@
-//! Runs several requests at once: each step is one forward pass over a row of every decoding request and a bounded
-//! chunk of prompts.
+//! Runs several requests at once: each step is one forward pass over a row of every decoding request, the rows of its
+//! draft, and a bounded chunk of prompts.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::adapter::{Adapter, DataPath};
-use crate::engine::event::{AdapterUse, Event, FinishReason, GenerateStats, Sink};
+use crate::engine::event::{AdapterUse, Drafts, Event, FinishReason, GenerateStats, Sink};
 use crate::engine::language::LanguageModel;
 use crate::engine::prompt::Prompt;
 use crate::engine::request::Request;
 use crate::engine::sampler::Sampler;
+use crate::engine::speculate::Drafter;
 use crate::engine::trace::{Step, Trace};
 use crate::error::Result;
 use crate::input::{Detokenizer, StopStrings, Tokenizer};
 use crate::model::KvCache;
-use crate::model::backbone::{Row, Want, Workspace};
+use crate::model::backbone::{BackboneConfig, Entry, Row, Want, Workspace};
 
 /// Prompt tokens per step, over all requests: bounds both the activations and how long a decoding request waits.
 pub const PREFILL_CHUNK: usize = 128;
+
+/// Drafted tokens per step, over all requests: where many decode together, a pass has work enough without guesses.
+const DRAFT_ROWS: usize = 32;
 
 /// A request that ended: its cache can serve a continuation.
 #[derive(Debug)]
@@ -43,6 +47,8 @@ struct Slot<'s> {
     adapter: Option<Arc<Adapter>>,
     max_tokens: usize,
     sampler: Sampler,
+    drafter: Option<Drafter>,
+    drafts: Drafts,
     text: Detokenizer,
     stop: StopStrings,
     sink: &'s mut dyn Sink,
@@ -96,6 +102,8 @@ impl<'m, 's> Batch<'m, 's> {
             adapter: request.adapter,
             max_tokens: request.options.max_tokens,
             sampler: Sampler::new(request.options.sampling, &known)?,
+            drafter: Drafter::new(request.options.speculation),
+            drafts: Drafts::default(),
             text: Detokenizer::at(self.tokenizer, request.position),
             stop: StopStrings::new(&request.options.stop)?,
             sink,
@@ -121,7 +129,11 @@ impl<'m, 's> Batch<'m, 's> {
         for slot in self.slots.iter_mut().filter(|slot| slot.reason.is_none() && slot.sink.is_stopped()) {
             slot.reason = Some(FinishReason::Stopped);
         }
+        let model = self.model;
+        let config = model.backbone().config();
+        let known = known_tokens(model, self.tokenizer);
         let mut room = PREFILL_CHUNK;
+        let mut guesses = DRAFT_ROWS;
         let mut rows = Vec::new();
         let mut caches = Vec::new();
         let mut wanting = Vec::new();
@@ -135,39 +147,89 @@ impl<'m, 's> Batch<'m, 's> {
             if take == 0 {
                 continue;
             }
+            let draft = if pending == 1 { slot.draft(guesses, known, config) } else { Vec::new() };
+            guesses -= draft.len();
             let sequence = caches.len();
             let deltas = slot.adapter.as_deref().map(|adapter| &adapter.bound.deltas);
-            rows.extend((from..from + take).map(|position| Row {
-                entry: slot.sequence.entry(position),
+            let entries = (from..from + take).map(|position| slot.sequence.entry(position));
+            let entries = entries.chain(draft.iter().map(|&id| Entry::Token(id)));
+            rows.extend((from..).zip(entries).map(|(position, entry)| Row {
+                entry,
                 sequence,
                 position,
                 deltas,
-                want: if position + 1 == end { Want::Logits } else { Want::Nothing },
+                want: if position + 1 >= end { Want::Logits } else { Want::Nothing },
             }));
             if take == pending {
-                wanting.push(index);
+                wanting.push((index, draft));
             }
             caches.push(&mut slot.cache);
         }
         if rows.is_empty() {
             return Ok(false);
         }
-        let mut logits = self.model.backbone().forward(&rows, &mut caches, &mut self.work)?;
+        let mut logits = model.backbone().forward(&rows, &mut caches, &mut self.work)?;
         drop(rows);
-        let vocab = self.model.backbone().config().vocab_size;
-        for (index, logits) in wanting.into_iter().zip(logits.chunks_exact_mut(vocab)) {
-            // Rows beyond the tokenizer's vocabulary are padding of the table: no text belongs to them.
-            let known = self.tokenizer.vocab_size().min(vocab);
-            self.model.part().check_finite("logits", &logits[..known])?;
-            self.slots[index].advance(&mut logits[..known], self.model)?;
+        let mut rest = &mut logits[..];
+        for (index, draft) in wanting {
+            let (own, others) = rest.split_at_mut((1 + draft.len()) * config.vocab_size);
+            let own = own.chunks_exact_mut(config.vocab_size).map(|row| &mut row[..known]);
+            self.slots[index].advance(&draft, own, model)?;
+            rest = others;
         }
         Ok(true)
     }
 }
 
+/// Tokens that can be chosen. Rows beyond the tokenizer's vocabulary are padding of the table: no text belongs to them.
+fn known_tokens(model: &LanguageModel, tokenizer: &Tokenizer) -> usize {
+    tokenizer.vocab_size().min(model.backbone().config().vocab_size)
+}
+
 impl Slot<'_> {
+    /// Guesses what comes next, `most` tokens at most, as far as the options and the context leave room for a token more.
+    fn draft(&mut self, most: usize, known: usize, config: &BackboneConfig) -> Vec<u32> {
+        let Some(drafter) = &mut self.drafter else { return Vec::new() };
+        let wanted = self.max_tokens - self.generated.len();
+        let room = config.max_position_embeddings - self.sequence.len();
+        drafter.draft(&self.sequence, most.min(wanted - 1).min(room - 1), known)
+    }
+
+    /// Chooses tokens for as long as `draft` has them right, and one more. Each of `logits` follows one more token of it.
+    ///
+    /// What is chosen, asked and reported is what it would be one token at a time; the cache ends as it would.
+    fn advance<'l>(
+        &mut self,
+        draft: &[u32],
+        logits: impl Iterator<Item = &'l mut [f32]>,
+        model: &LanguageModel,
+    ) -> Result<()> {
+        let mut accepted = 0;
+        for (at, logits) in logits.enumerate() {
+            model.part().check_finite("logits", logits)?;
+            let id = self.choose(logits, model)?;
+            if draft.get(at) != Some(&id) {
+                break;
+            }
+            accepted += 1;
+            if self.reason.is_none() && self.sink.is_stopped() {
+                self.reason = Some(FinishReason::Stopped);
+            }
+            if self.reason.is_some() {
+                break;
+            }
+        }
+        if let Some(drafter) = &mut self.drafter {
+            drafter.learn(draft.len(), accepted);
+            self.drafts.drafted += draft.len();
+            self.drafts.accepted += accepted;
+        }
+        self.cache.truncate(self.sequence.len() - 1);
+        Ok(())
+    }
+
     /// Chooses the next token and reports its text.
-    fn advance(&mut self, logits: &mut [f32], model: &LanguageModel) -> Result<()> {
+    fn choose(&mut self, logits: &mut [f32], model: &LanguageModel) -> Result<u32> {
         let id = self.sampler.choose(logits);
         self.clock.last = Instant::now();
         self.clock.first.get_or_insert(self.clock.last);
@@ -175,7 +237,7 @@ impl Slot<'_> {
         self.generated.push(id);
         if model.tokenizer()?.end_tokens().contains(&id) {
             self.reason = Some(FinishReason::EndOfTurn);
-            return Ok(());
+            return Ok(id);
         }
         let piece = self.text.push(id)?.unwrap_or_default();
         let step = self.stop.push(&piece);
@@ -188,7 +250,7 @@ impl Slot<'_> {
         } else if self.sequence.len() >= model.backbone().config().max_position_embeddings {
             self.reason = Some(FinishReason::ContextFull);
         }
-        Ok(())
+        Ok(id)
     }
 
     /// Hands out what was held back, and the stats.
@@ -229,6 +291,7 @@ impl Slot<'_> {
             time_to_first_token_ms: prefill * 1e3,
             prefill_tokens_per_second: rate(prompt - self.cached, prefill),
             decode_tokens_per_second: rate(generated.saturating_sub(1), decode),
+            drafts: self.drafter.as_ref().map(|_| self.drafts),
             adapter: self.adapter.as_ref().map(|a| AdapterUse { alias: a.alias.clone(), generation: a.generation.0 }),
             trace: self.trace(model),
             cache_bytes: self.cache.bytes(),

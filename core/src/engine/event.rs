@@ -40,6 +40,9 @@ pub struct GenerateStats {
     pub prefill_tokens_per_second: f64,
     /// Tokens per second after the first one.
     pub decode_tokens_per_second: f64,
+    /// What became of guesses, where the request speculates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drafts: Option<Drafts>,
     /// Alias and generation of the adapter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter: Option<AdapterUse>,
@@ -47,6 +50,15 @@ pub struct GenerateStats {
     pub trace: Trace,
     /// Anonymous memory of the key-value cache, in bytes.
     pub cache_bytes: usize,
+}
+
+/// Tokens that were computed ahead on a guess.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Drafts {
+    /// Tokens guessed.
+    pub drafted: usize,
+    /// Of these, tokens that were right.
+    pub accepted: usize,
 }
 
 /// An adapter as a result names it.
@@ -77,8 +89,8 @@ pub trait Sink {
     /// The receiver's own failure.
     fn event(&mut self, event: Event<'_>) -> Result<ControlFlow<()>>;
 
-    /// Whether the request is to stop although no event has come yet. Asked before each forward pass, so that a long prompt
-    /// can be given up in its middle.
+    /// Whether the request is to stop although no event has come yet. Asked before each chunk of a prompt and before each
+    /// token, so that a long prompt can be given up in its middle.
     fn is_stopped(&self) -> bool {
         false
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::adapter::Adapter;
 use crate::engine::prompt::Prompt;
 use crate::engine::sampler::Sampling;
+use crate::engine::speculate::Speculation;
 use crate::engine::trace::Step;
 use crate::error::{Error, Result};
 use crate::input::Position;
@@ -19,12 +20,14 @@ pub struct GenerateOptions {
     pub sampling: Sampling,
     /// Texts that end the generation; they are not part of the result.
     pub stop: Vec<String>,
+    /// Whether tokens are computed ahead on a guess; the result is the same.
+    pub speculation: Speculation,
 }
 
 impl Default for GenerateOptions {
-    /// Greedy, up to 256 tokens.
+    /// Greedy, up to 256 tokens, one at a time.
     fn default() -> Self {
-        Self { max_tokens: 256, sampling: Sampling::default(), stop: Vec::new() }
+        Self { max_tokens: 256, sampling: Sampling::default(), stop: Vec::new(), speculation: Speculation::Off }
     }
 }
 
@@ -68,6 +71,7 @@ impl Request {
         if self.options.max_tokens == 0 {
             return Err(Error::argument("max_tokens", "0, expected at least 1"));
         }
+        self.options.speculation.check()?;
         if self.prompt.len() >= limit {
             return Err(Error::ContextFull { tokens: self.prompt.len() + 1, limit });
         }

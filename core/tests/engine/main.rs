@@ -30,6 +30,7 @@ mod regression;
 mod sense;
 mod smollm2;
 mod smolvlm;
+mod speculation;
 mod towers;
 mod transcribe;
 mod vision;

@@ -195,7 +195,7 @@ fn stop_strings_and_seeds_hold() {
     let prompt = prompt.expect("tokens");
     let run = |sampling: Sampling, stop: Vec<String>| {
         let mut text = String::new();
-        let options = GenerateOptions { max_tokens: 40, sampling, stop };
+        let options = GenerateOptions { max_tokens: 40, sampling, stop, ..GenerateOptions::default() };
         let finished = engine.generate(Request::new(prompt.clone(), None, options), &mut text).expect("ran");
         (text, finished.stats.finish_reason)
     };

@@ -1,7 +1,12 @@
 //! Logits to a token.
 //!
 //! The order is that of Hugging Face's generation: penalties, temperature, top-k, top-p, min-p. A seed fixes the whole
-//! sequence of choices on every machine, given equal logits.
+//! sequence of choices on every machine, given equal logits. No choice sorts the vocabulary (`candidates.rs`).
+
+mod candidates;
+mod nucleus;
+#[cfg(test)]
+mod oracle;
 
 use std::collections::HashMap;
 
@@ -10,6 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use candidates::{Candidates, best};
 
 /// How tokens are chosen. The default is greedy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,7 +82,7 @@ pub struct Sampler {
     options: Sampling,
     random: ChaCha8Rng,
     seen: HashMap<u32, Seen>,
-    candidates: Vec<(u32, f32)>,
+    candidates: Candidates,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,19 +99,25 @@ impl Sampler {
         options.check()?;
         let random = ChaCha8Rng::seed_from_u64(options.seed);
         let seen = prompt.iter().map(|&id| (id, Seen::default())).collect();
-        Ok(Self { options, random, seen, candidates: Vec::new() })
+        Ok(Self { options, random, seen, candidates: Candidates::default() })
     }
 
     /// Chooses the next token and remembers it. Ties go to the lower id. Not-a-number logits are never chosen.
+    ///
+    /// Costs one pass over the logits when greedy, two and some work on likely tokens otherwise. Penalties touch only the
+    /// tokens that occurred, in place.
     pub fn choose(&mut self, logits: &mut [f32]) -> u32 {
         self.penalise(logits);
-        let id = if self.options.temperature == 0.0 { greedy(logits) } else { self.draw(logits) };
+        let id = if self.options.temperature == 0.0 { best(logits).0 } else { self.draw(logits) };
         self.seen.entry(id).or_default().generated += 1;
         id
     }
 
     fn penalise(&self, logits: &mut [f32]) {
         let options = &self.options;
+        if (options.repetition_penalty, options.presence_penalty, options.frequency_penalty) == (1.0, 0.0, 0.0) {
+            return;
+        }
         for (&id, seen) in &self.seen {
             let Some(logit) = logits.get_mut(id as usize) else { continue };
             *logit *= if *logit > 0.0 { 1.0 / options.repetition_penalty } else { options.repetition_penalty };
@@ -117,39 +129,14 @@ impl Sampler {
     }
 
     fn draw(&mut self, logits: &[f32]) -> u32 {
-        let inverse = 1.0 / self.options.temperature;
-        let list = &mut self.candidates;
-        list.clear();
-        list.extend((0..).zip(logits).filter(|(_, v)| !v.is_nan()).map(|(id, v)| (id, v * inverse)));
-        if list.is_empty() {
-            return greedy(logits);
+        // Where there is nothing to choose from, no random number is used up.
+        if logits.iter().all(|logit| logit.is_nan()) {
+            return 0;
         }
-        let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        let k = if self.options.top_k == 0 { list.len() } else { self.options.top_k.min(list.len()) };
-        if k < list.len() {
-            list.select_nth_unstable_by(k - 1, order);
-            list.truncate(k);
-        }
-        let max = list.iter().map(|c| c.1).fold(f32::NEG_INFINITY, f32::max);
-        list.iter_mut().for_each(|c| c.1 = (c.1 - max).exp());
-        if self.options.top_p < 1.0 {
-            list.sort_unstable_by(order);
-            let total: f32 = list.iter().map(|c| c.1).sum();
-            let mut reached = 0.0;
-            let kept = list.iter().take_while(|c| {
-                let before = reached;
-                reached += c.1;
-                before < self.options.top_p * total
-            });
-            let kept = kept.count().max(1);
-            list.truncate(kept);
-        }
-        // The best candidate has weight 1, so min-p is a plain bound.
-        list.retain(|c| c.1 >= self.options.min_p);
-        list.sort_unstable_by_key(|c| c.0);
+        let list = self.candidates.gather(logits, &self.options);
         let total: f32 = list.iter().map(|c| c.1).sum();
         let mut point = self.random.random::<f32>() * total;
-        for &(id, weight) in list.iter() {
+        for &(id, weight) in list {
             point -= weight;
             if point < 0.0 {
                 return id;
@@ -157,17 +144,6 @@ impl Sampler {
         }
         list.iter().rev().find(|c| c.1 > 0.0).map_or(0, |c| c.0)
     }
-}
-
-/// The token of the largest logit.
-fn greedy(logits: &[f32]) -> u32 {
-    let mut best = (0, f32::NEG_INFINITY);
-    for (id, &logit) in (0..).zip(logits) {
-        if logit > best.1 {
-            best = (id, logit);
-        }
-    }
-    best.0
 }
 
 #[cfg(test)]
