@@ -79,7 +79,7 @@ impl Engine {
             None | Some(Verify::Sizes) => foundation::Verify::Sizes,
             Some(Verify::Digests) => foundation::Verify::Digests,
         };
-        let options = CoreOptions { component_budget: options.component_budget, verify };
+        let options = CoreOptions { component_budget: options.component_budget, verify, ..CoreOptions::default() };
         let inner = Arc::new(loam::Engine::open_with(path, options)?);
         Ok(Arc::new(Self { inner, workers: Arc::default() }))
     }

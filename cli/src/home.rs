@@ -3,6 +3,7 @@
 //! ```text
 //! HOME/foundations/ID/     one installed foundation each, replaced as a whole
 //! HOME/adapters/           installed adapters
+//! HOME/packed/             weights in the order of the kernels, made when a model is first used; may be deleted
 //! HOME/downloads/          what is being fetched: FILE.partial, then FILE
 //! HOME/lock                held by the process that installs
 //! ```
@@ -77,6 +78,12 @@ impl Home {
     #[must_use]
     pub fn foundation(&self, id: &str) -> PathBuf {
         self.foundations().join(id)
+    }
+
+    /// Where weights lie in the order of the kernels.
+    #[must_use]
+    pub fn packed(&self) -> PathBuf {
+        self.root.join("packed")
     }
 
     /// Where adapters are installed.

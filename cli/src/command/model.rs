@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use loam::Engine;
 use loam::adapter::{Adapter, InstallPolicy, check_alias};
-use loam::engine::EngineOptions;
+use loam::engine::{EngineOptions, Packing};
 use loam::foundation::Verify;
 
 use crate::error::Error;
@@ -45,7 +45,7 @@ impl ModelArgs {
     pub fn open(&self, home: &Home) -> anyhow::Result<Engine> {
         let budget = self.budget.map(|megabytes| megabytes * MEGABYTE);
         let verify = if self.check { Verify::Digests } else { Verify::Sizes };
-        let options = EngineOptions { component_budget: budget, verify };
+        let options = EngineOptions { component_budget: budget, verify, packing: Packing::In(home.packed()) };
         let engine = Engine::open_with(self.path(home)?, options)?;
         advise(&engine);
         Ok(engine)

@@ -2,22 +2,65 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::trace::Part;
 use crate::error::{Error, Result};
 use crate::foundation::Component;
+use crate::quant::{Packed, StorePlace, open_packed};
+
+/// Where the packed form of weights is kept, which is as large as they are. It is made when a component is first loaded on a
+/// device, and mapped from then on by every process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Packing {
+    /// Beside a foundation, in the folder of its name with `.packed` behind it. Of a bare model, in memory.
+    #[default]
+    Beside,
+    /// In a folder of the app's, such as its cache.
+    In(PathBuf),
+    /// In the memory of each process.
+    Memory,
+}
+
+impl Packing {
+    fn place(&self, component: &Component) -> Result<Option<StorePlace>> {
+        let dir = match self {
+            Self::Beside => match component.foundation_dir() {
+                Some(root) => {
+                    let root = canonical(root)?;
+                    let mut name = root.file_name().unwrap_or_default().to_os_string();
+                    name.push(".packed");
+                    root.with_file_name(name)
+                }
+                None => return Ok(None),
+            },
+            Self::In(dir) => dir.clone(),
+            Self::Memory => return Ok(None),
+        };
+        // Components of different models may have one name and share a folder.
+        let digest = Sha256::digest(canonical(component.entry())?.as_os_str().as_encoded_bytes());
+        let name = format!("{}-{:.8}", component.name(), format!("{digest:x}"));
+        Ok(Some(StorePlace { dir, name, sources: component.weight_files()? }))
+    }
+}
+
+fn canonical(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().map_err(|e| Error::io(path, e))
+}
 
 /// A component that is loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LoadedComponent {
     /// Its name in the foundation.
     pub name: String,
-    /// Bytes of the weight files that it maps.
+    /// Bytes of its weight files.
     pub bytes: u64,
+    /// Where its packed weights are.
+    pub packed: Packed,
 }
 
 #[derive(Debug)]
@@ -25,6 +68,7 @@ struct Slot {
     /// The component as different models, such as an encoder and the recogniser around it; they map the same bytes.
     models: Vec<Arc<dyn Any + Send + Sync>>,
     bytes: u64,
+    packed: Packed,
     used: u64,
 }
 
@@ -33,6 +77,7 @@ struct Slot {
 pub(super) struct Components {
     /// Bytes of weight files that may be mapped at a time.
     budget: Option<u64>,
+    packing: Packing,
     state: Mutex<State>,
     /// Held while one is loaded, so that others stay usable meanwhile.
     loading: Mutex<()>,
@@ -46,8 +91,8 @@ struct State {
 }
 
 impl Components {
-    pub(super) fn new(budget: Option<u64>) -> Self {
-        Self { budget, state: Mutex::default(), loading: Mutex::new(()) }
+    pub(super) fn new(budget: Option<u64>, packing: Packing) -> Self {
+        Self { budget, packing, state: Mutex::default(), loading: Mutex::new(()) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -63,7 +108,7 @@ impl Components {
     pub(super) fn get<T: Any + Send + Sync>(
         &self,
         component: &Component,
-        open: impl FnOnce(Part, &Path) -> Result<T>,
+        open: impl Fn(Part, &Path) -> Result<T>,
     ) -> Result<Arc<T>> {
         if let Some(model) = self.state().touch(component.name()) {
             return Ok(model);
@@ -80,8 +125,14 @@ impl Components {
             }
             dropped = self.state().make_room(budget - bytes, component.name());
         }
-        let model = Arc::new(open(Part { name: component.name().to_owned(), bytes }, component.entry())?);
-        self.state().insert(component.name(), model.clone(), bytes);
+        let place = self.packing.place(component)?;
+        let (model, packed) = open_packed(
+            place.as_ref(),
+            || component.fingerprint().map(str::to_owned),
+            || open(Part { name: component.name().to_owned(), bytes }, component.entry()),
+        )?;
+        let model = Arc::new(model);
+        self.state().insert(component.name(), model.clone(), bytes, packed);
         drop(guard);
         // Only now: who receives records may call the engine.
         for name in dropped {
@@ -97,7 +148,11 @@ impl Components {
 
     pub(super) fn loaded(&self) -> Vec<LoadedComponent> {
         let state = self.state();
-        state.slots.iter().map(|(name, slot)| LoadedComponent { name: name.clone(), bytes: slot.bytes }).collect()
+        state
+            .slots
+            .iter()
+            .map(|(name, slot)| LoadedComponent { name: name.clone(), bytes: slot.bytes, packed: slot.packed })
+            .collect()
     }
 }
 
@@ -109,9 +164,9 @@ impl State {
         slot.models.iter().find_map(|model| Arc::clone(model).downcast().ok())
     }
 
-    fn insert(&mut self, name: &str, model: Arc<dyn Any + Send + Sync>, bytes: u64) {
+    fn insert(&mut self, name: &str, model: Arc<dyn Any + Send + Sync>, bytes: u64, packed: Packed) {
         self.uses += 1;
-        let slot = self.slots.entry(name.to_owned()).or_insert(Slot { models: Vec::new(), bytes, used: 0 });
+        let slot = self.slots.entry(name.to_owned()).or_insert(Slot { models: Vec::new(), bytes, packed, used: 0 });
         slot.models.push(model);
         slot.used = self.uses;
     }

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 pub use app::App;
 pub use batch::{Batch, Finished, PREFILL_CHUNK};
-pub use components::LoadedComponent;
+pub use components::{LoadedComponent, Packing};
 pub use encoder::EncoderModel;
 pub use event::{AdapterUse, Drafts, Event, FinishReason, GenerateStats, Sink};
 pub use language::LanguageModel;
@@ -54,13 +54,15 @@ use components::Components;
 use recognizer::SpeechModel;
 
 /// How an engine is opened.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct EngineOptions {
     /// Bytes of weight files that loaded components may map at a time; least recently used ones are dropped beyond it,
     /// and come back when they are needed. `None` keeps all.
     pub component_budget: Option<u64>,
     /// How closely the files of a foundation are looked at before anything is loaded.
     pub verify: Verify,
+    /// Where packed weights are kept.
+    pub packing: Packing,
 }
 
 /// One foundation and the adapters that run on it. Components load on first use; all calls are safe from any thread.
@@ -92,7 +94,7 @@ impl Engine {
         }
         Ok(Self {
             foundation,
-            components: Components::new(options.component_budget),
+            components: Components::new(options.component_budget, options.packing),
             adapters: AdapterRegistry::new(AdapterLimits::default()),
             apps: Mutex::default(),
         })

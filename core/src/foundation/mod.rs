@@ -73,6 +73,22 @@ impl Component {
         }
     }
 
+    /// The folder of the foundation that it is a part of; `None` for a bare model.
+    #[must_use]
+    pub(crate) fn foundation_dir(&self) -> Option<&Path> {
+        self.record.as_ref().map(|_| &*self.root)
+    }
+
+    /// The files that hold its weights.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`] for a bare model.
+    pub(crate) fn weight_files(&self) -> Result<Vec<PathBuf>> {
+        let Some(record) = &self.record else { return Ok(Checkpoint::open(&self.entry)?.files()) };
+        let weights = record.files.iter().filter(|file| is_named_as_weights(Path::new(&file.path)));
+        Ok(weights.map(|file| self.root.join(&file.path)).collect())
+    }
+
     /// The encoder whose space it shares, where its wiring says so.
     #[must_use]
     pub fn space(&self) -> Option<&str> {

@@ -3,61 +3,86 @@
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use super::MAX_THREADS;
+
 /// What a share calls.
 type Work = *const (dyn Fn(usize) + Sync);
 
-/// The current job. Its shares are claimed by compare-and-swap of one word that holds their number and the next one's
-/// index, so a claim that succeeds is always one of the job that is published at that moment, and a job whose share is
-/// claimed cannot end before [`Board::finish`] is called for it.
+/// The shares that one thread does before it helps others: those from `next` (low half) to `end` (high half). On a cache
+/// line of its own.
+#[repr(align(128))]
+struct Lane(AtomicU64);
+
+/// The current job. Each thread has a lane of neighbouring shares, so that it reads memory in order, and takes from other
+/// lanes when its own is empty. A share is claimed by compare-and-swap of its lane's word, so a claim that succeeds is always
+/// one of the job that is published at that moment, and a job whose share is claimed cannot end before [`Board::finish`] is
+/// called for it.
 pub(super) struct Board {
-    /// Number of shares (high half), next share (low half).
-    claims: AtomicU64,
+    lanes: [Lane; MAX_THREADS],
+    /// Lanes in use.
+    threads: AtomicUsize,
+    /// Shares of the job.
+    shares: AtomicUsize,
     /// Shares that have returned.
     done: AtomicUsize,
     work: UnsafeCell<Option<Work>>,
 }
 
 // SAFETY: `work` is written by the owner of the pool alone, while no share of the job before is claimed and none of the
-// next one can be, and read only by threads that hold a claim; the word of claims orders both.
+// next one can be, and read only by threads that hold a claim; the words of the lanes order both.
 unsafe impl Sync for Board {}
 // SAFETY: as above; the pointer is to a `Sync` closure that outlives its job.
 unsafe impl Send for Board {}
 
+/// Next share and end of a lane.
+fn halves(word: u64) -> (u64, u64) {
+    (word & 0xffff_ffff, word >> 32)
+}
+
 impl Board {
     pub(super) const fn new() -> Self {
-        Self { claims: AtomicU64::new(0), done: AtomicUsize::new(0), work: UnsafeCell::new(None) }
+        Self {
+            lanes: [const { Lane(AtomicU64::new(0)) }; MAX_THREADS],
+            threads: AtomicUsize::new(1),
+            shares: AtomicUsize::new(0),
+            done: AtomicUsize::new(0),
+            work: UnsafeCell::new(None),
+        }
     }
 
-    /// Publishes a job of `shares` shares.
+    /// Publishes a job of `shares` shares for `threads` threads.
     ///
     /// # Safety
     /// The caller owns the pool, the job before is complete, and `work` lives until this one is.
-    pub(super) unsafe fn publish(&self, shares: u32, work: Work) {
+    pub(super) unsafe fn publish(&self, threads: usize, shares: u32, work: Work) {
         // SAFETY: all shares of the job before have returned and none can be claimed, so nobody reads the slot.
         unsafe { *self.work.get() = Some(work) }
         self.done.store(0, Ordering::Relaxed);
-        self.claims.store(u64::from(shares) << 32, Ordering::SeqCst);
+        self.shares.store(shares as usize, Ordering::Relaxed);
+        self.threads.store(threads, Ordering::Relaxed);
+        let (count, shares) = (threads as u64, u64::from(shares));
+        for (lane, number) in self.lanes[..threads].iter().zip(0..) {
+            let (next, end) = (shares * number / count, shares * (number + 1) / count);
+            lane.0.store(end << 32 | next, Ordering::SeqCst);
+        }
+    }
+
+    fn in_use(&self) -> &[Lane] {
+        &self.lanes[..self.threads.load(Ordering::Relaxed)]
     }
 
     /// Whether a share is to be had.
     pub(super) fn is_open(&self) -> bool {
-        let word = self.claims.load(Ordering::SeqCst);
-        word & 0xffff_ffff < word >> 32
+        self.in_use().iter().any(|lane| {
+            let (next, end) = halves(lane.0.load(Ordering::SeqCst));
+            next < end
+        })
     }
 
-    /// Takes a share, if one is left.
-    pub(super) fn claim(&self) -> Option<usize> {
-        let mut word = self.claims.load(Ordering::Acquire);
-        loop {
-            let next = word & 0xffff_ffff;
-            if next >= word >> 32 {
-                return None;
-            }
-            match self.claims.compare_exchange_weak(word, word + 1, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Some(next as usize),
-                Err(now) => word = now,
-            }
-        }
+    /// Takes a share for thread `thread`, if one is left.
+    pub(super) fn claim(&self, thread: usize) -> Option<usize> {
+        let lanes = self.in_use();
+        (0..lanes.len()).find_map(|i| lanes[(thread + i) % lanes.len()].claim())
     }
 
     /// Calls the work of a claimed share.
@@ -77,13 +102,29 @@ impl Board {
         self.done.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// Shares of the current job.
+    /// Shares of the current job, as one who holds a claim sees them.
     pub(super) fn shares(&self) -> usize {
-        (self.claims.load(Ordering::Acquire) >> 32) as usize
+        self.shares.load(Ordering::Relaxed)
     }
 
     /// Whether all shares of the current job have returned.
     pub(super) fn is_complete(&self, shares: usize) -> bool {
         self.done.load(Ordering::SeqCst) == shares
+    }
+}
+
+impl Lane {
+    fn claim(&self) -> Option<usize> {
+        let mut word = self.0.load(Ordering::Acquire);
+        loop {
+            let (next, end) = halves(word);
+            if next >= end {
+                return None;
+            }
+            match self.0.compare_exchange_weak(word, word + 1, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Some(next as usize),
+                Err(now) => word = now,
+            }
+        }
     }
 }

@@ -94,13 +94,13 @@ impl Helpers {
         // lifetime that is erased here ends after that.
         unsafe {
             let work = std::mem::transmute::<*const (dyn Fn(usize) + Sync), *const (dyn Fn(usize) + Sync)>(work);
-            shared.board.publish(shares, work);
+            shared.board.publish(helpers + 1, shares, work);
         }
         if shared.sleeping.load(Ordering::SeqCst) > 0 {
             lock(&self.threads).iter().take(helpers).for_each(Thread::unpark);
         }
         let own = Instant::now();
-        while shared.share() {}
+        while shared.share(0) {}
         let own = own.elapsed();
         self.wait(shares as usize, own, patience);
         if shared.panicked.swap(false, Ordering::Relaxed) {
@@ -151,9 +151,9 @@ impl Helpers {
 }
 
 impl Shared {
-    /// Does one share, if one is left.
-    fn share(&self) -> bool {
-        let Some(share) = self.board.claim() else { return false };
+    /// Does one share as thread `thread`, if one is left.
+    fn share(&self, thread: usize) -> bool {
+        let Some(share) = self.board.claim(thread) else { return false };
         // SAFETY: the claim was just made and is finished below.
         let outcome = catch_unwind(AssertUnwindSafe(|| unsafe { self.board.call(share) }));
         if let Err(panic) = outcome {
@@ -175,7 +175,7 @@ impl Shared {
         let open = || self.board.is_open() && index < self.wanted.load(Ordering::Relaxed);
         loop {
             if spin(HELPER_SPIN, open) {
-                while self.share() {}
+                while self.share(index + 1) {}
                 continue;
             }
             self.sleeping.fetch_add(1, Ordering::SeqCst);

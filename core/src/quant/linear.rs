@@ -59,6 +59,6 @@ impl Linear {
     /// # Panics
     /// When the lengths do not fit.
     pub fn forward(&self, xs: &[f32], rows: &RowDeltas<'_>, out: &mut [f32]) {
-        multiply(&mut [Product(self, out)], xs, rows);
+        multiply(&mut [Product(self, out)], xs, rows, &[]);
     }
 }

@@ -1,6 +1,7 @@
 //! A weight matrix, packed or as its file has it, and its product with rows of activations.
 
 use std::ops::Range;
+use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::pool;
@@ -8,6 +9,7 @@ use crate::quant::columns::Columns;
 use crate::quant::kernel::{Kernels, PANEL, kernels};
 use crate::quant::packed::{Activations, PackedMatrix, TILE_ROWS};
 use crate::quant::panel::PanelMatrix;
+use crate::quant::store;
 use crate::weights::{BlockType, Bytes, TensorView};
 
 /// How far ahead of the decoder weights are fetched, in bytes. Rows are short and lie in 4 KiB pages of a file mapping,
@@ -106,10 +108,22 @@ impl Matrix {
         Ok(Self { store, ..self.clone() })
     }
 
-    /// The matrix in the order of its kernels, in anonymous memory; itself where it has no such order.
+    /// Where an unpacked matrix lies in its file.
+    pub(in crate::quant) fn place(&self) -> Option<(&Path, usize)> {
+        match &self.store {
+            Store::Blocks(data) => data.place(),
+            Store::Packed(_) | Store::Panels(_) => None,
+        }
+    }
+
+    /// The matrix in the order of its kernels: from the store of the component that is being loaded, else in anonymous
+    /// memory. Itself where it has no such order.
     #[must_use]
     pub fn packed(&self) -> Self {
         let Some(bytes) = self.packed_bytes() else { return self.clone() };
+        if let Some(stored) = store::packed(self) {
+            return stored;
+        }
         let packed = self.with_packed("in memory", Bytes::aligned(bytes, |out| self.pack(out)));
         packed.expect("invariant: packed to the size that was asked for")
     }
@@ -174,6 +188,17 @@ impl Matrix {
         (data.len(), data.anonymous_len())
     }
 
+    /// Up to `most` bytes of weights from tile `tile` on.
+    pub(crate) fn bytes_from(&self, tile: usize, most: usize) -> &[u8] {
+        let data: &[u8] = match &self.store {
+            Store::Blocks(data) => data,
+            Store::Packed(packed) => packed.data(),
+            Store::Panels(panels) => panels.data(),
+        };
+        let start = (data.len() / self.tiles() * tile).min(data.len());
+        &data[start..(start + most).min(data.len())]
+    }
+
     /// Decodes one row: an embedding lookup.
     ///
     /// # Panics
@@ -209,7 +234,7 @@ impl Matrix {
         pool::run(self.tiles().div_ceil(tiles), |share| {
             let range = share * tiles..((share + 1) * tiles).min(self.tiles());
             // SAFETY: shares are disjoint, so each column of the output has one writer.
-            unsafe { self.columns(kernels(), range, &input, &columns) }
+            unsafe { self.columns(kernels(), range.clone(), range.end, &input, &columns) }
         });
     }
 
@@ -218,21 +243,29 @@ impl Matrix {
         self.rows.div_ceil(TILE_ROWS)
     }
 
-    /// The product's columns that belong to `tiles`, for all rows of `input`.
+    /// The product's columns that belong to `tiles`, for all rows of `input`. The thread goes on to tile `fetch_end` after them,
+    /// so weights are fetched ahead up to there.
     ///
     /// # Safety
     /// Nothing else reads or writes those columns of `out` meanwhile.
-    pub(crate) unsafe fn columns(&self, kernels: &Kernels, tiles: Range<usize>, input: &Input<'_>, out: &Columns<'_>) {
+    pub(crate) unsafe fn columns(
+        &self,
+        kernels: &Kernels,
+        tiles: Range<usize>,
+        fetch_end: usize,
+        input: &Input<'_>,
+        out: &Columns<'_>,
+    ) {
         let first = tiles.start * TILE_ROWS;
         let last = (tiles.end * TILE_ROWS).min(self.rows);
         match &self.store {
             // SAFETY: `kernels` was selected for this processor, and the columns are the caller's alone.
             Store::Packed(packed) => unsafe {
-                packed.columns(kernels, tiles, input.codes, out.at(0, first), out.stride());
+                packed.columns(kernels, tiles, fetch_end, input.codes, out.at(0, first), out.stride());
             },
             // SAFETY: as above.
             Store::Panels(panels) => unsafe {
-                panels.columns(kernels, tiles, input.values, input.rows, out.at(0, first), out.stride());
+                panels.columns(kernels, tiles, fetch_end, input.values, input.rows, out.at(0, first), out.stride());
             },
             Store::Blocks(data) => {
                 let mut weights = vec![0.0; PANEL * self.cols];

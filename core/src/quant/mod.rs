@@ -10,6 +10,7 @@ mod matrix;
 pub mod packed;
 mod panel;
 mod product;
+mod store;
 
 pub use kernel::{Kernels, PANEL, RowKernels, available, kernels};
 pub use linear::Linear;
@@ -20,6 +21,8 @@ pub use packed::TILE_ROWS;
 pub use panel::PanelMatrix;
 pub(crate) use panel::multiply_panels;
 pub(crate) use product::{Product, multiply};
+pub use store::Packed;
+pub(crate) use store::{StorePlace, open_packed};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! The product of several frozen linears with the same rows, adapters included, in one hand-over to the threads.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use crate::pool;
 use crate::quant::columns::Columns;
@@ -33,12 +34,16 @@ thread_local! {
     static CODES: RefCell<Activations> = RefCell::default();
 }
 
+/// Bytes of the weights that a thread reads next, which it asks for before it has anything to do with them.
+const FETCH_NEXT: usize = 16 << 10;
+
 /// Computes every product with `xs`, `[rows.len(), inputs]`. The weights are read once for all rows; a row's result does not
-/// depend on the other rows, on their adapters, or on the number of threads.
+/// depend on the other rows, on their adapters, or on the number of threads. `next` are the linears of the product that
+/// follows: memory is idle in between, so their first weights are fetched.
 ///
 /// # Panics
 /// When the lengths do not fit, or the linears read different widths.
-pub(crate) fn multiply(products: &mut [Product<'_>], xs: &[f32], rows: &RowDeltas<'_>) {
+pub(crate) fn multiply(products: &mut [Product<'_>], xs: &[f32], rows: &RowDeltas<'_>, next: &[&Linear]) {
     let cols = products.first().map_or(0, |Product(linear, _)| linear.weight().cols());
     assert_eq!(xs.len(), rows.len() * cols, "invariant: activations are [rows, inputs]");
     if rows.is_empty() {
@@ -48,11 +53,11 @@ pub(crate) fn multiply(products: &mut [Product<'_>], xs: &[f32], rows: &RowDelta
         CODES.with_borrow_mut(|codes| {
             quantize(codes, xs, cols);
             let input = Input { values: xs, codes, rows: rows.len() };
-            with_adapters(products, &input, rows);
+            with_adapters(products, &input, rows, next);
         });
     } else {
         let input = Input { values: xs, codes: &Activations::default(), rows: rows.len() };
-        with_adapters(products, &input, rows);
+        with_adapters(products, &input, rows, next);
     }
 }
 
@@ -65,11 +70,11 @@ fn quantize(codes: &mut Activations, xs: &[f32], cols: usize) {
     }
 }
 
-fn with_adapters(products: &mut [Product<'_>], input: &Input<'_>, rows: &RowDeltas<'_>) {
+fn with_adapters(products: &mut [Product<'_>], input: &Input<'_>, rows: &RowDeltas<'_>, next: &[&Linear]) {
     let groups = groups(rows);
     let patches: Vec<Vec<Patch<'_>>> =
         products.iter().map(|Product(linear, _)| patches(linear, &groups, input)).collect();
-    shares(products, input, &patches);
+    shares(products, input, &patches, next);
     for (Product(linear, out), patches) in products.iter_mut().zip(&patches) {
         for (deltas, members) in &groups {
             if let Some(by) = deltas.replaced.get(&linear.id()) {
@@ -118,7 +123,7 @@ impl Patch<'_> {
 }
 
 /// Runs all products, cut into shares of tiles that may span two of them.
-fn shares(products: &mut [Product<'_>], input: &Input<'_>, patches: &[Vec<Patch<'_>>]) {
+fn shares(products: &mut [Product<'_>], input: &Input<'_>, patches: &[Vec<Patch<'_>>], next: &[&Linear]) {
     let tiles: usize = products.iter().map(|Product(linear, _)| linear.weight().tiles()).sum();
     let cols = products.first().map_or(0, |Product(linear, _)| linear.weight().cols());
     let outputs: Vec<(&Linear, Columns<'_>)> = products
@@ -127,33 +132,59 @@ fn shares(products: &mut [Product<'_>], input: &Input<'_>, patches: &[Vec<Patch<
         .collect();
     let work = (tiles * TILE_ROWS * cols).saturating_mul(input.rows + READ);
     let threads = pool::threads();
-    let count = work.div_ceil(SHARE).next_multiple_of(threads).min(tiles);
+    let per_thread = work.div_ceil(SHARE).div_ceil(threads);
+    let count = per_thread * threads;
     pool::run(count, |share| {
         let mut from = tiles * share / count;
         let to = tiles * (share + 1) / count;
+        // The last tile of the thread that comes to this share first.
+        let lane_end = tiles * (share / per_thread + 1) * per_thread / count;
         let mut first = 0;
         for ((linear, out), patches) in outputs.iter().zip(patches) {
             let last = first + linear.weight().tiles();
             if from < to.min(last) && from >= first {
                 let until = to.min(last);
                 // SAFETY: shares are disjoint ranges of tiles, so each column has one writer.
-                unsafe { part(linear, from - first, until - first, input, patches, out) }
+                unsafe { part(linear, from - first..until - first, lane_end.min(last) - first, input, patches, out) }
                 from = until;
             }
             first = last;
         }
+        if share % per_thread + 1 == per_thread {
+            fetch_next(next, share / per_thread, threads);
+        }
     });
 }
 
-/// Tiles `from..to` of one linear: the frozen product, its bias, and what adapters add.
+/// Asks for the first weights that thread `thread` of `threads` reads in the product of `next`.
+fn fetch_next(next: &[&Linear], thread: usize, threads: usize) {
+    let tiles: usize = next.iter().map(|linear| linear.weight().tiles()).sum();
+    let mut tile = tiles * thread / threads;
+    for linear in next {
+        if tile < linear.weight().tiles() {
+            (kernels().prefetch)(linear.weight().bytes_from(tile, FETCH_NEXT));
+            return;
+        }
+        tile -= linear.weight().tiles();
+    }
+}
+
+/// Some tiles of one linear: the frozen product, its bias, and what adapters add.
 ///
 /// # Safety
 /// Nobody else uses the tiles' columns of `out` meanwhile.
-unsafe fn part(linear: &Linear, from: usize, to: usize, input: &Input<'_>, patches: &[Patch<'_>], out: &Columns<'_>) {
-    let columns = from * TILE_ROWS..(to * TILE_ROWS).min(linear.outputs());
+unsafe fn part(
+    linear: &Linear,
+    tiles: Range<usize>,
+    fetch_end: usize,
+    input: &Input<'_>,
+    patches: &[Patch<'_>],
+    out: &Columns<'_>,
+) {
+    let columns = tiles.start * TILE_ROWS..(tiles.end * TILE_ROWS).min(linear.outputs());
     // SAFETY: the caller's promise.
     unsafe {
-        linear.weight().columns(kernels(), from..to, input, out);
+        linear.weight().columns(kernels(), tiles, fetch_end, input, out);
         if let Some(bias) = linear.bias() {
             for row in 0..input.rows {
                 let window = out.window(row, columns.start, columns.end);

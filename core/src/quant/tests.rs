@@ -72,8 +72,8 @@ fn product(set: &Kernels, matrix: &Matrix, xs: &[f32]) -> Vec<f32> {
     let half = matrix.tiles() / 2;
     // SAFETY: the set is one of those that run here; both parts have columns of their own.
     unsafe {
-        matrix.columns(set, 0..half, &input, &columns);
-        matrix.columns(set, half..matrix.tiles(), &input, &columns);
+        matrix.columns(set, 0..half, half, &input, &columns);
+        matrix.columns(set, half..matrix.tiles(), matrix.tiles(), &input, &columns);
     }
     out
 }

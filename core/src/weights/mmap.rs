@@ -106,6 +106,15 @@ impl Bytes {
         }
     }
 
+    /// The file that this is a part of, and where it begins in it; `None` for memory.
+    #[must_use]
+    pub fn place(&self) -> Option<(&Path, usize)> {
+        match &self.source {
+            Source::Mapped(file) => Some((file.path(), self.start)),
+            Source::Owned(_) => None,
+        }
+    }
+
     /// Bytes `start..end` of this range, shared.
     ///
     /// # Panics

@@ -10,7 +10,7 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensors};
 
 use crate::error::{Error, Result};
 use crate::weights::dtype::BlockType;
-use crate::weights::mmap::MappedFile;
+use crate::weights::mmap::{Bytes, MappedFile};
 use crate::weights::shards::ShardIndex;
 use crate::weights::tensor::{MAX_DIMS, TensorView, checked_elements};
 
@@ -138,6 +138,13 @@ impl Safetensors {
     pub fn describe(&self, name: &str) -> Option<(String, &[usize], usize)> {
         let entry = self.tensors.get(name)?;
         Some((format!("{:?}", entry.dtype), &entry.shape, entry.len))
+    }
+
+    /// The bytes of a tensor of any type, in place; `None` when there is no such name.
+    #[must_use]
+    pub fn bytes(&self, name: &str) -> Option<Bytes> {
+        let entry = self.tensors.get(name)?;
+        self.shards[entry.shard].slice(entry.start, entry.len).ok()
     }
 
     /// A tensor in place, or `None` when there is no such name.

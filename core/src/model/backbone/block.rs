@@ -98,14 +98,34 @@ fn add_residual(x: &mut [f32], delta: &mut [f32], norm: Option<&Vec<f32>>, eps: 
 
 impl Block {
     /// Runs the block on `work.x`, writing keys and values of layer `layer` into each row's cache.
-    pub(super) fn forward(&self, layer: usize, pass: &Pass<'_>, caches: &mut [&mut KvCache], work: &mut Workspace) {
-        self.attention.forward(layer, pass, caches, work);
-        self.mlp.forward(pass, work);
+    /// `next` are the linears that are read first after it.
+    pub(super) fn forward(
+        &self,
+        layer: usize,
+        pass: &Pass<'_>,
+        caches: &mut [&mut KvCache],
+        work: &mut Workspace,
+        next: &[&Linear],
+    ) {
+        self.attention.forward(layer, pass, caches, work, &[&self.mlp.gate, &self.mlp.up]);
+        self.mlp.forward(pass, work, next);
+    }
+
+    /// The linears that are read first.
+    pub(super) fn first(&self) -> [&Linear; 3] {
+        [&self.attention.q, &self.attention.k, &self.attention.v]
     }
 }
 
 impl Attention {
-    fn forward(&self, layer: usize, pass: &Pass<'_>, caches: &mut [&mut KvCache], work: &mut Workspace) {
+    fn forward(
+        &self,
+        layer: usize,
+        pass: &Pass<'_>,
+        caches: &mut [&mut KvCache],
+        work: &mut Workspace,
+        next: &[&Linear],
+    ) {
         let (config, count, eps) = (pass.config, pass.rows.len(), eps(pass.config));
         let normed = sized(&mut work.normed, work.x.len());
         norm_rows(&work.x, &self.norm, eps, normed);
@@ -114,7 +134,7 @@ impl Attention {
             sized(&mut work.k, count * self.k.outputs()),
             sized(&mut work.v, count * self.v.outputs()),
         );
-        multiply(&mut [Product(&self.q, q), Product(&self.k, k), Product(&self.v, v)], normed, pass.deltas);
+        multiply(&mut [Product(&self.q, q), Product(&self.k, k), Product(&self.v, v)], normed, pass.deltas, &[&self.o]);
         self.place(layer, pass, q, k, v, caches);
 
         let attended = sized(&mut work.attended, count * self.q.outputs());
@@ -122,7 +142,7 @@ impl Attention {
         let (_, cut) = cut.expect("invariant: a pass is cut for every window of its layers");
         Attend { config, rows: pass.rows, cut, layer, q, caches }.run(&mut work.partial, attended);
         let projected = sized(&mut work.projected, count * config.hidden_size);
-        self.o.forward(attended, pass.deltas, projected);
+        multiply(&mut [Product(&self.o, projected)], attended, pass.deltas, next);
         add_residual(&mut work.x, projected, self.norm_out.as_ref(), eps);
     }
 
@@ -158,13 +178,13 @@ impl Attention {
 }
 
 impl Mlp {
-    fn forward(&self, pass: &Pass<'_>, work: &mut Workspace) {
+    fn forward(&self, pass: &Pass<'_>, work: &mut Workspace, next: &[&Linear]) {
         let (config, count, eps) = (pass.config, pass.rows.len(), eps(pass.config));
         let normed = sized(&mut work.normed, work.x.len());
         norm_rows(&work.x, &self.norm, eps, normed);
         let gate = sized(&mut work.gate, count * config.intermediate_size);
         let up = sized(&mut work.up, count * config.intermediate_size);
-        multiply(&mut [Product(&self.gate, gate), Product(&self.up, up)], normed, pass.deltas);
+        multiply(&mut [Product(&self.gate, gate), Product(&self.up, up)], normed, pass.deltas, &[&self.down]);
         let rows = kernels().rows;
         let activation = match config.activation {
             Activation::Silu => rows.silu,
@@ -175,7 +195,7 @@ impl Mlp {
             (rows.mul)(gate, &up[share * SHARE..][..gate.len()]);
         });
         let projected = sized(&mut work.projected, count * config.hidden_size);
-        self.down.forward(gate, pass.deltas, projected);
+        multiply(&mut [Product(&self.down, projected)], gate, pass.deltas, next);
         add_residual(&mut work.x, projected, self.norm_out.as_ref(), eps);
     }
 }

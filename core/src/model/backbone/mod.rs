@@ -153,7 +153,10 @@ impl Backbone {
         let pass = Pass { config: &self.config, rows, deltas: &deltas, angles, cuts: &cuts };
         let depth = caches.first().map_or(self.blocks.len(), |cache| cache.shape().layers);
         for (layer, block) in self.blocks[..depth].iter().enumerate() {
-            block.forward(layer, &pass, caches, work);
+            match self.blocks[..depth].get(layer + 1) {
+                Some(next) => block.forward(layer, &pass, caches, work, &next.first()),
+                None => block.forward(layer, &pass, caches, work, &[&self.head]),
+            }
         }
         self.wanted(&pass, work)
     }

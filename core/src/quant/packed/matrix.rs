@@ -96,6 +96,16 @@ impl PackedMatrix {
         self.format.tile_bytes(self.cols / GROUP)
     }
 
+    /// The address up to which weights are fetched. None is too far for a thread that reads to the end: in a store, the
+    /// matrix that is read next follows.
+    fn fetch_limit(&self, tile: usize) -> *const u8 {
+        if tile < self.tiles() {
+            self.data[tile * self.tile_bytes()..].as_ptr()
+        } else {
+            std::ptr::without_provenance(usize::MAX)
+        }
+    }
+
     /// Decodes one row.
     ///
     /// # Panics
@@ -109,7 +119,8 @@ impl PackedMatrix {
     /// The product of all rows of `xs` with the matrix' rows of some tiles, written to `out`: the place of the first row's
     /// output for row `16 * tiles.start` of the matrix, with `stride` values from one row of activations to the next.
     ///
-    /// A row's result does not depend on the other rows of `xs`.
+    /// A row's result does not depend on the other rows of `xs`. Weights are fetched ahead up to tile `fetch_end`: those that
+    /// the same thread reads next.
     ///
     /// # Safety
     /// The processor has the instructions of `kernels`; `out` is valid for writes of the tiles' rows (those that the
@@ -121,6 +132,7 @@ impl PackedMatrix {
         &self,
         kernels: &Kernels,
         tiles: Range<usize>,
+        fetch_end: usize,
         xs: &Activations,
         out: *mut f32,
         stride: usize,
@@ -135,6 +147,7 @@ impl PackedMatrix {
             scales: xs.scales().as_ptr(),
             sums: xs.sums().as_ptr(),
             rows: xs.rows(),
+            fetch_end: self.fetch_limit(fetch_end),
             out,
             stride,
         };

@@ -315,6 +315,12 @@ unsafe impl<D: Dot> Simd for Neon<D> {
     unsafe fn prefetch(from: *const u8) {
         crate::quant::kernel::prefetch_line(from);
     }
+
+    #[inline(always)]
+    unsafe fn prefetch_far(from: *const u8) {
+        // SAFETY: a prefetch reads no memory that the program could see.
+        unsafe { asm!("prfm pldl2keep, [{}]", in(reg) from, options(nostack, readonly, preserves_flags)) }
+    }
 }
 
 /// Every byte shifted so that its bit `from` comes to bit 4.

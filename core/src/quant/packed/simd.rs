@@ -75,4 +75,6 @@ pub(super) unsafe trait Simd {
     unsafe fn store(to: *mut f32, v: Self::Float);
     /// Asks for the cache line at `from`, which need not be readable.
     unsafe fn prefetch(from: *const u8);
+    /// As [`Simd::prefetch`], into the cache behind the nearest.
+    unsafe fn prefetch_far(from: *const u8);
 }

@@ -7,8 +7,9 @@ use super::format::{Format, GROUP, NESTED, Scaling, TILE_ROWS};
 use super::simd::Simd;
 use crate::weights::BlockType;
 
-/// How far ahead of its use a tile is fetched, in bytes: about the time a memory access takes.
-const FETCH_AHEAD: usize = 4096;
+/// How far ahead of their use weights are fetched, in bytes, and whether into the cache behind the nearest one. Memory takes
+/// so long that either alone leaves a single row waiting; measured on Zen 5, where anything from half to twice this does.
+const FETCH_AHEAD: [(usize, bool); 2] = [(4 << 10, false), (16 << 10, true)];
 
 /// Pointers of one product.
 #[derive(Clone, Copy)]
@@ -23,6 +24,8 @@ pub(in crate::quant) struct Operands {
     pub(in crate::quant) sums: *const f32,
     /// Rows of activations.
     pub(in crate::quant) rows: usize,
+    /// Up to where it is worth while to fetch weights ahead; at `tiles` for none of them.
+    pub(in crate::quant) fetch_end: *const u8,
     /// Where the first row's output for the first tile goes.
     pub(in crate::quant) out: *mut f32,
     /// Values from one output row to the next.
@@ -105,6 +108,8 @@ unsafe fn strips<S: Simd, L: Layout>(mut at: Operands) {
                     at.sums = at.sums.add($rows * at.groups * 2);
                     at.out = at.out.add($rows * at.stride);
                 }
+                // The first rows have fetched for all.
+                at.fetch_end = at.tiles;
                 left -= $rows;
             }
         };
@@ -148,6 +153,8 @@ unsafe fn registers<S: Simd, L: Layout, const M: usize, const N: usize>(at: Oper
         let mut codes = at.tiles.add(set * S::LANES * 4);
         let mut scales = at.tiles.add(format.scales_at(at.groups));
         let mut nested = at.tiles.add(format.nested_at(at.groups));
+        let mut fetch = at.tiles;
+        let step = format.code_bytes() + format.scale_bytes() + format.nested_bytes() / NESTED;
         let (mut activations, mut row_scales, mut row_sums) = (at.codes, at.scales, at.sums);
         // Offsets of the rows, multiplied once: inside of the loop, checked arithmetic would cost more than it guards.
         let starts: [usize; M] = std::array::from_fn(|m| m * at.groups);
@@ -167,11 +174,17 @@ unsafe fn registers<S: Simd, L: Layout, const M: usize, const N: usize>(at: Oper
                     }
                 }
             }
-            if M == 1 {
-                for line in 0..format.code_bytes().div_ceil(64) {
-                    S::prefetch(codes.wrapping_add(FETCH_AHEAD + line * 64));
+            // By the bytes that a group takes with its scales, so that no line of a tile is left out.
+            for (distance, far) in FETCH_AHEAD {
+                let from = fetch.wrapping_add(distance);
+                if from < at.fetch_end {
+                    for line in 0..step.div_ceil(64) {
+                        let line = from.wrapping_add(line * 64);
+                        if far { S::prefetch_far(line) } else { S::prefetch(line) }
+                    }
                 }
             }
+            fetch = fetch.wrapping_add(step);
             codes = codes.add(format.code_bytes());
             scales = scales.add(format.scale_bytes());
             activations = activations.add(GROUP);

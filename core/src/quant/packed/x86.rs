@@ -233,6 +233,12 @@ unsafe impl<D: Dot> Simd for Avx2<D> {
         // SAFETY: a prefetch reads no memory that the program could see.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
     }
+
+    #[inline(always)]
+    unsafe fn prefetch_far(from: *const u8) {
+        // SAFETY: as `prefetch`.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+    }
 }
 
 /// How far bit `from` of each byte goes right to come to bit `to`, as a shift takes it; folded at compile time.
@@ -377,5 +383,11 @@ unsafe impl Simd for Avx512 {
     unsafe fn prefetch(from: *const u8) {
         // SAFETY: a prefetch reads no memory that the program could see.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch_far(from: *const u8) {
+        // SAFETY: as `prefetch`.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
 }

@@ -25,7 +25,7 @@ impl PanelMatrix {
     pub fn packed_bytes(kind: BlockType, rows: usize, cols: usize) -> Option<usize> {
         Element::of(kind)?;
         let values = rows.div_ceil(TILE_ROWS).checked_mul(cols.checked_mul(TILE_ROWS)?)?;
-        values.checked_mul(kind.block_bytes()).filter(|&bytes| bytes > 0)
+        values.checked_mul(kind.block_bytes()).filter(|&bytes| bytes > 0)?.checked_next_multiple_of(64)
     }
 
     /// Writes rows of floats into `out`, on all threads.
@@ -36,6 +36,9 @@ impl PanelMatrix {
         let bytes = kind.block_bytes();
         assert_eq!(values.len(), rows * cols * bytes, "invariant: whole rows");
         assert_eq!(Some(out.len()), Self::packed_bytes(kind, rows, cols), "invariant: whole panels");
+        // What fills the last cache line belongs to no panel.
+        let (out, filler) = out.split_at_mut(rows.div_ceil(TILE_ROWS) * cols * TILE_ROWS * bytes);
+        filler.fill(0);
         pool::chunks(out, cols * TILE_ROWS * bytes, |panel, out| {
             out.fill(0);
             let first = panel * TILE_ROWS;
@@ -126,12 +129,13 @@ impl PanelMatrix {
         assert!(xs.len() == rows * self.cols && out.len() == rows * self.rows, "invariant: whole rows");
         if rows > 0 {
             // SAFETY: the selected kernels run here; `out` is borrowed mutably and holds `rows` rows of output.
-            unsafe { self.columns(kernels(), 0..self.panels(), xs, rows, out.as_mut_ptr(), self.rows) }
+            unsafe { self.columns(kernels(), 0..self.panels(), self.panels(), xs, rows, out.as_mut_ptr(), self.rows) }
         }
     }
 
     /// The product of all rows of `xs` with the matrix' rows of some panels, written to `out`: the place of the first row's
-    /// output for row `16 * panels.start` of the matrix, with `stride` values from one row of activations to the next.
+    /// output for row `16 * panels.start` of the matrix, with `stride` values from one row of activations to the next. Weights
+    /// are fetched ahead up to panel `fetch_end`: those that the same thread reads next.
     ///
     /// # Safety
     /// The processor has the instructions of `kernels`; `out` is valid for writes of the panels' rows (those that the
@@ -143,6 +147,7 @@ impl PanelMatrix {
         &self,
         kernels: &Kernels,
         panels: Range<usize>,
+        fetch_end: usize,
         xs: &[f32],
         rows: usize,
         out: *mut f32,
@@ -156,6 +161,7 @@ impl PanelMatrix {
             cols: self.cols,
             xs: xs.as_ptr(),
             rows,
+            fetch_end: self.data.as_ptr().wrapping_add(fetch_end.min(self.panels()) * self.panel_bytes()),
             out,
             stride,
         };
@@ -186,7 +192,7 @@ impl PanelMatrix {
             let last = (panel + 1) * TILE_ROWS > self.rows;
             let room = if last { self.rows % TILE_ROWS } else { TILE_ROWS };
             // SAFETY: the selected kernels run here, and the product has room for a panel's rows.
-            unsafe { self.columns(kernels(), panel..panel + 1, x, 1, product.as_mut_ptr(), room) }
+            unsafe { self.columns(kernels(), panel..panel + 1, panel, x, 1, product.as_mut_ptr(), room) }
             out.iter_mut().zip(product).for_each(|(y, value)| *y += scale * value);
         }
     }
@@ -203,7 +209,10 @@ pub(crate) fn multiply_panels(kind: BlockType, panels: &[u8], cols: usize, xs: &
     let (count, rows) = (panels.len() / bytes, xs.len() / cols);
     assert!(panels.len() == count * bytes && xs.len() == rows * cols, "invariant: whole panels and whole rows");
     assert!(rows > 0 && count * TILE_ROWS <= stride && out.len() >= (rows - 1) * stride + count * TILE_ROWS);
-    let at = Operands { panels: panels.as_ptr(), cols, xs: xs.as_ptr(), rows, out: out.as_mut_ptr(), stride };
+    // Small and just written: nothing is to be fetched.
+    let fetch_end = panels.as_ptr();
+    let at =
+        Operands { panels: panels.as_ptr(), cols, xs: xs.as_ptr(), rows, fetch_end, out: out.as_mut_ptr(), stride };
     // SAFETY: the selected kernels run here, and the lengths were just checked.
     unsafe { (kernels().panels)(element, at, count) }
 }

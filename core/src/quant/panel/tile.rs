@@ -51,6 +51,8 @@ pub(in crate::quant) struct Operands {
     pub(in crate::quant) xs: *const f32,
     /// Rows of activations.
     pub(in crate::quant) rows: usize,
+    /// Up to where it is worth while to fetch weights ahead; at `panels` for none of them.
+    pub(in crate::quant) fetch_end: *const u8,
     /// Where the first row's output for the first panel goes.
     pub(in crate::quant) out: *mut f32,
     /// Values from one output row to the next.
@@ -153,6 +155,8 @@ unsafe fn strips<L: Lanes, R: Read, const N: usize>(mut at: Operands, bytes: usi
                     at.xs = at.xs.add($rows * at.cols);
                     at.out = at.out.add($rows * at.stride);
                 }
+                // The first rows have fetched for all.
+                at.fetch_end = at.panels;
                 left -= $rows;
             }
         };
@@ -180,8 +184,9 @@ unsafe fn strip<L: Lanes, R: Read, const M: usize, const N: usize>(at: Operands,
                     for m in 0..M {
                         sums[m][n][$part] = L::fma(w, L::splat(*rows[m].add($k)), sums[m][n][$part]);
                     }
-                    if M == 1 {
-                        L::prefetch(weights.wrapping_add(starts[n]).wrapping_add(FETCH_AHEAD));
+                    let ahead = weights.wrapping_add(starts[n]).wrapping_add(FETCH_AHEAD);
+                    if ahead < at.fetch_end {
+                        L::prefetch(ahead);
                     }
                 }
                 weights = weights.add(step);
