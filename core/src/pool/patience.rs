@@ -4,20 +4,30 @@ use std::time::{Duration, Instant};
 
 /// A wait longer than this, and than the owner's own part several times over, is that for a thread without a core.
 const STALL: Duration = Duration::from_micros(300);
-/// The first and the longest time without helpers after a stall.
-const PAUSE: [Duration; 2] = [Duration::from_millis(4), Duration::from_millis(256)];
-/// How long helpers must keep up before an earlier stall is forgotten.
-const TRUST: Duration = Duration::from_millis(500);
+/// Time that may be lost to stalls at once. Every machine loses some now and then.
+const CREDIT: Duration = Duration::from_millis(6);
+/// Lost time is forgotten at this rate: one part in so many of the time that goes by.
+const FORGIVENESS: u32 = 10;
+/// The first and the longest time without helpers.
+const PAUSE: [Duration; 2] = [Duration::from_millis(8), Duration::from_millis(256)];
 
 /// What the owner of the pool has seen of its helpers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Patience {
     /// Helpers are left alone until then.
     until: Option<Instant>,
-    /// How long they are left alone after the next stall; zero before the first.
+    /// How long they are left alone next.
     pause: Duration,
-    /// When helpers last stalled.
-    stalled: Option<Instant>,
+    /// Time lost to stalls and not forgotten.
+    lost: Duration,
+    /// When the last stall ended.
+    since: Option<Instant>,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { until: None, pause: PAUSE[0], lost: Duration::ZERO, since: None }
+    }
 }
 
 impl Patience {
@@ -37,23 +47,27 @@ impl Patience {
         self.until.is_some()
     }
 
-    /// The helpers were ready when the owner was.
-    pub(super) fn kept(&mut self) {
-        if self.stalled.is_some_and(|then| then.elapsed() > TRUST + self.pause) {
-            *self = Self::default();
+    /// The owner waited for `waited` after working for `own` itself.
+    pub(super) fn waited(&mut self, waited: Duration, own: Duration) {
+        if waited >= STALL && waited >= own * 2 {
+            self.stalled(waited, Instant::now());
         }
     }
 
-    /// The owner waited for `waited` after working for `own` itself.
-    pub(super) fn waited(&mut self, waited: Duration, own: Duration) {
-        if waited < STALL || waited < own * 2 {
-            self.kept();
-            return;
+    fn stalled(&mut self, waited: Duration, now: Instant) {
+        let good = self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since + waited));
+        if good / FORGIVENESS > self.lost {
+            (self.lost, self.pause) = (Duration::ZERO, PAUSE[0]);
         }
-        let now = Instant::now();
-        self.pause = (self.pause * 2).clamp(PAUSE[0], PAUSE[1]);
-        self.until = Some(now + self.pause);
-        self.stalled = Some(now);
+        self.lost = self.lost.saturating_sub(good / FORGIVENESS) + waited;
+        self.since = Some(now);
+        if self.lost > CREDIT {
+            self.until = Some(now + self.pause);
+            self.pause = (self.pause * 2).min(PAUSE[1]);
+            // The next try may not lose as much before it is given up.
+            self.lost = CREDIT;
+            self.since = Some(now + self.pause);
+        }
     }
 }
 
@@ -61,18 +75,39 @@ impl Patience {
 mod tests {
     use super::*;
 
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
     #[test]
-    fn stalls_pause_for_longer_each_time_and_short_waits_do_not() {
+    fn short_and_proportionate_waits_are_none() {
         let mut patience = Patience::default();
-        patience.waited(Duration::from_micros(100), Duration::ZERO);
-        patience.waited(Duration::from_millis(9), Duration::from_millis(8));
-        assert!(patience.is_open(), "a wait in proportion to the work is none");
-        for expected in [4, 8, 16, 32, 64, 128, 256, 256] {
-            patience.waited(Duration::from_millis(3), Duration::from_micros(20));
-            assert!(!patience.is_open());
-            assert_eq!(patience.pause, Duration::from_millis(expected));
+        for _ in 0..1000 {
+            patience.waited(Duration::from_micros(100), Duration::ZERO);
+            patience.waited(9 * MILLISECOND, 8 * MILLISECOND);
         }
-        patience.kept();
-        assert!(!patience.is_open(), "one good job does not make up for a stall");
+        assert!(patience.is_open());
+    }
+
+    #[test]
+    fn rare_stalls_are_borne_and_frequent_ones_pause_for_longer_each_time() {
+        let (mut patience, mut now) = (Patience::default(), Instant::now());
+        for _ in 0..100 {
+            now += 103 * MILLISECOND;
+            patience.stalled(3 * MILLISECOND, now);
+            assert!(!patience.is_closed(), "three milliseconds in a hundred");
+        }
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            now += 4 * MILLISECOND;
+            patience.stalled(3 * MILLISECOND, now);
+            if let Some(until) = patience.until.take() {
+                pauses.push((until - now).as_millis());
+                now = until;
+            }
+        }
+        assert_eq!(pauses[..4], [8, 16, 32, 64]);
+        assert!(pauses.ends_with(&[256, 256]), "{pauses:?}");
+        now += 10_000 * MILLISECOND;
+        patience.stalled(3 * MILLISECOND, now);
+        assert!(!patience.is_closed(), "long ago is forgotten");
     }
 }

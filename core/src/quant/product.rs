@@ -9,7 +9,7 @@ use crate::quant::kernel::kernels;
 use crate::quant::linear::Linear;
 use crate::quant::lora::{Deltas, LowRank, RowDeltas, groups};
 use crate::quant::matrix::{Input, Matrix};
-use crate::quant::packed::{Activations, GROUP, TILE_ROWS};
+use crate::quant::packed::{Activations, Codes, GROUP, TILE_ROWS};
 
 /// Work of a share, in products of a weight with a row: about what takes ten microseconds.
 const SHARE: usize = 1 << 21;
@@ -212,18 +212,22 @@ impl Activations {
     /// As [`Activations::quantize`], by all threads.
     fn quantize_shared(&mut self, xs: &[f32], cols: usize) {
         let rows = QUANTIZE_ALONE.div_ceil(cols);
-        let (codes, scales, sums) = self.resize(xs.len() / cols, cols);
-        let groups = cols / GROUP;
-        let (codes, scales, sums) = (
-            pool::Parts::new(codes, rows * cols),
-            pool::Parts::new(scales, rows * groups),
-            pool::Parts::new(sums, rows * groups * 2),
+        let out = self.resize(xs.len() / cols, cols);
+        let groups = rows * (cols / GROUP);
+        let (codes, scales, sums, counts) = (
+            pool::Parts::new(out.codes, rows * cols),
+            pool::Parts::new(out.scales, groups),
+            pool::Parts::new(out.sums, groups),
+            pool::Parts::new(out.counts, groups * 3),
         );
         pool::run(codes.len(), |part| {
             // SAFETY: every part is taken by one share.
-            let (codes, scales, sums) = unsafe { (codes.take(part), scales.take(part), sums.take(part)) };
+            let out = unsafe {
+                let (codes, scales) = (codes.take(part), scales.take(part));
+                Codes { codes, scales, sums: sums.take(part), counts: counts.take(part) }
+            };
             let start = part * rows * cols;
-            (kernels().quantize)(&xs[start..start + codes.len()], crate::quant::packed::Codes { codes, scales, sums });
+            (kernels().quantize)(&xs[start..start + out.codes.len()], out);
         });
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::kernel::{Kernels, available};
 use super::matrix::{Input, Matrix};
-use super::packed::{Activations, Codes};
+use super::packed::Activations;
 use crate::quant::columns::Columns;
 use crate::weights::{BlockType, TensorView};
 
@@ -56,8 +56,7 @@ fn matrix(kind: BlockType, dtype: GgmlDType, rows: usize, cols: usize, seed: u64
 fn codes(set: &Kernels, xs: &[f32], cols: usize) -> Activations {
     let mut out = Activations::default();
     if cols.is_multiple_of(32) {
-        let (codes, scales, sums) = out.resize(xs.len() / cols, cols);
-        (set.quantize)(xs, Codes { codes, scales, sums });
+        (set.quantize)(xs, out.resize(xs.len() / cols, cols));
     }
     out
 }
@@ -153,14 +152,18 @@ fn codes_are_the_nearest_ones_in_every_set() {
     for (i, (x, y)) in xs.iter().zip(&back).enumerate() {
         assert!((x - y).abs() <= oracle.scales()[i / 32] * 0.5001, "value {i}: {x} became {y}");
     }
-    for (sum, values) in oracle.sums().iter().zip(back.chunks_exact(16)) {
+    for (sum, values) in oracle.sums().iter().zip(back.chunks_exact(32)) {
         assert!((sum - values.iter().sum::<f32>()).abs() <= 1e-4);
+    }
+    for (counts, codes) in oracle.counts().chunks_exact(3).zip(oracle.codes().chunks_exact(32)) {
+        let count = |codes: &[i8]| -codes.iter().map(|&code| i32::from(code)).sum::<i32>();
+        assert_eq!(counts, [count(codes), count(&codes[..16]), count(&codes[16..])]);
     }
     for set in available() {
         let ours = codes(&set, &xs, 320);
         assert_eq!(
-            (ours.codes(), ours.scales(), ours.sums()),
-            (oracle.codes(), oracle.scales(), oracle.sums()),
+            (ours.codes(), ours.scales(), ours.sums(), ours.counts()),
+            (oracle.codes(), oracle.scales(), oracle.sums(), oracle.counts()),
             "{}",
             set.name
         );

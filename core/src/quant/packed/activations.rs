@@ -13,6 +13,7 @@ pub struct Activations {
     codes: Vec<i8>,
     scales: Vec<f32>,
     sums: Vec<f32>,
+    counts: Vec<i32>,
 }
 
 /// Where a kernel writes the codes of some rows.
@@ -22,8 +23,10 @@ pub struct Codes<'a> {
     pub codes: &'a mut [i8],
     /// A scale per group.
     pub scales: &'a mut [f32],
-    /// Two sums per group, of the values `scale * code` of its halves.
+    /// A sum per group, of the values `scale * code`.
     pub sums: &'a mut [f32],
+    /// Three sums of codes per group, negated: of all, and of each half.
+    pub counts: &'a mut [i32],
 }
 
 impl Activations {
@@ -33,17 +36,19 @@ impl Activations {
     /// When `xs` is not whole rows, or rows are not whole groups.
     pub fn quantize(&mut self, xs: &[f32], cols: usize) {
         assert!(cols.is_multiple_of(GROUP) && xs.len().is_multiple_of(cols), "invariant: whole rows of whole groups");
-        let (codes, scales, sums) = self.resize(xs.len() / cols, cols);
-        (kernels().quantize)(xs, Codes { codes, scales, sums });
+        let out = self.resize(xs.len() / cols, cols);
+        (kernels().quantize)(xs, out);
     }
 
-    /// Makes room for `rows` rows of `cols` values, whose codes, scales and sums are written next.
-    pub(in crate::quant) fn resize(&mut self, rows: usize, cols: usize) -> (&mut [i8], &mut [f32], &mut [f32]) {
+    /// Makes room for `rows` rows of `cols` values, which are written next.
+    pub(in crate::quant) fn resize(&mut self, rows: usize, cols: usize) -> Codes<'_> {
         (self.rows, self.cols) = (rows, cols);
+        let groups = rows * cols / GROUP;
         self.codes.resize(rows * cols, 0);
-        self.scales.resize(rows * cols / GROUP, 0.0);
-        self.sums.resize(rows * cols / GROUP * 2, 0.0);
-        (&mut self.codes, &mut self.scales, &mut self.sums)
+        self.scales.resize(groups, 0.0);
+        self.sums.resize(groups, 0.0);
+        self.counts.resize(groups * 3, 0);
+        Codes { codes: &mut self.codes, scales: &mut self.scales, sums: &mut self.sums, counts: &mut self.counts }
     }
 
     /// Rows held.
@@ -70,10 +75,16 @@ impl Activations {
         &self.scales
     }
 
-    /// Two sums per group, of the values of its halves.
+    /// A sum per group, of the values that its codes stand for.
     #[must_use]
     pub fn sums(&self) -> &[f32] {
         &self.sums
+    }
+
+    /// Three sums of codes per group, negated: of all, and of each half.
+    #[must_use]
+    pub fn counts(&self) -> &[i32] {
+        &self.counts
     }
 
     /// The values that the codes stand for.
@@ -95,16 +106,21 @@ pub(crate) fn quantize(xs: &[f32], out: Codes<'_>) {
     const ROUND: f32 = 12_582_912.0;
     let groups = xs.as_chunks::<GROUP>().0.iter();
     let codes = out.codes.as_chunks_mut::<GROUP>().0.iter_mut();
-    let sums = out.sums.as_chunks_mut::<2>().0.iter_mut();
-    for (((xs, codes), scale), sums) in groups.zip(codes).zip(out.scales.iter_mut()).zip(sums) {
+    let results = out.scales.iter_mut().zip(out.sums.iter_mut()).zip(out.counts.as_chunks_mut::<3>().0);
+    for ((xs, codes), ((scale, sum), counts)) in groups.zip(codes).zip(results) {
         // As integers, magnitudes keep their order, and NaN is the largest.
         let largest = f32::from_bits(xs.iter().map(|x| x.to_bits() & 0x7fff_ffff).max().unwrap_or(0));
         let by = if largest == 0.0 { 0.0 } else { 127.0 / largest };
         *scale = largest / 127.0;
-        let rounded = xs.map(|x| (x * by + ROUND).to_bits().wrapping_sub(ROUND.to_bits()).cast_signed());
-        *codes = rounded.map(|code| code as i8);
+        let mut rounded = [0i32; GROUP];
+        for ((rounded, code), x) in rounded.iter_mut().zip(codes).zip(xs) {
+            *rounded = (x * by + ROUND).to_bits().wrapping_sub(ROUND.to_bits()).cast_signed();
+            *code = *rounded as i8;
+        }
         let (low, high) = rounded.split_at(GROUP / 2);
-        let sum = |half: &[i32]| half.iter().fold(0i32, |sum, &code| sum.wrapping_add(code)) as f32;
-        *sums = [sum(low) * *scale, sum(high) * *scale];
+        let total = |half: &[i32]| half.iter().fold(0i32, |sum, &code| sum.wrapping_sub(code));
+        let (low, high) = (total(low), total(high));
+        *counts = [low.wrapping_add(high), low, high];
+        *sum = -(counts[0] as f32) * *scale;
     }
 }

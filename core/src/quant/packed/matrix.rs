@@ -146,6 +146,7 @@ impl PackedMatrix {
             codes: xs.codes().as_ptr(),
             scales: xs.scales().as_ptr(),
             sums: xs.sums().as_ptr(),
+            counts: xs.counts().as_ptr(),
             rows: xs.rows(),
             fetch_end: self.fetch_limit(fetch_end),
             out,

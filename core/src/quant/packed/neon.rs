@@ -49,12 +49,13 @@ unsafe trait Dot: Sized {
 
     #[inline(always)]
     unsafe fn dots<L: Layout, const M: usize, const N: usize>(
-        codes: *const u8,
+        codes: [*const u8; N],
         rows: [*const i8; M],
+        start: [int8x16_t; M],
         part: usize,
     ) -> [[int8x16_t; N]; M] {
         // SAFETY: the caller's promise, handed on.
-        unsafe { tile::dots::<Neon<Self>, L, M, N>(codes, rows, part) }
+        unsafe { tile::dots::<Neon<Self>, L, M, N>(codes, rows, start, part) }
     }
 }
 
@@ -126,19 +127,20 @@ unsafe impl Dot for I8mm {
 
     #[inline(always)]
     unsafe fn dots<L: Layout, const M: usize, const N: usize>(
-        codes: *const u8,
+        codes: [*const u8; N],
         rows: [*const i8; M],
+        start: [int8x16_t; M],
         part: usize,
     ) -> [[int8x16_t; N]; M] {
         // SAFETY: the caller's promise, handed on.
         unsafe {
             if M == 1 {
-                return tile::dots::<Neon<Self>, L, M, N>(codes, rows, part);
+                return tile::dots::<Neon<Self>, L, M, N>(codes, rows, start, part);
             }
             // Sums of two rows of weights with two of activations, by pair of activations, register, and half of it.
             let mut sums = [[[vdupq_n_s32(0); 2]; N]; M];
             for n in 0..N {
-                let codes = codes.add(n * 16);
+                let codes = codes[n];
                 let mut eight = |(first, second): (int8x16_t, int8x16_t), quad: usize| {
                     // From four rows with four inputs each to two with eight.
                     let (first, second) = (vreinterpretq_s32_s8(first), vreinterpretq_s32_s8(second));
@@ -163,7 +165,8 @@ unsafe impl Dot for I8mm {
             std::array::from_fn(|m| {
                 std::array::from_fn(|n| {
                     let [low, high] = sums[m / 2][n];
-                    vreinterpretq_s8_s32(if m % 2 == 0 { vuzp1q_s32(low, high) } else { vuzp2q_s32(low, high) })
+                    let dots = if m % 2 == 0 { vuzp1q_s32(low, high) } else { vuzp2q_s32(low, high) };
+                    vreinterpretq_s8_s32(vaddq_s32(dots, vreinterpretq_s32_s8(start[m])))
                 })
             })
         }
@@ -177,7 +180,7 @@ unsafe impl<D: Dot> Simd for Neon<D> {
     type Group = [int8x16_t; 2];
     const LANES: usize = 4;
     const MAX_ROWS: usize = 8;
-    const EIGHT_ZERO: f32 = 0.0;
+    const EIGHT_ZERO: u8 = 0;
 
     #[inline(always)]
     unsafe fn group(codes: *const i8) -> [int8x16_t; 2] {
@@ -222,9 +225,15 @@ unsafe impl<D: Dot> Simd for Neon<D> {
     }
 
     #[inline(always)]
-    unsafe fn zero() -> int8x16_t {
+    unsafe fn integer(x: i32) -> int8x16_t {
         // SAFETY: NEON is always present.
-        unsafe { vdupq_n_s8(0) }
+        unsafe { vreinterpretq_s8_s32(vdupq_n_s32(x)) }
+    }
+
+    #[inline(always)]
+    unsafe fn shifted(v: int8x16_t, by: usize) -> int8x16_t {
+        // SAFETY: NEON is always present.
+        unsafe { vreinterpretq_s8_s32(vshlq_s32(vreinterpretq_s32_s8(v), vdupq_n_s32(by as i32))) }
     }
 
     #[inline(always)]
@@ -249,12 +258,13 @@ unsafe impl<D: Dot> Simd for Neon<D> {
 
     #[inline(always)]
     unsafe fn dots<L: Layout, const M: usize, const N: usize>(
-        codes: *const u8,
+        codes: [*const u8; N],
         rows: [*const i8; M],
+        start: [int8x16_t; M],
         part: usize,
     ) -> [[int8x16_t; N]; M] {
         // SAFETY: the caller's promise, handed on.
-        unsafe { D::dots::<L, M, N>(codes, rows, part) }
+        unsafe { D::dots::<L, M, N>(codes, rows, start, part) }
     }
 
     #[inline(always)]

@@ -19,7 +19,7 @@ pub(super) unsafe trait Simd {
     /// Most rows of activations that the registers hold sums for.
     const MAX_ROWS: usize;
     /// What [`Simd::eight`] makes of the code of weight zero.
-    const EIGHT_ZERO: f32;
+    const EIGHT_ZERO: u8;
 
     /// The group at `codes`, 32 bytes.
     unsafe fn group(codes: *const i8) -> Self::Group;
@@ -35,27 +35,30 @@ pub(super) unsafe trait Simd {
     unsafe fn sixth<const J: usize>(codes: Self::Int, plane: Self::Int) -> Self::Int;
     /// Stored codes of eight bits in the form that [`Simd::dot_eight`] reads.
     unsafe fn eight(codes: Self::Int) -> Self::Int;
-    /// Integer zeros.
-    unsafe fn zero() -> Self::Int;
+    /// All lanes `x`.
+    unsafe fn integer(x: i32) -> Self::Int;
+    /// `v << by`, for a constant `by`.
+    unsafe fn shifted(v: Self::Int, by: usize) -> Self::Int;
     /// `sum` plus, per lane, the products of four codes below 64 with activations `4 J` to `4 J + 3` of the group.
     unsafe fn dot<const J: usize>(sum: Self::Int, codes: Self::Int, group: Self::Group) -> Self::Int;
     /// As [`Simd::dot`], for codes of eight bits.
     unsafe fn dot_eight<const J: usize>(sum: Self::Int, codes: Self::Int, group: Self::Group) -> Self::Int;
-    /// The dot products of one group, or of its half `PART`, of `M` rows of activations with `N` registers of rows, which
-    /// begin at `codes`.
+    /// The dot products of one group, or of its half `PART`, of `M` rows of activations with the `N` registers of weights at
+    /// `codes`, each added to the row's `start`.
     ///
     /// Sets with instructions for more than one row of activations have their own.
     #[inline(always)]
     unsafe fn dots<L: Layout, const M: usize, const N: usize>(
-        codes: *const u8,
+        codes: [*const u8; N],
         rows: [*const i8; M],
+        start: [Self::Int; M],
         part: usize,
     ) -> [[Self::Int; N]; M]
     where
         Self: Sized,
     {
         // SAFETY: the caller's promise, handed on.
-        unsafe { tile::dots::<Self, L, M, N>(codes, rows, part) }
+        unsafe { tile::dots::<Self, L, M, N>(codes, rows, start, part) }
     }
     /// Integers to floats.
     unsafe fn floats(v: Self::Int) -> Self::Float;

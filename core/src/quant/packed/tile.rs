@@ -11,6 +11,9 @@ use crate::weights::BlockType;
 /// so long that either alone leaves a single row waiting; measured on Zen 5, where anything from half to twice this does.
 const FETCH_AHEAD: [(usize, bool); 2] = [(4 << 10, false), (16 << 10, true)];
 
+/// Rows of activations from which two tiles are worked on together.
+const PAIRED: usize = 8;
+
 /// Pointers of one product.
 #[derive(Clone, Copy)]
 pub(in crate::quant) struct Operands {
@@ -18,10 +21,11 @@ pub(in crate::quant) struct Operands {
     pub(in crate::quant) tiles: *const u8,
     /// Groups per row.
     pub(in crate::quant) groups: usize,
-    /// Codes, scales and sums of the activations' first row.
+    /// Codes, scales, sums and counts of the activations' first row.
     pub(in crate::quant) codes: *const i8,
     pub(in crate::quant) scales: *const f32,
     pub(in crate::quant) sums: *const f32,
+    pub(in crate::quant) counts: *const i32,
     /// Rows of activations.
     pub(in crate::quant) rows: usize,
     /// Up to where it is worth while to fetch weights ahead; at `tiles` for none of them.
@@ -80,32 +84,44 @@ pub(super) unsafe fn tiles<S: Simd>(kind: BlockType, at: Operands, tiles: usize)
     }
 }
 
+/// Two tiles at a time where a tile is a single register and arithmetic is what takes the time, so that an activation is read
+/// once for both. Few rows wait for memory, which likes a single stream better.
 #[inline(always)]
-unsafe fn each<S: Simd, L: Layout>(mut at: Operands, tiles: usize) {
+unsafe fn each<S: Simd, L: Layout>(mut at: Operands, mut tiles: usize) {
     let bytes = const { L::FORMAT }.tile_bytes(at.groups);
-    for _ in 0..tiles {
-        // SAFETY: the caller has `tiles` tiles and as many columns of output; each round moves by one of both.
-        unsafe {
-            strips::<S, L>(at);
-            at.tiles = at.tiles.add(bytes);
-            at.out = at.out.add(TILE_ROWS);
-        }
+    macro_rules! step {
+        ($tiles:literal) => {
+            while tiles >= $tiles {
+                // SAFETY: so many tiles and columns of output remain.
+                unsafe {
+                    strips::<S, L, $tiles>(at, bytes);
+                    at.tiles = at.tiles.add($tiles * bytes);
+                    at.out = at.out.add($tiles * TILE_ROWS);
+                }
+                tiles -= $tiles;
+            }
+        };
     }
+    if TILE_ROWS == S::LANES && at.rows >= PAIRED {
+        step!(2);
+    }
+    step!(1);
 }
 
-/// One tile with all rows: eight, four, two or one at a time.
+/// `T` tiles with all rows: eight, four, two or one at a time.
 #[inline(always)]
-unsafe fn strips<S: Simd, L: Layout>(mut at: Operands) {
+unsafe fn strips<S: Simd, L: Layout, const T: usize>(mut at: Operands, bytes: usize) {
     let mut left = at.rows;
     macro_rules! strip {
         ($rows:literal) => {
             while $rows <= S::MAX_ROWS && left >= $rows {
                 // SAFETY: `left` rows remain of activations and of output.
                 unsafe {
-                    strip::<S, L, $rows>(at);
+                    strip::<S, L, $rows, T>(at, bytes);
                     at.codes = at.codes.add($rows * at.groups * GROUP);
                     at.scales = at.scales.add($rows * at.groups);
-                    at.sums = at.sums.add($rows * at.groups * 2);
+                    at.sums = at.sums.add($rows * at.groups);
+                    at.counts = at.counts.add($rows * at.groups * 3);
                     at.out = at.out.add($rows * at.stride);
                 }
                 // The first rows have fetched for all.
@@ -120,64 +136,88 @@ unsafe fn strips<S: Simd, L: Layout>(mut at: Operands) {
     strip!(1);
 }
 
-/// One tile with `M` rows: all of the tile's registers at once where they are few, else one after the other.
+/// `M` rows with `T` tiles: all of their registers at once where they are few, else one after the other.
 #[inline(always)]
-unsafe fn strip<S: Simd, L: Layout, const M: usize>(at: Operands) {
+unsafe fn strip<S: Simd, L: Layout, const M: usize, const T: usize>(at: Operands, bytes: usize) {
     // SAFETY: the caller's promise; `set * LANES` stays below the tile's rows.
     unsafe {
         match (TILE_ROWS / S::LANES, M) {
-            (1, _) => registers::<S, L, M, 1>(at, 0),
-            (2, 1 | 2) => registers::<S, L, M, 2>(at, 0),
-            (4, 1 | 2) => registers::<S, L, M, 4>(at, 0),
+            (1, _) => registers::<S, L, M, T>(at, bytes, 0),
+            (2, 1 | 2) => registers::<S, L, M, 2>(at, bytes, 0),
+            (4, 1 | 2) => registers::<S, L, M, 4>(at, bytes, 0),
             (4, 4) => {
-                registers::<S, L, M, 2>(at, 0);
-                registers::<S, L, M, 2>(at, 2);
+                registers::<S, L, M, 2>(at, bytes, 0);
+                registers::<S, L, M, 2>(at, bytes, 2);
             }
             (sets, _) => {
                 for set in 0..sets {
-                    registers::<S, L, M, 1>(at, set);
+                    registers::<S, L, M, 1>(at, bytes, set);
                 }
             }
         }
     }
 }
 
-/// `M` rows with registers `set..set + N` of one tile.
+/// `M` rows with registers `set..set + N`, which lie in one tile of `bytes` bytes or in neighbouring ones.
 #[inline(always)]
-unsafe fn registers<S: Simd, L: Layout, const M: usize, const N: usize>(at: Operands, set: usize) {
+unsafe fn registers<S: Simd, L: Layout, const M: usize, const N: usize>(at: Operands, bytes: usize, set: usize) {
     let format = const { L::FORMAT };
     let parts = const { parts(L::FORMAT) };
-    // SAFETY: every address below lies within the tile's planes, the activations of `M` rows, and their output.
+    // SAFETY: every address below lies within the tiles' planes, the activations of `M` rows, and their output.
     unsafe {
         let mut sums = [[S::splat(0.0); N]; M];
-        let mut codes = at.tiles.add(set * S::LANES * 4);
-        let mut scales = at.tiles.add(format.scales_at(at.groups));
-        let mut nested = at.tiles.add(format.nested_at(at.groups));
+        // Loops instead of the methods of arrays: those are functions of their own, without the instructions of the set.
+        let (mut codes, mut scales, mut nested) = ([at.tiles; N], [at.tiles; N], [at.tiles; N]);
+        // Each register's first row in its tile.
+        let mut first = [0; N];
+        for n in 0..N {
+            let row = (set + n) * S::LANES;
+            let tile = at.tiles.add(row / TILE_ROWS * bytes);
+            first[n] = row % TILE_ROWS;
+            codes[n] = tile.add(4 * first[n]);
+            scales[n] = tile.add(format.scales_at(at.groups));
+            nested[n] = tile.add(format.nested_at(at.groups));
+        }
         let mut fetch = at.tiles;
-        let step = format.code_bytes() + format.scale_bytes() + format.nested_bytes() / NESTED;
-        let (mut activations, mut row_scales, mut row_sums) = (at.codes, at.scales, at.sums);
+        // Registers of neighbouring tiles move on through both.
+        let step = (format.code_bytes() + format.scale_bytes() + format.nested_bytes() / NESTED)
+            * (N * S::LANES).div_ceil(TILE_ROWS);
+        let (mut activations, mut row_scales, mut row_sums, mut row_counts) = (at.codes, at.scales, at.sums, at.counts);
         // Offsets of the rows, multiplied once: inside of the loop, checked arithmetic would cost more than it guards.
-        let starts: [usize; M] = std::array::from_fn(|m| m * at.groups);
+        let mut starts = [0; M];
+        for m in 1..M {
+            starts[m] = m * at.groups;
+        }
         for group in 0..at.groups {
-            let rows: [*const i8; M] = std::array::from_fn(|m| activations.add(starts[m].wrapping_mul(GROUP)));
+            let mut rows = [activations; M];
+            for m in 1..M {
+                rows[m] = activations.add(starts[m].wrapping_mul(GROUP));
+            }
             for part in 0..parts {
-                let dots = S::dots::<L, M, N>(codes, rows, part);
+                let mut start = [S::integer(0); M];
+                for m in 0..M {
+                    let counts = row_counts.add(starts[m].wrapping_mul(3));
+                    start[m] = start_of::<S>(format, if parts == 2 { counts.add(1 + part) } else { counts });
+                }
+                let dots = S::dots::<L, M, N>(codes, rows, start, part);
                 for n in 0..N {
-                    let row = (set + n) * S::LANES;
-                    let (scale, shift) = line::<S>(format, scales, nested, row, part);
+                    let scale = scale::<S>(format, scales[n], nested[n], first[n], part);
                     for m in 0..M {
-                        let sum = row_sums.add(starts[m]).add(starts[m]);
-                        let sum = if parts == 2 { *sum.add(part) } else { *sum + *sum.add(1) };
                         let by = S::mul(scale, S::splat(*row_scales.add(starts[m])));
                         sums[m][n] = S::fma(S::floats(dots[m][n]), by, sums[m][n]);
-                        sums[m][n] = S::fma(shift, S::splat(sum), sums[m][n]);
+                    }
+                    if let Some(least) = least::<S>(format, scales[n], nested[n], first[n]) {
+                        for m in 0..M {
+                            sums[m][n] = S::fma(least, S::splat(*row_sums.add(starts[m])), sums[m][n]);
+                        }
                     }
                 }
             }
-            // By the bytes that a group takes with its scales, so that no line of a tile is left out.
+            // By the bytes that a group takes with its scales, so that no line of a tile is left out. A single row waits
+            // for memory only, so it does not even ask where to stop.
             for (distance, far) in FETCH_AHEAD {
                 let from = fetch.wrapping_add(distance);
-                if from < at.fetch_end {
+                if M == 1 || from < at.fetch_end {
                     for line in 0..step.div_ceil(64) {
                         let line = from.wrapping_add(line * 64);
                         if far { S::prefetch_far(line) } else { S::prefetch(line) }
@@ -185,13 +225,15 @@ unsafe fn registers<S: Simd, L: Layout, const M: usize, const N: usize>(at: Oper
                 }
             }
             fetch = fetch.wrapping_add(step);
-            codes = codes.add(format.code_bytes());
-            scales = scales.add(format.scale_bytes());
-            activations = activations.add(GROUP);
-            (row_scales, row_sums) = (row_scales.add(1), row_sums.add(2));
-            if group % NESTED == NESTED - 1 {
-                nested = nested.add(format.nested_bytes());
+            for n in 0..N {
+                codes[n] = codes[n].add(format.code_bytes());
+                scales[n] = scales[n].add(format.scale_bytes());
+                if group % NESTED == NESTED - 1 {
+                    nested[n] = nested[n].add(format.nested_bytes());
+                }
             }
+            activations = activations.add(GROUP);
+            (row_scales, row_sums, row_counts) = (row_scales.add(1), row_sums.add(1), row_counts.add(3));
         }
         for m in 0..M {
             for n in 0..N {
@@ -201,32 +243,51 @@ unsafe fn registers<S: Simd, L: Layout, const M: usize, const N: usize>(at: Oper
     }
 }
 
-/// Scale and shift of the rows of a register: `weight = scale * code + shift`, with `code` as the dot product counts it.
+/// Where a dot product starts so that it counts codes from the one of weight zero.
 #[inline(always)]
-unsafe fn line<S: Simd>(
-    format: Format,
-    scales: *const u8,
-    nested: *const u8,
-    row: usize,
-    part: usize,
-) -> (S::Float, S::Float) {
+unsafe fn start_of<S: Simd>(format: Format, count: *const i32) -> S::Int {
+    let zero = match format.scaling {
+        Scaling::Symmetric { .. } if format.bits == 8 => S::EIGHT_ZERO,
+        Scaling::Symmetric { zero } => zero,
+        Scaling::Signed => 32,
+        Scaling::Affine | Scaling::Nested => 0,
+    };
+    // SAFETY: the caller's count, and the instructions of `S`.
+    unsafe {
+        if zero == 0 {
+            return S::integer(0);
+        }
+        // The codes of zero are powers of two.
+        S::shifted(S::integer(*count), zero.trailing_zeros() as usize)
+    }
+}
+
+/// Scales of the rows of a register.
+#[inline(always)]
+unsafe fn scale<S: Simd>(format: Format, scales: *const u8, nested: *const u8, row: usize, part: usize) -> S::Float {
     // SAFETY: the planes hold 16 rows for this group, as their format says.
     unsafe {
         match format.scaling {
-            Scaling::Symmetric { zero } => {
-                let scale = S::halves(scales.add(2 * row));
-                let zero = if format.bits == 8 { S::EIGHT_ZERO } else { f32::from(zero) };
-                (scale, S::mul(scale, S::splat(-zero)))
-            }
-            Scaling::Affine => (S::halves(scales.add(2 * row)), S::halves(scales.add(2 * (TILE_ROWS + row)))),
-            Scaling::Nested => {
-                let scale = S::mul(S::halves(nested.add(2 * row)), S::bytes(scales.add(row)));
-                let least = S::mul(S::halves(nested.add(2 * (TILE_ROWS + row))), S::bytes(scales.add(TILE_ROWS + row)));
-                (scale, S::mul(least, S::splat(-1.0)))
-            }
+            Scaling::Symmetric { .. } | Scaling::Affine => S::halves(scales.add(2 * row)),
+            Scaling::Nested => S::mul(S::halves(nested.add(2 * row)), S::bytes(scales.add(row))),
             Scaling::Signed => {
-                let scale = S::mul(S::halves(nested.add(2 * row)), S::signed_bytes(scales.add(part * TILE_ROWS + row)));
-                (scale, S::mul(scale, S::splat(-32.0)))
+                S::mul(S::halves(nested.add(2 * row)), S::signed_bytes(scales.add(part * TILE_ROWS + row)))
+            }
+        }
+    }
+}
+
+/// What is added for each activation, whatever the code.
+#[inline(always)]
+unsafe fn least<S: Simd>(format: Format, scales: *const u8, nested: *const u8, row: usize) -> Option<S::Float> {
+    // SAFETY: as `scale`.
+    unsafe {
+        match format.scaling {
+            Scaling::Symmetric { .. } | Scaling::Signed => None,
+            Scaling::Affine => Some(S::halves(scales.add(2 * (TILE_ROWS + row)))),
+            Scaling::Nested => {
+                let least = S::mul(S::halves(nested.add(2 * (TILE_ROWS + row))), S::bytes(scales.add(TILE_ROWS + row)));
+                Some(S::mul(least, S::splat(-1.0)))
             }
         }
     }
@@ -243,24 +304,28 @@ pub(super) const fn parts(format: Format) -> usize {
 /// As [`Simd::dots`].
 #[inline(always)]
 pub(super) unsafe fn dots<S: Simd, L: Layout, const M: usize, const N: usize>(
-    codes: *const u8,
+    codes: [*const u8; N],
     rows: [*const i8; M],
+    start: [S::Int; M],
     part: usize,
 ) -> [[S::Int; N]; M] {
     // SAFETY: the caller's promise: a group of codes, and of each row of activations.
     unsafe {
-        let xs = rows.map(|row| S::group(row));
-        let mut dots = [[S::zero(); N]; M];
-        for n in 0..N {
-            let codes = codes.add(n * S::LANES * 4);
-            if part == 0 {
-                quads::<S, L, M, N, 0>(codes, &xs, n, &mut dots);
-                quads::<S, L, M, N, 2>(codes, &xs, n, &mut dots);
-            }
-            if part + 1 == const { parts(L::FORMAT) } {
-                quads::<S, L, M, N, 4>(codes, &xs, n, &mut dots);
-                quads::<S, L, M, N, 6>(codes, &xs, n, &mut dots);
-            }
+        let mut xs = [S::group(rows[0]); M];
+        for m in 1..M {
+            xs[m] = S::group(rows[m]);
+        }
+        let mut dots = [[start[0]; N]; M];
+        for m in 1..M {
+            dots[m] = [start[m]; N];
+        }
+        if part == 0 {
+            quads::<S, L, M, N, 0>(codes, &xs, &mut dots);
+            quads::<S, L, M, N, 2>(codes, &xs, &mut dots);
+        }
+        if part + 1 == const { parts(L::FORMAT) } {
+            quads::<S, L, M, N, 4>(codes, &xs, &mut dots);
+            quads::<S, L, M, N, 6>(codes, &xs, &mut dots);
         }
         dots
     }
@@ -269,20 +334,21 @@ pub(super) unsafe fn dots<S: Simd, L: Layout, const M: usize, const N: usize>(
 /// Adds the products of inputs `4 J` to `4 J + 7` of a group.
 #[inline(always)]
 unsafe fn quads<S: Simd, L: Layout, const M: usize, const N: usize, const J: usize>(
-    codes: *const u8,
+    codes: [*const u8; N],
     xs: &[S::Group; M],
-    n: usize,
     dots: &mut [[S::Int; N]; M],
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let (first, second) = codes_of::<S, L, J>(codes);
-        for m in 0..M {
-            dots[m][n] = if const { L::FORMAT.bits } == 8 {
-                eight::<S, J>(dots[m][n], first, second, xs[m])
-            } else {
-                four::<S, J>(dots[m][n], first, second, xs[m])
-            };
+        for n in 0..N {
+            let (first, second) = codes_of::<S, L, J>(codes[n]);
+            for m in 0..M {
+                dots[m][n] = if const { L::FORMAT.bits } == 8 {
+                    eight::<S, J>(dots[m][n], first, second, xs[m])
+                } else {
+                    four::<S, J>(dots[m][n], first, second, xs[m])
+                };
+            }
         }
     }
 }

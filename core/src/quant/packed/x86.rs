@@ -49,7 +49,7 @@ struct Vnni;
 /// # Safety
 /// As [`Simd`].
 unsafe trait Dot {
-    const EIGHT_ZERO: f32;
+    const EIGHT_ZERO: u8;
     unsafe fn eight(codes: __m256i) -> __m256i;
     unsafe fn dot(sum: __m256i, codes: __m256i, xs: __m256i) -> __m256i;
     unsafe fn dot_eight(sum: __m256i, codes: __m256i, xs: __m256i) -> __m256i;
@@ -57,7 +57,7 @@ unsafe trait Dot {
 
 // SAFETY: AVX2 instructions only.
 unsafe impl Dot for Plain {
-    const EIGHT_ZERO: f32 = 0.0;
+    const EIGHT_ZERO: u8 = 0;
 
     #[inline(always)]
     unsafe fn eight(codes: __m256i) -> __m256i {
@@ -86,7 +86,7 @@ unsafe impl Dot for Plain {
 
 // SAFETY: AVX-VNNI instructions only.
 unsafe impl Dot for Vnni {
-    const EIGHT_ZERO: f32 = 128.0;
+    const EIGHT_ZERO: u8 = 128;
 
     #[inline(always)]
     unsafe fn eight(codes: __m256i) -> __m256i {
@@ -113,7 +113,7 @@ unsafe impl<D: Dot> Simd for Avx2<D> {
     type Group = *const i8;
     const LANES: usize = 8;
     const MAX_ROWS: usize = 4;
-    const EIGHT_ZERO: f32 = D::EIGHT_ZERO;
+    const EIGHT_ZERO: u8 = D::EIGHT_ZERO;
 
     #[inline(always)]
     unsafe fn group(codes: *const i8) -> *const i8 {
@@ -163,9 +163,15 @@ unsafe impl<D: Dot> Simd for Avx2<D> {
     }
 
     #[inline(always)]
-    unsafe fn zero() -> __m256i {
+    unsafe fn integer(x: i32) -> __m256i {
         // SAFETY: the caller has AVX2.
-        unsafe { _mm256_setzero_si256() }
+        unsafe { _mm256_set1_epi32(x) }
+    }
+
+    #[inline(always)]
+    unsafe fn shifted(v: __m256i, by: usize) -> __m256i {
+        // SAFETY: the caller has AVX2.
+        unsafe { _mm256_sll_epi32(v, left(0, by)) }
     }
 
     #[inline(always)]
@@ -264,8 +270,8 @@ unsafe impl Simd for Avx512 {
     type Float = __m512;
     type Group = *const i8;
     const LANES: usize = 16;
-    const MAX_ROWS: usize = 8;
-    const EIGHT_ZERO: f32 = 128.0;
+    const MAX_ROWS: usize = 4;
+    const EIGHT_ZERO: u8 = 128;
 
     #[inline(always)]
     unsafe fn group(codes: *const i8) -> *const i8 {
@@ -314,9 +320,15 @@ unsafe impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn zero() -> __m512i {
+    unsafe fn integer(x: i32) -> __m512i {
         // SAFETY: the caller has AVX-512.
-        unsafe { _mm512_setzero_si512() }
+        unsafe { _mm512_set1_epi32(x) }
+    }
+
+    #[inline(always)]
+    unsafe fn shifted(v: __m512i, by: usize) -> __m512i {
+        // SAFETY: the caller has AVX-512.
+        unsafe { _mm512_sll_epi32(v, left(0, by)) }
     }
 
     #[inline(always)]

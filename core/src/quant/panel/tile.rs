@@ -142,7 +142,7 @@ unsafe fn each<L: Lanes, R: Read>(mut at: Operands, mut panels: usize) {
     }
 }
 
-/// All rows, four or one at a time, with `N` registers of weights.
+/// All rows, up to four at a time, with `N` registers of weights.
 #[inline(always)]
 unsafe fn strips<L: Lanes, R: Read, const N: usize>(mut at: Operands, bytes: usize) {
     let mut left = at.rows;
@@ -162,6 +162,8 @@ unsafe fn strips<L: Lanes, R: Read, const N: usize>(mut at: Operands, bytes: usi
         };
     }
     strip!(4);
+    strip!(3);
+    strip!(2);
     strip!(1);
 }
 
@@ -174,8 +176,14 @@ unsafe fn strip<L: Lanes, R: Read, const M: usize, const N: usize>(at: Operands,
         let width = L::WIDTH * R::BYTES;
         let step = TILE_ROWS * R::BYTES;
         // Where the panels' registers begin, in bytes.
-        let starts: [usize; N] = std::array::from_fn(|n| n * L::WIDTH / TILE_ROWS * bytes + n * width % step);
-        let rows: [*const f32; M] = std::array::from_fn(|m| at.xs.add(m * at.cols));
+        let mut starts = [0; N];
+        for n in 1..N {
+            starts[n] = n * L::WIDTH / TILE_ROWS * bytes + n * width % step;
+        }
+        let mut rows = [at.xs; M];
+        for m in 1..M {
+            rows[m] = at.xs.add(m * at.cols);
+        }
         let mut weights = at.panels;
         macro_rules! input {
             ($k:expr, $part:expr) => {
