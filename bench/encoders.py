@@ -57,7 +57,7 @@ def measure_onnx(path: Path, features: np.ndarray, threads: int, runs: int) -> t
 def measure_loam(program: Path, folder: Path, case: Case, threads: int, runs: int) -> tuple[list[float], np.ndarray]:
     extents = ",".join(map(str, case.shape))
     command = [program, folder, case.modality, folder / "features.f32", extents, str(runs)]
-    environment = os.environ | {"RAYON_NUM_THREADS": str(threads)}
+    environment = os.environ | {"LOAM_THREADS": str(threads)}
     out = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
     return out["ms"], np.array(out["embedding"], dtype=np.float32)
 

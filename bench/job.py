@@ -103,7 +103,7 @@ def peer(request: dict[str, Any]) -> Result:
 def answer(command: list[Any], threads: int) -> Result:
     """The JSON that a command prints, or its complaint."""
     # Commands of Loam without an option for threads read this variable.
-    environment = os.environ | {"RAYON_NUM_THREADS": str(threads)}
+    environment = os.environ | {"LOAM_THREADS": str(threads)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stderr.strip() or done.returncode}")

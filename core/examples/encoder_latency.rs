@@ -2,7 +2,7 @@
 //!
 //! `encoder_latency DIR MODALITY FEATURES EXTENTS RUNS` opens the tower in `DIR`, reads `FEATURES` (raw little-endian f32
 //! of the extents, such as `3,224,224`, or of the ids of a text), and prints one JSON object: `ms`, the time of each run after
-//! a warm-up, and `embedding`. `RAYON_NUM_THREADS` sets the threads.
+//! a warm-up, and `embedding`. `LOAM_THREADS` sets the threads.
 
 use std::error::Error;
 use std::path::Path;

@@ -157,10 +157,11 @@ impl Machine {
     /// This one.
     #[must_use]
     pub fn here() -> Self {
-        let named = std::env::var("RAYON_NUM_THREADS").ok().and_then(|threads| threads.parse().ok());
-        let threads = named.filter(|threads| *threads > 0);
-        let threads = threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
-        Self { architecture: std::env::consts::ARCH, kernels: loam::quant::kernels().name, threads }
+        Self {
+            architecture: std::env::consts::ARCH,
+            kernels: loam::quant::kernels().name,
+            threads: loam::pool::threads(),
+        }
     }
 }
 

@@ -275,7 +275,7 @@ impl Binder<'_> {
                 } else {
                     ungrouped(&up.to_f32(), layer.outputs, rank, *groups)
                 };
-                let pair = self.pair(&a, &b, scale)?;
+                let pair = self.pair(layer, &a, &b, scale)?;
                 self.bound.deltas.low_rank.insert(layer.id, pair);
             }
             LinearRole::Linear => {
@@ -284,7 +284,7 @@ impl Binder<'_> {
                     RowOrder::Same => self.matrix(up, layer.outputs, rank)?,
                     order => self.reordered(&up, layer.outputs, rank, order)?,
                 };
-                let pair = self.pair(&a, &b, scale)?;
+                let pair = self.pair(layer, &a, &b, scale)?;
                 self.bound.deltas.low_rank.insert(layer.id, pair);
             }
             LinearRole::Embedding => {
@@ -297,18 +297,20 @@ impl Binder<'_> {
                 }
                 let a = Matrix::from_f32(&transposed, vocab, rank);
                 let b = self.matrix(up, width, rank)?;
-                let pair = self.pair(&a, &b, scale)?;
+                let pair = self.pair(layer, &a, &b, scale)?;
                 self.bound.deltas.embedding.insert(layer.id, pair);
             }
         }
         Ok(())
     }
 
-    /// Both factors in the order of their kernels.
-    fn pair(&self, a: &Matrix, b: &Matrix, scale: f32) -> Result<LowRank> {
+    /// Both factors in the order of their kernels, as bytes beside quantized weights: a quarter of what
+    /// there is to read for each row.
+    fn pair(&self, layer: &LinearInfo, a: &Matrix, b: &Matrix, scale: f32) -> Result<LowRank> {
         let panels = |matrix: &Matrix| {
             let refuse = || self.refuse(format!("a factor is stored as {}, expected floats", matrix.kind()));
-            PanelMatrix::of(matrix).ok_or_else(refuse)
+            let exact = || PanelMatrix::of(matrix).ok_or_else(refuse);
+            if layer.quantized { PanelMatrix::bytes_of(matrix).map_or_else(exact, Ok) } else { exact() }
         };
         Ok(LowRank { a: panels(a)?, b: panels(b)?, scale })
     }

@@ -9,6 +9,8 @@ pub struct ProcessMemory {
     pub anonymous: u64,
     /// Pages of mapped files that are in memory, in bytes; the system may drop them at any time.
     pub file: u64,
+    /// The most memory of both kinds that was held at a time, in bytes.
+    pub peak: u64,
     /// Page faults served from memory, since the process started.
     pub minor_faults: u64,
     /// Page faults that waited for the disk, since the process started.
@@ -31,6 +33,7 @@ impl ProcessMemory {
         Some(Self {
             anonymous: kib("RssAnon:")? * 1024,
             file: kib("RssFile:")? * 1024,
+            peak: kib("VmHWM:")? * 1024,
             minor_faults: number(7)?,
             major_faults: number(9)?,
         })

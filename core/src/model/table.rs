@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::quant::LinearId;
+use crate::weights::BlockType;
 
 /// How the module paths of a backbone's blocks begin, before their number.
 pub(super) const BACKBONE_BLOCKS: &str = "model.layers.";
@@ -69,6 +70,8 @@ pub struct LinearInfo {
     pub order: RowOrder,
     /// Linear or embedding.
     pub role: LinearRole,
+    /// The stored weight is quantized: more than half precision is lost on what is added to it.
+    pub quantized: bool,
 }
 
 impl LinearInfo {
@@ -117,8 +120,15 @@ impl LinearTable {
     ) -> LinearId {
         let (index, id) = (self.infos.len(), LinearId(self.next()));
         self.by_name.insert(name.clone(), index);
-        self.infos.push(LinearInfo { id, name, alias: None, outputs, inputs, order, role });
+        self.infos.push(LinearInfo { id, name, alias: None, outputs, inputs, order, role, quantized: false });
         id
+    }
+
+    /// Notes how the weight of the layer that was added last is stored.
+    pub(crate) fn stored_as(&mut self, kind: BlockType) {
+        if let Some(info) = self.infos.last_mut() {
+            info.quantized = kind.block_elements() > 1;
+        }
     }
 
     /// Gives each layer the second module path that `rule` makes of its first.

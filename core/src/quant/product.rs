@@ -15,6 +15,10 @@ use crate::quant::packed::{Activations, Codes, GROUP, TILE_ROWS};
 const SHARE: usize = 1 << 21;
 /// Reading a weight once costs as much as multiplying it with so many rows.
 const READ: usize = 15;
+/// Rows whose adapters are worked on together.
+const ROWS: usize = 16;
+/// Rows from which a batch is a prompt.
+const LONG: usize = 32;
 /// From so many values on, activations are quantized by all threads.
 const QUANTIZE_ALONE: usize = 1 << 14;
 
@@ -25,13 +29,15 @@ pub(crate) struct Product<'a>(pub(crate) &'a Linear, pub(crate) &'a mut [f32]);
 struct Patch<'a> {
     delta: &'a LowRank,
     members: &'a [usize],
-    /// `A x` of each member, `[members, rank]`.
+    /// `scale * A x` of each member, `[members, rank]`.
     down: Vec<f32>,
 }
 
 thread_local! {
     /// Codes of the rows at hand, kept so that a product allocates nothing.
     static CODES: RefCell<Activations> = RefCell::default();
+    /// What an adapter adds to some columns of a row.
+    static ROOM: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Bytes of the weights that a thread reads next, which it asks for before it has anything to do with them.
@@ -72,8 +78,7 @@ fn quantize(codes: &mut Activations, xs: &[f32], cols: usize) {
 
 fn with_adapters(products: &mut [Product<'_>], input: &Input<'_>, rows: &RowDeltas<'_>, next: &[&Linear]) {
     let groups = groups(rows);
-    let patches: Vec<Vec<Patch<'_>>> =
-        products.iter().map(|Product(linear, _)| patches(linear, &groups, input)).collect();
+    let patches = patches(products, &groups, input);
     shares(products, input, &patches, next);
     for (Product(linear, out), patches) in products.iter_mut().zip(&patches) {
         for (deltas, members) in &groups {
@@ -90,35 +95,79 @@ fn with_adapters(products: &mut [Product<'_>], input: &Input<'_>, rows: &RowDelt
     }
 }
 
-/// What the groups' adapters add to a linear, their down projections computed.
-fn patches<'a>(linear: &Linear, groups: &'a [(&'a Deltas, Vec<usize>)], input: &Input<'_>) -> Vec<Patch<'a>> {
-    let of = |(deltas, members): &'a (&'a Deltas, Vec<usize>)| {
-        let delta = deltas.low_rank.get(&linear.id())?;
-        let cols = delta.a.cols();
-        let mut down = vec![0.0; members.len() * delta.a.rows()];
-        if members.len() == input.rows {
-            delta.a.multiply(input.values, &mut down);
-        } else {
-            for (&m, down) in members.iter().zip(down.chunks_exact_mut(delta.a.rows())) {
-                delta.a.multiply(&input.values[m * cols..(m + 1) * cols], down);
-            }
-        }
-        Some(Patch { delta, members, down })
+/// What the groups' adapters add to each product, their down projections computed: by all threads where they are many.
+fn patches<'a>(
+    products: &[Product<'a>],
+    groups: &'a [(&'a Deltas, Vec<usize>)],
+    input: &Input<'_>,
+) -> Vec<Vec<Patch<'a>>> {
+    let of = |linear: &Linear| -> Vec<Patch<'a>> {
+        let found = groups.iter().filter_map(|(deltas, members)| Some((deltas.low_rank.get(&linear.id())?, members)));
+        found.map(|(delta, members)| Patch { delta, members, down: Vec::new() }).collect()
     };
-    groups.iter().filter_map(of).collect()
+    let mut patches: Vec<Vec<Patch<'a>>> = products.iter().map(|Product(linear, _)| of(linear)).collect();
+    let mut all: Vec<&mut Patch<'a>> = patches.iter_mut().flatten().collect();
+    if input.rows >= LONG {
+        // A prompt: each projection has rows for all threads.
+        all.into_iter().for_each(|patch| patch.project_shared(input));
+        return patches;
+    }
+    let weights: usize = all.iter().map(|p| p.delta.a.rows() * p.delta.a.cols() * (p.members.len() + READ)).sum();
+    let per_share = all.len().div_ceil(weights.div_ceil(SHARE).max(1)).max(1);
+    pool::chunks(&mut all, per_share, |_, patches| patches.iter_mut().for_each(|patch| patch.project(input)));
+    patches
 }
 
 impl Patch<'_> {
+    fn project(&mut self, input: &Input<'_>) {
+        let (cols, rank) = (self.delta.a.cols(), self.delta.a.rows());
+        self.down.resize(self.members.len() * rank, 0.0);
+        if self.members.len() == input.rows {
+            self.delta.a.multiply(input.values, &mut self.down);
+        } else {
+            for (&m, down) in self.members.iter().zip(self.down.chunks_exact_mut(rank)) {
+                self.delta.a.multiply(&input.values[m * cols..(m + 1) * cols], down);
+            }
+        }
+        self.down.iter_mut().for_each(|value| *value *= self.delta.scale);
+    }
+
+    /// As [`Patch::project`], by all threads.
+    fn project_shared(&mut self, input: &Input<'_>) {
+        let (cols, rank) = (self.delta.a.cols(), self.delta.a.rows());
+        self.down.resize(self.members.len() * rank, 0.0);
+        let (delta, members) = (self.delta, self.members);
+        pool::chunks(&mut self.down, ROWS * rank, |share, down| {
+            for (down, members) in down.chunks_mut(4 * rank).zip(members[share * ROWS..].chunks(4)) {
+                let (first, last) = (members[0], members[members.len() - 1]);
+                if last - first + 1 == members.len() {
+                    delta.a.multiply(&input.values[first * cols..(last + 1) * cols], down);
+                } else {
+                    for (&m, down) in members.iter().zip(down.chunks_exact_mut(rank)) {
+                        delta.a.multiply(&input.values[m * cols..(m + 1) * cols], down);
+                    }
+                }
+            }
+            down.iter_mut().for_each(|value| *value *= delta.scale);
+        });
+    }
+
     /// Adds `scale * B (A x)` to columns `from..to` of the members' rows.
     ///
     /// # Safety
     /// Nobody else uses those columns meanwhile.
     unsafe fn add(&self, from: usize, to: usize, out: &Columns<'_>) {
-        for (&row, down) in self.members.iter().zip(self.down.chunks_exact(self.delta.a.rows())) {
-            // SAFETY: the caller's promise.
-            let window = unsafe { out.window(row, from, to) };
-            self.delta.b.add_columns(from, down, self.delta.scale, window);
-        }
+        let rank = self.delta.a.rows();
+        ROOM.with_borrow_mut(|room| {
+            for (members, down) in self.members.chunks(ROWS).zip(self.down.chunks(ROWS * rank)) {
+                room.resize(members.len() * (to - from), 0.0);
+                self.delta.b.multiply_rows(from..to, down, room);
+                for (&row, values) in members.iter().zip(room.chunks_exact(to - from)) {
+                    // SAFETY: the caller's promise.
+                    (kernels().rows.add)(unsafe { out.window(row, from, to) }, values);
+                }
+            }
+        });
     }
 }
 
@@ -184,6 +233,8 @@ unsafe fn part(
     let columns = tiles.start * TILE_ROWS..(tiles.end * TILE_ROWS).min(linear.outputs());
     // SAFETY: the caller's promise.
     unsafe {
+        // The frozen product takes long enough for them to arrive.
+        patches.iter().for_each(|patch| patch.delta.b.fetch_rows(&columns));
         linear.weight().columns(kernels(), tiles, fetch_end, input, out);
         if let Some(bias) = linear.bias() {
             for row in 0..input.rows {

@@ -8,6 +8,7 @@ use super::kernel::{Kernels, available};
 use super::matrix::{Input, Matrix};
 use super::packed::Activations;
 use crate::quant::columns::Columns;
+use crate::quant::panel::PanelMatrix;
 use crate::weights::{BlockType, TensorView};
 
 const TYPES: [(BlockType, GgmlDType); 11] = [
@@ -180,6 +181,53 @@ fn what_is_no_number_is_not_lost() {
             assert!(product(&set, &matrix, &xs).iter().all(|y| !y.is_finite()), "{bad} by {}", set.name);
         }
     }
+}
+
+/// What adapters are made of: floats as bytes, and kernels for few rows.
+#[test]
+fn low_rank_factors_multiply_as_the_oracle_does() {
+    for (rows, cols) in [(16, 576), (8, 33), (20, 100), (576, 16), (40, 5), (1, 1)] {
+        let matrix = matrix(BlockType::F32, GgmlDType::F32, rows, cols, 5);
+        let bytes = PanelMatrix::bytes_of(&matrix).expect("finite floats");
+        let exact = PanelMatrix::of(&matrix).expect("floats");
+        let rounded: Vec<f32> = (0..rows)
+            .flat_map(|row| {
+                let (mut ours, mut theirs) = (vec![0.0; cols], vec![0.0; cols]);
+                bytes.row(row, &mut ours);
+                matrix.row(row, &mut theirs);
+                let largest = theirs.iter().fold(0.0f32, |a, v| a.max(v.abs()));
+                assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() <= largest / 253.0), "row {row}");
+                ours
+            })
+            .collect();
+        for (panels, weights) in [(&bytes, &rounded), (&exact, &values(&matrix))] {
+            for batch in [1usize, 2, 3, 4, 5, 9] {
+                let xs = uneven(batch * cols, 9);
+                let mut out = vec![f32::NAN; batch * rows];
+                panels.multiply(&xs, &mut out);
+                for (m, x) in xs.chunks_exact(cols).enumerate() {
+                    for (n, w) in weights.chunks_exact(cols).enumerate() {
+                        let sum: f64 = w.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
+                        let error = (f64::from(out[m * rows + n]) - sum).abs();
+                        assert!(error <= 1e-5 * cols as f64, "[{rows}, {cols}] row {m} of {batch}: {error}");
+                    }
+                    let mut alone = vec![0.0; rows];
+                    panels.multiply(x, &mut alone);
+                    assert_eq!(alone, out[m * rows..(m + 1) * rows], "a row does not depend on its batch");
+                }
+                if rows > 16 {
+                    let mut part = vec![f32::NAN; batch * (rows - 16)];
+                    panels.multiply_rows(16..rows, &xs, &mut part);
+                    let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * cols as f32;
+                    for (part, out) in part.chunks_exact(rows - 16).zip(out.chunks_exact(rows)) {
+                        assert!(part.iter().zip(&out[16..]).all(close));
+                    }
+                }
+            }
+        }
+    }
+    let infinite = Matrix::from_f32(&[1.0, f32::INFINITY], 1, 2);
+    assert!(PanelMatrix::bytes_of(&infinite).is_none());
 }
 
 #[test]

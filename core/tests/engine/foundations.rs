@@ -308,29 +308,3 @@ fn many_threads_share_a_budget() {
     });
     assert!(engine.loaded().iter().map(|component| component.bytes).sum::<u64>() <= largest.expect("three"));
 }
-
-/// Lines of this process's memory map that are of `file`.
-#[cfg(target_os = "linux")]
-fn mappings(file: &Path) -> usize {
-    let file = file.canonicalize().expect("there").display().to_string();
-    let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux has it");
-    maps.lines().filter(|line| line.ends_with(&file)).count()
-}
-
-/// Path 3 maps no page of the backbone: the kernel says so.
-#[cfg(target_os = "linux")]
-#[test]
-fn an_encoder_alone_maps_no_page_of_the_backbone() {
-    let built = Built::new();
-    let [backbone, image]: [PathBuf; 2] =
-        ["backbone", "image"].map(|name| built.root().join(name).join("model.safetensors"));
-    let engine = Engine::open(built.root()).expect("foundation");
-    encode(&engine, Modality::IMAGE);
-    assert_eq!((mappings(&image), mappings(&backbone)), (1, 0));
-    assert_eq!(loaded(&engine), ["image"]);
-    // The same question sees the backbone once it is used, and sees it go.
-    engine.language().expect("backbone");
-    assert_eq!(mappings(&backbone), 1);
-    assert!(engine.unload("backbone"));
-    assert_eq!(mappings(&backbone), 0);
-}

@@ -22,6 +22,7 @@ mod layers;
 mod limu;
 mod minilm;
 mod modality;
+mod packing;
 mod pairs;
 mod projector;
 mod pytorch;

@@ -15,7 +15,7 @@ use loam::weights::{Safetensors, sha256_file};
 
 use crate::fixture::{floats, path, run, tokens};
 
-const FILE: &str = "backbone/SmolLM2-135M-Instruct.Q4_1.gguf";
+pub const FILE: &str = "backbone/SmolLM2-135M-Instruct.Q4_1.gguf";
 const SHA256: &str = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53";
 
 /// The pulled foundation, or `None` with a line saying how to get it.

@@ -60,6 +60,7 @@ pub(super) fn backbone(checkpoint: &Checkpoint, config: BackboneConfig) -> Resul
         loader.matrix(&loader.names.head(), vocab, hidden)?
     };
     let head_id = loader.table.add("lm_head".into(), LinearRole::Linear, (vocab, hidden), RowOrder::Same);
+    loader.table.stored_as(head.kind());
     let head = Linear::new(head_id, head, None)?;
     loader.refuse_unused()?;
 
@@ -119,6 +120,7 @@ impl Loader<'_> {
         };
         let path = module(self.config.family, layer, part);
         let id = self.table.add(path, LinearRole::Linear, (outputs, inputs), order);
+        self.table.stored_as(weight.kind());
         Linear::new(id, weight, bias)
     }
 

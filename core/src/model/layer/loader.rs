@@ -151,6 +151,7 @@ impl<'a> Loader<'a> {
     pub(crate) fn linear_of(&mut self, module: &str, weight: Matrix, bias: Option<TensorView>) -> Result<Linear> {
         let size = (weight.rows(), weight.cols());
         let id = self.table.add(module.to_owned(), LinearRole::Linear, size, RowOrder::Same);
+        self.table.stored_as(weight.kind());
         Linear::new(id, weight, bias)
     }
 

@@ -11,8 +11,6 @@ pub(in crate::quant) unsafe trait Lanes {
     type V: Copy;
     /// f32 values per register.
     const WIDTH: usize;
-    /// Partial sums of a product of panels: two where one chain of additions would wait for itself.
-    const PARTIAL_SUMS: usize;
 
     /// All lanes zero.
     unsafe fn zero() -> Self::V;

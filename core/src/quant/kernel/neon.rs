@@ -26,6 +26,7 @@ const NEON: Kernels = Kernels {
     quantize: packed::quantize,
     tiles: packed::tiles_neon,
     panels,
+    narrow,
 };
 const DOTPROD: Kernels = Kernels { name: "neon-dotprod", tiles: packed::tiles_dotprod, ..NEON };
 const I8MM: Kernels = Kernels { name: "neon-i8mm", tiles: packed::tiles_i8mm, ..NEON };
@@ -35,6 +36,13 @@ const I8MM: Kernels = Kernels { name: "neon-i8mm", tiles: packed::tiles_i8mm, ..
 unsafe fn panels(element: panel::Element, at: panel::Operands, panels: usize) {
     // SAFETY: the caller's promise; NEON is always present.
     unsafe { panel::panels::<Neon>(element, at, panels) }
+}
+
+/// # Safety
+/// As [`panel::narrow`].
+unsafe fn narrow(element: panel::Element, at: panel::Operands, panels: usize) {
+    // SAFETY: the caller's promise; NEON is always present.
+    unsafe { panel::narrow::<Neon>(element, at, panels) }
 }
 
 /// Four halves to singles. The intrinsic for it is not stable.
@@ -102,7 +110,6 @@ impl Decoder for Neon {
 unsafe impl Lanes for Neon {
     type V = float32x4_t;
     const WIDTH: usize = 4;
-    const PARTIAL_SUMS: usize = 1;
 
     #[inline(always)]
     unsafe fn zero() -> float32x4_t {

@@ -64,6 +64,7 @@ const AVX2: Kernels = Kernels {
     quantize: quantize_avx2,
     tiles: packed::tiles_avx2,
     panels: panels_avx2,
+    narrow: narrow_avx2,
 };
 const AVX_VNNI: Kernels = Kernels { name: "avx-vnni", tiles: packed::tiles_avx_vnni, ..AVX2 };
 const AVX512: Kernels = Kernels {
@@ -74,6 +75,7 @@ const AVX512: Kernels = Kernels {
     rows: row_kernels!("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq", $),
     quantize: quantize_avx512,
     panels: panels_avx512,
+    narrow: narrow_avx512,
     ..AVX2
 };
 const AVX512_VNNI: Kernels = Kernels { name: "avx512-vnni", tiles: packed::tiles_avx512_vnni, ..AVX512 };
@@ -164,6 +166,18 @@ unsafe_kernel!(
     (element: panel::Element, at: panel::Operands, panels: usize),
     panel::panels::<Avx512>(element, at, panels)
 );
+unsafe_kernel!(
+    narrow_avx2,
+    "avx2,fma,f16c",
+    (element: panel::Element, at: panel::Operands, panels: usize),
+    panel::narrow::<Avx2>(element, at, panels)
+);
+unsafe_kernel!(
+    narrow_avx512,
+    "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq",
+    (element: panel::Element, at: panel::Operands, panels: usize),
+    panel::narrow::<Avx512>(element, at, panels)
+);
 kernel!(quantize_avx2, "avx2,fma,f16c", (xs: &[f32], out: Codes<'_>), packed::quantize(xs, out));
 kernel!(
     quantize_avx512,
@@ -211,7 +225,6 @@ impl Decoder for Avx2 {
 unsafe impl Lanes for Avx2 {
     type V = __m256;
     const WIDTH: usize = 8;
-    const PARTIAL_SUMS: usize = 1;
 
     #[inline(always)]
     unsafe fn zero() -> __m256 {
@@ -350,7 +363,6 @@ impl Decoder for Avx512 {
 unsafe impl Lanes for Avx512 {
     type V = __m512;
     const WIDTH: usize = 16;
-    const PARTIAL_SUMS: usize = 2;
 
     #[inline(always)]
     unsafe fn zero() -> __m512 {

@@ -73,6 +73,36 @@ impl PanelMatrix {
         matrix.packed().into_panels()
     }
 
+    /// The panels of a float matrix as bytes with a scale per row, in anonymous memory; `None` for block types, and for
+    /// values that are not finite.
+    #[must_use]
+    pub fn bytes_of(matrix: &Matrix) -> Option<Self> {
+        Element::of(matrix.kind())?;
+        let (rows, cols) = (matrix.rows(), matrix.cols());
+        let mut values = vec![0.0f32; rows * cols];
+        for (row, values) in values.chunks_exact_mut(cols).enumerate() {
+            matrix.row(row, values);
+        }
+        if !values.iter().all(|value| value.is_finite()) {
+            return None;
+        }
+        let panel_bytes = Element::I8.panel_bytes(cols);
+        let data = Bytes::aligned(rows.div_ceil(TILE_ROWS) * panel_bytes, |out| {
+            for (panel, values) in out.chunks_exact_mut(panel_bytes).zip(values.chunks(TILE_ROWS * cols)) {
+                let (codes, scales) = panel.split_at_mut(cols * TILE_ROWS);
+                for (row, values) in values.chunks_exact(cols).enumerate() {
+                    let largest = values.iter().fold(0.0f32, |a, v| a.max(v.abs()));
+                    let by = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+                    scales[4 * row..4 * row + 4].copy_from_slice(&(largest / 127.0).to_le_bytes());
+                    for (codes, value) in codes.chunks_exact_mut(TILE_ROWS).zip(values) {
+                        codes[row] = ((value * by).round_ties_even() as i8).cast_unsigned();
+                    }
+                }
+            }
+        });
+        Some(Self { element: Element::I8, rows, cols, data })
+    }
+
     /// Output features.
     #[must_use]
     pub fn rows(&self) -> usize {
@@ -83,12 +113,6 @@ impl PanelMatrix {
     #[must_use]
     pub fn cols(&self) -> usize {
         self.cols
-    }
-
-    /// Type of the values.
-    #[must_use]
-    pub fn kind(&self) -> BlockType {
-        self.element.into()
     }
 
     /// The bytes of the panels.
@@ -104,7 +128,7 @@ impl PanelMatrix {
     }
 
     fn panel_bytes(&self) -> usize {
-        self.cols * TILE_ROWS * self.kind().block_bytes()
+        self.element.panel_bytes(self.cols)
     }
 
     /// Reads one row.
@@ -113,10 +137,10 @@ impl PanelMatrix {
     /// When `row >= rows` or `out.len() != cols`.
     pub fn row(&self, row: usize, out: &mut [f32]) {
         assert!(row < self.rows && out.len() == self.cols, "invariant: ids are checked against the matrix");
-        let (kind, bytes) = (self.kind(), self.kind().block_bytes());
-        let panel = &self.data[row / TILE_ROWS * self.panel_bytes()..][..self.panel_bytes()];
-        for (values, out) in panel.chunks_exact(TILE_ROWS * bytes).zip(out.chunks_exact_mut(1)) {
-            kind.dequantize(&values[row % TILE_ROWS * bytes..][..bytes], out);
+        let (panel, row) = (&self.data[row / TILE_ROWS * self.panel_bytes()..][..self.panel_bytes()], row % TILE_ROWS);
+        let scale = self.element.scale(panel, row);
+        for (weights, out) in panel.chunks_exact(TILE_ROWS * self.element.bytes()).zip(out) {
+            *out = self.element.read(weights, row) * scale;
         }
     }
 
@@ -128,8 +152,9 @@ impl PanelMatrix {
         let rows = xs.len() / self.cols;
         assert!(xs.len() == rows * self.cols && out.len() == rows * self.rows, "invariant: whole rows");
         if rows > 0 {
+            let range = 0..self.panels();
             // SAFETY: the selected kernels run here; `out` is borrowed mutably and holds `rows` rows of output.
-            unsafe { self.columns(kernels(), 0..self.panels(), self.panels(), xs, rows, out.as_mut_ptr(), self.rows) }
+            unsafe { self.run(kernels().narrow, range, self.panels(), xs, rows, out.as_mut_ptr(), self.rows) }
         }
     }
 
@@ -153,6 +178,25 @@ impl PanelMatrix {
         out: *mut f32,
         stride: usize,
     ) {
+        // SAFETY: the caller's promise.
+        unsafe { self.run(kernels.panels, panels, fetch_end, xs, rows, out, stride) }
+    }
+
+    /// As [`PanelMatrix::columns`], by one kernel.
+    ///
+    /// # Safety
+    /// As there.
+    #[expect(clippy::too_many_arguments, reason = "the operands of a kernel")]
+    unsafe fn run(
+        &self,
+        kernel: unsafe fn(Element, Operands, usize),
+        panels: Range<usize>,
+        fetch_end: usize,
+        xs: &[f32],
+        rows: usize,
+        out: *mut f32,
+        stride: usize,
+    ) {
         assert!(panels.start <= panels.end && panels.end <= self.panels(), "invariant: they are within the matrix");
         assert_eq!(xs.len(), rows * self.cols, "invariant: activations are [rows, cols]");
         let whole = panels.start..panels.end.min(self.rows / TILE_ROWS).max(panels.start);
@@ -167,13 +211,13 @@ impl PanelMatrix {
         };
         if !whole.is_empty() {
             // SAFETY: the panels are within the data, whose length was checked, and full; the rest is the caller's promise.
-            unsafe { (kernels.panels)(self.element, at(whole.start, out, stride), whole.len()) }
+            unsafe { kernel(self.element, at(whole.start, out, stride), whole.len()) }
         }
         if whole.end < panels.end {
             let (left, done) = (self.rows - whole.end * TILE_ROWS, (whole.end - panels.start) * TILE_ROWS);
             let mut padded = vec![0.0f32; rows * TILE_ROWS];
             // SAFETY: the last panel, with output into a buffer of full rows.
-            unsafe { (kernels.panels)(self.element, at(whole.end, padded.as_mut_ptr(), TILE_ROWS), 1) }
+            unsafe { kernel(self.element, at(whole.end, padded.as_mut_ptr(), TILE_ROWS), 1) }
             for (m, values) in padded.chunks_exact(TILE_ROWS).enumerate() {
                 // SAFETY: the matrix has `left` rows in its last panel, for which the caller vouches.
                 unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), out.add(m * stride + done), left) }
@@ -181,20 +225,29 @@ impl PanelMatrix {
         }
     }
 
-    /// `out += scale * (self[first..first + out.len()] . x)`: a part of the rows, for one row of activations.
+    /// `out[m, n] = xs[m] . self[rows.start + n]` on the calling thread: a part of the rows of the matrix.
     ///
     /// # Panics
-    /// When `first` is no multiple of 16, or the lengths do not fit.
-    pub fn add_columns(&self, first: usize, x: &[f32], scale: f32, out: &mut [f32]) {
-        assert!(first.is_multiple_of(TILE_ROWS) && first + out.len() <= self.rows, "invariant: a part of the rows");
-        for (panel, out) in (first / TILE_ROWS..).zip(out.chunks_mut(TILE_ROWS)) {
-            let mut product = [0.0f32; TILE_ROWS];
-            let last = (panel + 1) * TILE_ROWS > self.rows;
-            let room = if last { self.rows % TILE_ROWS } else { TILE_ROWS };
-            // SAFETY: the selected kernels run here, and the product has room for a panel's rows.
-            unsafe { self.columns(kernels(), panel..panel + 1, panel, x, 1, product.as_mut_ptr(), room) }
-            out.iter_mut().zip(product).for_each(|(y, value)| *y += scale * value);
+    /// When the part does not begin at a panel or end at one or at the matrix' end, or the lengths do not fit.
+    pub fn multiply_rows(&self, rows: Range<usize>, xs: &[f32], out: &mut [f32]) {
+        let (count, width) = (xs.len() / self.cols, rows.len());
+        let ends = rows.end == self.rows || rows.end < self.rows && rows.end.is_multiple_of(TILE_ROWS);
+        assert!(rows.start.is_multiple_of(TILE_ROWS) && ends, "invariant: whole panels");
+        assert!(xs.len() == count * self.cols && out.len() == count * width, "invariant: whole rows");
+        let panels = rows.start / TILE_ROWS..rows.end.div_ceil(TILE_ROWS);
+        if count > 0 {
+            // SAFETY: the selected kernels run here; `out` is borrowed mutably and has room for `count` rows of the part.
+            unsafe { self.columns(kernels(), panels.clone(), panels.end, xs, count, out.as_mut_ptr(), width) }
         }
+    }
+
+    /// Asks for some rows to be brought into the cache.
+    ///
+    /// # Panics
+    /// When they are not in the matrix.
+    pub fn fetch_rows(&self, rows: &Range<usize>) {
+        let bytes = self.panel_bytes();
+        (kernels().prefetch)(&self.data[rows.start / TILE_ROWS * bytes..rows.end.div_ceil(TILE_ROWS) * bytes]);
     }
 }
 

@@ -16,6 +16,8 @@ pub(in crate::quant) enum Element {
     F32,
     F16,
     BF16,
+    /// Bytes from -127 to 127, with a scale per row behind each panel.
+    I8,
 }
 
 impl Element {
@@ -28,15 +30,42 @@ impl Element {
             _ => None,
         }
     }
-}
 
-impl From<Element> for BlockType {
-    fn from(element: Element) -> Self {
-        match element {
-            Element::F32 => Self::F32,
-            Element::F16 => Self::F16,
-            Element::BF16 => Self::BF16,
+    /// Bytes of a weight.
+    pub(in crate::quant) const fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::BF16 => 2,
+            Self::I8 => 1,
         }
+    }
+
+    /// Bytes of a panel of `cols` inputs.
+    pub(in crate::quant) const fn panel_bytes(self, cols: usize) -> usize {
+        let scales = if matches!(self, Self::I8) { TILE_ROWS * size_of::<f32>() } else { 0 };
+        cols * TILE_ROWS * self.bytes() + scales
+    }
+
+    /// Weight `row` of the `TILE_ROWS` for one input, without its scale.
+    pub(in crate::quant) fn read(self, weights: &[u8], row: usize) -> f32 {
+        let bytes = &weights[row * self.bytes()..(row + 1) * self.bytes()];
+        let mut value = [0.0];
+        match self {
+            Self::F32 => BlockType::F32.dequantize(bytes, &mut value),
+            Self::F16 => BlockType::F16.dequantize(bytes, &mut value),
+            Self::BF16 => BlockType::BF16.dequantize(bytes, &mut value),
+            Self::I8 => value[0] = f32::from(bytes[0].cast_signed()),
+        }
+        value[0]
+    }
+
+    /// The scale of row `row` of a panel.
+    pub(in crate::quant) fn scale(self, panel: &[u8], row: usize) -> f32 {
+        if self != Self::I8 {
+            return 1.0;
+        }
+        let scales = &panel[panel.len() - TILE_ROWS * size_of::<f32>()..];
+        scales[4 * row..].first_chunk().map_or(0.0, |bytes| f32::from_le_bytes(*bytes))
     }
 }
 
@@ -61,7 +90,7 @@ pub(in crate::quant) struct Operands {
 
 /// Reads weights of one type.
 trait Read {
-    const BYTES: usize;
+    const ELEMENT: Element;
     /// # Safety
     /// `WIDTH` weights are readable, and the processor has the instructions of `L`.
     unsafe fn read<L: Lanes>(from: *const u8) -> L::V;
@@ -70,9 +99,19 @@ trait Read {
 struct Singles;
 struct Halves;
 struct Brains;
+struct Bytes;
+
+impl Read for Bytes {
+    const ELEMENT: Element = Element::I8;
+    #[inline(always)]
+    unsafe fn read<L: Lanes>(from: *const u8) -> L::V {
+        // SAFETY: the caller's promise.
+        unsafe { L::widen_signed(from) }
+    }
+}
 
 impl Read for Singles {
-    const BYTES: usize = 4;
+    const ELEMENT: Element = Element::F32;
     #[inline(always)]
     unsafe fn read<L: Lanes>(from: *const u8) -> L::V {
         // SAFETY: the caller's promise; loads may be unaligned.
@@ -81,7 +120,7 @@ impl Read for Singles {
 }
 
 impl Read for Halves {
-    const BYTES: usize = 2;
+    const ELEMENT: Element = Element::F16;
     #[inline(always)]
     unsafe fn read<L: Lanes>(from: *const u8) -> L::V {
         // SAFETY: the caller's promise.
@@ -90,11 +129,47 @@ impl Read for Halves {
 }
 
 impl Read for Brains {
-    const BYTES: usize = 2;
+    const ELEMENT: Element = Element::BF16;
     #[inline(always)]
     unsafe fn read<L: Lanes>(from: *const u8) -> L::V {
         // SAFETY: the caller's promise.
         unsafe { L::brains(from) }
+    }
+}
+
+/// Multiplies panels of few rows, such as the down projections of adapters, for few rows of activations: in four partial
+/// sums, so that one panel's additions do not wait for each other.
+///
+/// # Safety
+/// As [`panels`].
+#[inline(always)]
+pub(in crate::quant) unsafe fn narrow<L: Lanes>(element: Element, at: Operands, panels: usize) {
+    // SAFETY: the caller's promise, handed on.
+    unsafe {
+        match element {
+            Element::F32 => each_narrow::<L, Singles>(at, panels),
+            Element::F16 => each_narrow::<L, Halves>(at, panels),
+            Element::BF16 => each_narrow::<L, Brains>(at, panels),
+            Element::I8 => each_narrow::<L, Bytes>(at, panels),
+        }
+    }
+}
+
+/// A panel after the other.
+#[inline(always)]
+unsafe fn each_narrow<L: Lanes, R: Read>(mut at: Operands, panels: usize) {
+    let bytes = const { R::ELEMENT }.panel_bytes(at.cols);
+    for _ in 0..panels {
+        // SAFETY: so many panels and columns of output remain.
+        unsafe {
+            match TILE_ROWS / L::WIDTH {
+                1 => strips::<L, R, 1, 4>(at, bytes),
+                2 => strips::<L, R, 2, 2>(at, bytes),
+                _ => strips::<L, R, 4, 1>(at, bytes),
+            }
+            at.panels = at.panels.add(bytes);
+            at.out = at.out.add(TILE_ROWS);
+        }
     }
 }
 
@@ -111,6 +186,7 @@ pub(in crate::quant) unsafe fn panels<L: Lanes>(element: Element, at: Operands, 
             Element::F32 => each::<L, Singles>(at, panels),
             Element::F16 => each::<L, Halves>(at, panels),
             Element::BF16 => each::<L, Brains>(at, panels),
+            Element::I8 => each::<L, Bytes>(at, panels),
         }
     }
 }
@@ -118,13 +194,13 @@ pub(in crate::quant) unsafe fn panels<L: Lanes>(element: Element, at: Operands, 
 /// Two panels at a time where a panel is a single register, so that an activation is read once for both.
 #[inline(always)]
 unsafe fn each<L: Lanes, R: Read>(mut at: Operands, mut panels: usize) {
-    let bytes = at.cols * TILE_ROWS * R::BYTES;
+    let bytes = const { R::ELEMENT }.panel_bytes(at.cols);
     macro_rules! step {
-        ($panels:literal, $registers:literal) => {
+        ($panels:literal, $registers:literal, $sums:literal) => {
             while panels >= $panels {
                 // SAFETY: so many panels and columns of output remain.
                 unsafe {
-                    strips::<L, R, $registers>(at, bytes);
+                    strips::<L, R, $registers, $sums>(at, bytes);
                     at.panels = at.panels.add($panels * bytes);
                     at.out = at.out.add($panels * TILE_ROWS);
                 }
@@ -134,24 +210,24 @@ unsafe fn each<L: Lanes, R: Read>(mut at: Operands, mut panels: usize) {
     }
     match TILE_ROWS / L::WIDTH {
         1 => {
-            step!(2, 2);
-            step!(1, 1);
+            step!(2, 2, 2);
+            step!(1, 1, 2);
         }
-        2 => step!(1, 2),
-        _ => step!(1, 4),
+        2 => step!(1, 2, 1),
+        _ => step!(1, 4, 1),
     }
 }
 
-/// All rows, up to four at a time, with `N` registers of weights.
+/// All rows, up to four at a time, with `N` registers of weights, in `P` partial sums.
 #[inline(always)]
-unsafe fn strips<L: Lanes, R: Read, const N: usize>(mut at: Operands, bytes: usize) {
+unsafe fn strips<L: Lanes, R: Read, const N: usize, const P: usize>(mut at: Operands, bytes: usize) {
     let mut left = at.rows;
     macro_rules! strip {
         ($rows:literal) => {
             while left >= $rows {
                 // SAFETY: `left` rows remain of activations and of output.
                 unsafe {
-                    strip::<L, R, $rows, N>(at, bytes);
+                    strip::<L, R, $rows, N, P>(at, bytes);
                     at.xs = at.xs.add($rows * at.cols);
                     at.out = at.out.add($rows * at.stride);
                 }
@@ -169,12 +245,12 @@ unsafe fn strips<L: Lanes, R: Read, const N: usize>(mut at: Operands, bytes: usi
 
 /// `M` rows with `N` registers of weights, which lie in one panel or in neighbouring ones.
 #[inline(always)]
-unsafe fn strip<L: Lanes, R: Read, const M: usize, const N: usize>(at: Operands, bytes: usize) {
+unsafe fn strip<L: Lanes, R: Read, const M: usize, const N: usize, const P: usize>(at: Operands, bytes: usize) {
     // SAFETY: inputs below `cols`, rows below `M`, and registers within the panels: all within what the caller vouches for.
     unsafe {
-        let mut sums = [[[L::zero(); 2]; N]; M];
-        let width = L::WIDTH * R::BYTES;
-        let step = TILE_ROWS * R::BYTES;
+        let mut sums = [[[L::zero(); P]; N]; M];
+        let width = L::WIDTH * const { R::ELEMENT.bytes() };
+        let step = TILE_ROWS * const { R::ELEMENT.bytes() };
         // Where the panels' registers begin, in bytes.
         let mut starts = [0; N];
         for n in 1..N {
@@ -201,11 +277,10 @@ unsafe fn strip<L: Lanes, R: Read, const M: usize, const N: usize>(at: Operands,
             };
         }
         let mut k = 0;
-        if L::PARTIAL_SUMS == 2 {
-            for _ in 0..at.cols / 2 {
-                input!(k, 0);
-                input!(k.wrapping_add(1), 1);
-                k = k.wrapping_add(2);
+        for _ in 0..at.cols / P {
+            for part in 0..P {
+                input!(k, part);
+                k = k.wrapping_add(1);
             }
         }
         while k < at.cols {
@@ -214,8 +289,16 @@ unsafe fn strip<L: Lanes, R: Read, const M: usize, const N: usize>(at: Operands,
         }
         for m in 0..M {
             for n in 0..N {
-                let [first, second] = sums[m][n];
-                let sum = if L::PARTIAL_SUMS == 2 { L::add(first, second) } else { first };
+                let mut sum = sums[m][n][0];
+                for part in 1..P {
+                    sum = L::add(sum, sums[m][n][part]);
+                }
+                if matches!(const { R::ELEMENT }, Element::I8) {
+                    // Behind the weights of the register's panel, the scales of its rows.
+                    let panel = at.panels.add(n * L::WIDTH / TILE_ROWS * bytes);
+                    let scales = panel.add(at.cols * step).cast::<f32>().add(n * L::WIDTH % TILE_ROWS);
+                    sum = L::mul(sum, L::load(scales));
+                }
                 L::store(at.out.add(m * at.stride + n * L::WIDTH), sum);
             }
         }
