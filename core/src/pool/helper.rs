@@ -160,10 +160,11 @@ impl Shared {
             self.panicked.store(true, Ordering::Relaxed);
         }
         let shares = self.board.shares();
-        if self.board.finish() == shares && self.owner_sleeps.load(Ordering::SeqCst) {
-            if let Some(owner) = &*lock(&self.owner) {
-                owner.unpark();
-            }
+        if self.board.finish() == shares
+            && self.owner_sleeps.load(Ordering::SeqCst)
+            && let Some(owner) = &*lock(&self.owner)
+        {
+            owner.unpark();
         }
         true
     }

@@ -265,7 +265,7 @@ impl Matrix {
             },
             // SAFETY: as above.
             Store::Panels(panels) => unsafe {
-                panels.columns(kernels, tiles, fetch_end, input.values, input.rows, out.at(0, first), out.stride());
+                panels.columns(kernels, tiles, fetch_end, input.values, out.at(0, first), out.stride());
             },
             Store::Blocks(data) => {
                 let mut weights = vec![0.0; PANEL * self.cols];

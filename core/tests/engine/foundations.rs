@@ -1,6 +1,6 @@
 //! Foundations of several small towers: strict manifests, tampered files, loading within a budget, and what Path 3 maps.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use loam::Error;

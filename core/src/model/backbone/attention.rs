@@ -16,6 +16,8 @@ use crate::quant::{TILE_ROWS, kernels, multiply_panels};
 
 /// Positions per piece: whole blocks.
 const SEGMENT: usize = 512;
+/// Blocks whose keys and values are fetched ahead.
+const FETCH_BLOCKS: usize = 3;
 /// Rows of one sequence that share a read of its keys and values.
 const TILE: usize = 8;
 
@@ -147,7 +149,17 @@ impl Attend<'_> {
             queries.extend_from_slice(&self.q[at..at + group * dim]);
         }
         scores.resize(tile.rows * group * width, 0.0);
+        // Planes are short and far apart: the processor does not see the next one coming.
+        let fetch = |block: usize| {
+            if blocks.contains(&block) {
+                let (keys, values) = cache.planes(self.layer, head, block);
+                (kernels().prefetch)(keys);
+                (kernels().prefetch)(values);
+            }
+        };
+        (blocks.start..blocks.start + FETCH_BLOCKS).for_each(fetch);
         for (i, block) in blocks.clone().enumerate() {
+            fetch(block + FETCH_BLOCKS);
             let keys = cache.planes(self.layer, head, block).0;
             multiply_panels(kind, keys, dim, queries, &mut scores[i * BLOCK_TOKENS..], width);
         }

@@ -3,6 +3,8 @@
 //! Each output is one sum over the groups in their order, whatever the number of rows that are worked on together, so
 //! a row's result does not depend on its batch.
 
+#![expect(clippy::needless_range_loop, reason = "registers are unrolled by number; iterators over arrays are calls")]
+
 use super::format::{Format, GROUP, NESTED, Scaling, TILE_ROWS};
 use super::simd::Simd;
 use crate::weights::BlockType;

@@ -154,7 +154,7 @@ impl PanelMatrix {
         if rows > 0 {
             let range = 0..self.panels();
             // SAFETY: the selected kernels run here; `out` is borrowed mutably and holds `rows` rows of output.
-            unsafe { self.run(kernels().narrow, range, self.panels(), xs, rows, out.as_mut_ptr(), self.rows) }
+            unsafe { self.run(kernels().narrow, range, self.panels(), xs, out.as_mut_ptr(), self.rows) }
         }
     }
 
@@ -164,7 +164,7 @@ impl PanelMatrix {
     ///
     /// # Safety
     /// The processor has the instructions of `kernels`; `out` is valid for writes of the panels' rows (those that the
-    /// matrix has) at each of `rows` strides, and nothing else uses them meanwhile.
+    /// matrix has) at each row's stride, and nothing else uses them meanwhile.
     ///
     /// # Panics
     /// When the panels or the width do not fit.
@@ -174,30 +174,28 @@ impl PanelMatrix {
         panels: Range<usize>,
         fetch_end: usize,
         xs: &[f32],
-        rows: usize,
         out: *mut f32,
         stride: usize,
     ) {
         // SAFETY: the caller's promise.
-        unsafe { self.run(kernels.panels, panels, fetch_end, xs, rows, out, stride) }
+        unsafe { self.run(kernels.panels, panels, fetch_end, xs, out, stride) }
     }
 
     /// As [`PanelMatrix::columns`], by one kernel.
     ///
     /// # Safety
     /// As there.
-    #[expect(clippy::too_many_arguments, reason = "the operands of a kernel")]
     unsafe fn run(
         &self,
         kernel: unsafe fn(Element, Operands, usize),
         panels: Range<usize>,
         fetch_end: usize,
         xs: &[f32],
-        rows: usize,
         out: *mut f32,
         stride: usize,
     ) {
         assert!(panels.start <= panels.end && panels.end <= self.panels(), "invariant: they are within the matrix");
+        let rows = xs.len() / self.cols;
         assert_eq!(xs.len(), rows * self.cols, "invariant: activations are [rows, cols]");
         let whole = panels.start..panels.end.min(self.rows / TILE_ROWS).max(panels.start);
         let at = |panel: usize, out, stride| Operands {
@@ -237,7 +235,7 @@ impl PanelMatrix {
         let panels = rows.start / TILE_ROWS..rows.end.div_ceil(TILE_ROWS);
         if count > 0 {
             // SAFETY: the selected kernels run here; `out` is borrowed mutably and has room for `count` rows of the part.
-            unsafe { self.columns(kernels(), panels.clone(), panels.end, xs, count, out.as_mut_ptr(), width) }
+            unsafe { self.columns(kernels(), panels.clone(), panels.end, xs, out.as_mut_ptr(), width) }
         }
     }
 

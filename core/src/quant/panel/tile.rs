@@ -3,6 +3,8 @@
 //! Every output is the sum over its inputs in their order, in one or two partial sums as the instruction set says, whatever
 //! the number of rows and panels that are worked on together: a row's result does not depend on its batch.
 
+#![expect(clippy::needless_range_loop, reason = "registers are unrolled by number; iterators over arrays are calls")]
+
 use crate::quant::kernel::Lanes;
 use crate::quant::packed::TILE_ROWS;
 use crate::weights::BlockType;
@@ -268,16 +270,21 @@ unsafe fn strip<L: Lanes, R: Read, const M: usize, const N: usize, const P: usiz
                     for m in 0..M {
                         sums[m][n][$part] = L::fma(w, L::splat(*rows[m].add($k)), sums[m][n][$part]);
                     }
-                    let ahead = weights.wrapping_add(starts[n]).wrapping_add(FETCH_AHEAD);
-                    if ahead < at.fetch_end {
-                        L::prefetch(ahead);
-                    }
                 }
                 weights = weights.add(step);
             };
         }
         let mut k = 0;
         for _ in 0..at.cols / P {
+            // Each line of each panel once.
+            for n in (0..N).step_by(TILE_ROWS / L::WIDTH) {
+                let ahead = weights.wrapping_add(starts[n]).wrapping_add(FETCH_AHEAD);
+                if ahead < at.fetch_end {
+                    for line in 0..(P * step).div_ceil(64) {
+                        L::prefetch(ahead.wrapping_add(line * 64));
+                    }
+                }
+            }
             for part in 0..P {
                 input!(k, part);
                 k = k.wrapping_add(1);
