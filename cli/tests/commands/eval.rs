@@ -180,9 +180,8 @@ fn texts_are_scored_by_label_names() {
     let wrong = folder(&[("test.csv", "text,label\nok,a\n,b\n".into())], &[]);
     refused(&["eval", "none", "--data", path(wrong.path())], 4, &["test.csv", "row 2", "text is empty"]);
 
-    let write = rows(&[
-        json!({ "text": "What is the capital of France?", "outputs": ["Paris", "The capital of France is Paris."] }),
-    ]);
+    let write =
+        rows(&[json!({ "text": "Name the capital of Italy.", "outputs": ["Rome", "The capital of Italy is Rome."] })]);
     let data = folder(&[("test.jsonl", write)], &[]);
     let found = json(&run(&["eval", "none", "--data", path(data.path()), "-n", "24", "--json"]));
     assert!(found["without"]["metrics"]["token_f1"].as_f64() > Some(0.5), "{found}");

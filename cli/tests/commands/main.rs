@@ -203,8 +203,8 @@ fn a_real_model_answers_with_and_without_an_adapter() {
     if !is_pulled() {
         return;
     }
-    let bare = json(&run(&["chat", "What is the capital of France?", "-n", "24", "--json"]));
-    assert!(bare["text"].as_str().expect("text").contains("Paris"), "{bare}");
+    let bare = json(&run(&["chat", "Name the capital of Italy.", "-n", "24", "--json"]));
+    assert!(bare["text"].as_str().expect("text").contains("Rome"), "{bare}");
     assert_eq!(bare["stats"]["trace"]["steps"][0]["component"], "backbone");
     let brief = adapters().join("brief.safetensors");
     let question = ["chat", "Explain photosynthesis.", "-n", "96", "--json", "--adapter", path(&brief)];

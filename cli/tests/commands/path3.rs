@@ -19,13 +19,14 @@ fn pulled() -> PathBuf {
     PathBuf::from(nano["path"].as_str().expect("a path"))
 }
 
-/// Resident bytes of `file` in the memory of a process, or `None` when it is not mapped at all.
-fn resident(child: &Child, file: &Path) -> Option<u64> {
+/// Resident bytes of a component's packed weights in the memory of a process, or `None` when they are not mapped at all.
+fn resident(child: &Child, component: &str) -> Option<u64> {
     let smaps = std::fs::read_to_string(format!("/proc/{}/smaps", child.id())).expect("Linux has it");
-    let file = file.canonicalize().expect("there").display().to_string();
+    let home = pulled().ancestors().nth(2).expect("HOME/foundations/ID").canonicalize().expect("there");
+    let begin = home.join(format!("packed/{component}-")).display().to_string();
     let mut lines = smaps.lines();
     let mut total = None;
-    while lines.by_ref().any(|line| line.ends_with(&file)) {
+    while lines.by_ref().any(|line| line.contains(&begin)) {
         let rss = lines.find_map(|line| line.strip_prefix("Rss:")).expect("each mapping has one");
         let kib: u64 = rss.trim().trim_end_matches(" kB").parse().expect("a number");
         *total.get_or_insert(0) += kib * 1024;
@@ -39,15 +40,13 @@ fn embedding_maps_no_page_of_the_backbone() {
     if !is_pulled() {
         return;
     }
-    let root = pulled();
     let texts: Vec<String> = (0..64).map(|i| format!("Sentence number {i}.")).collect();
     let mut child = loam().arg("embed").args(&texts).stdout(Stdio::piped()).spawn().expect("starts");
     let mut stdout = child.stdout.take().expect("piped");
     let mut first = [0];
     stdout.read_exact(&mut first).expect("a first vector");
-    let (encoder, backbone) = (root.join("text/model.safetensors"), root.join(BACKBONE));
-    assert!(resident(&child, &encoder) > Some(10 << 20), "the encoder is mapped and its pages are in memory");
-    assert_eq!(resident(&child, &backbone), None, "the backbone is not mapped");
+    assert!(resident(&child, "text") > Some(10 << 20), "the encoder is mapped and its pages are in memory");
+    assert_eq!(resident(&child, "backbone"), None, "the backbone is not mapped");
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).expect("the rest");
     assert!(child.wait().expect("ends").success());
@@ -60,7 +59,7 @@ fn embedding_maps_no_page_of_the_backbone() {
         .spawn()
         .expect("starts");
     let begun = Instant::now();
-    while resident(&child, &backbone).is_none() {
+    while resident(&child, "backbone").is_none() {
         assert!(begun.elapsed() < Duration::from_secs(30), "the backbone was never mapped");
         std::thread::sleep(Duration::from_millis(5));
     }
