@@ -92,7 +92,7 @@ class ChatPresenterTest {
     @Test
     fun `the real foundation knows Paris, and an adapter writes commands`() = onScreens(Places(Here.nano())) {
         val screen = screens.chat
-        screen.send("What is the capital of France?")
+        screen.send("Name the capital of France.")
         val state = screen.done()
         assertEquals("The capital of France is Paris.", state.turns.last().text)
         assertEquals(Ending.COMPLETE, state.turns.last().ending)

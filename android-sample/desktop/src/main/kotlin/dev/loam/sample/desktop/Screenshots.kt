@@ -68,7 +68,7 @@ class Screenshots(private val window: Window, private val sample: Sample, privat
 
     private suspend fun chat(directory: File) {
         window.show(Tab.CHAT)
-        window.chat.say("What is the capital of France?")
+        window.chat.say("Name the capital of France.")
         screens.chat.settled { it.phase }
         window.chat.say("Tell me a short story about a garden.")
         screens.chat.state.first { it.turns.last().text.length > 240 || !it.phase.isBusy }
