@@ -102,10 +102,14 @@ def test_of_400_streams_none_is_truncated_and_none_goes_on(engine: loam.Engine, 
 
 
 @pytest.mark.parametrize("way", ["with", "close", "stop", "dropped"])
-def test_what_is_stopped_costs_no_further_token(engine: loam.Engine, app: loam.App, way: str) -> None:
-    """Stopped at its first event, a turn of 900 tokens leaves few of them in the history."""
+def test_what_is_stopped_costs_no_further_token(nano: loam.Engine, way: str) -> None:
+    """Stopped at its first event, a turn of 120 tokens leaves few of them in the history.
+
+    On a real model: a tiny one is through before Python has said a word.
+    """
+    engine, app = nano, nano.attach("com.example.stop")
     session = app.chat()
-    stream = session.respond("Hello", max_tokens=900)
+    stream = session.respond("Tell me a long story.", max_tokens=120)
     for _ in stream:
         break
     if way == "with":
@@ -118,7 +122,7 @@ def test_what_is_stopped_costs_no_further_token(engine: loam.Engine, app: loam.A
     del stream
     # No `busy`: the session waits for the turn that was stopped.
     assert [message.role for message in session.messages()][:1] == [loam.Role.USER]
-    full = app.chat().respond("Hello", max_tokens=900).text()
+    full = app.chat().respond("Tell me a long story.", max_tokens=120).text()
     heard = "".join(message.text for message in session.messages() if message.role == loam.Role.ASSISTANT)
     assert full.startswith(heard) and len(heard) < len(full) / 2
     assert wait_until_idle(engine) == 0
@@ -154,8 +158,8 @@ def test_a_failure_is_raised_where_the_events_are_taken(app: loam.App) -> None:
     assert list(stream) == [] and stream.summary is None
 
 
-def test_a_session_can_go_on_after_a_loop_was_left(app: loam.App) -> None:
-    session = app.chat()
+def test_a_session_can_go_on_after_a_loop_was_left(nano: loam.Engine) -> None:
+    session = nano.attach("com.example.left").chat()
     for turn in range(5):
         for event in session.respond("Hello", max_tokens=300):
             assert isinstance(event, loam.Event.TEXT)

@@ -42,8 +42,8 @@ def test_many_threads_call_at_once(engine: loam.Engine) -> None:
 
 
 def test_other_threads_run_while_a_call_works(app: loam.App) -> None:
-    """Half a minute of sound takes the engine long enough to count meanwhile."""
-    sound = loam.Input.pcm(np.random.default_rng(2).normal(0, 0.1, 16_000 * 30), 16_000)
+    """Ten minutes of sound take the engine long enough to count meanwhile."""
+    sound = loam.Input.pcm(np.random.default_rng(2).normal(0, 0.1, 16_000 * 600), 16_000)
     done, counted = threading.Event(), [0]
 
     def count() -> None:
