@@ -130,10 +130,12 @@ fixtures: ## Make the committed test fixtures again
 	parity/setup.sh
 	parity/make_fixtures.sh
 
-bench: build pull ## Kernels (criterion), and prefill and decode side by side with llama.cpp
-	$(CARGO) bench --package loam --bench linear
+bench: build pull ## Products, sampling, and SmolLM2 side by side with llama.cpp (an hour; 5 GB of models, made once)
+	$(CARGO) build --release --package loam --example machine_limits
+	$(CARGO) bench --package loam --bench linear --bench sampling
 	parity/setup.sh
-	"$(PARITY_VENV)/bin/python" bench/compare.py --loam $(LOAM)
+	"$(PARITY_VENV)/bin/python" bench/models.py
+	"$(PARITY_VENV)/bin/python" bench/compare.py --loam $(LOAM) --limits $(dir $(LOAM))examples/machine_limits
 
 fuzz: ## Fuzz every parser for FUZZ_SECONDS (240) each
 	fuzz/run.sh $(FUZZ_SECONDS)

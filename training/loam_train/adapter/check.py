@@ -28,8 +28,9 @@ from .package import Stored
 from .plan import Plan
 from .scores import texts
 
-TOLERANCE = 0.5
-"""Points that torch and the engine may differ by."""
+TOLERANCE = 1.0
+"""Points that torch and the engine may differ by: the engine rounds the activations of quantized linears to eight bits, so
+one row in a hundred may fall on the other side."""
 TASKS = ("classify", "generate", "answer")
 
 
