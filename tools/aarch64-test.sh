@@ -18,7 +18,7 @@ export CFLAGS_aarch64_unknown_linux_gnu="-march=armv8.2-a+fp16"
 case "$extent" in
   # Skipped: the large models, which qemu runs for minutes, and page faults, which its /proc does not count.
   all) which=(--lib --test engine) tests=(--skip stories260k --skip smollm2:: --skip minilm:: --skip a_touched_buffer) ;;
-  quick) which=(--test engine) tests=(kernels:: adapters:: formats::) ;;
+  quick) which=(--lib --test engine) tests=(quant:: pool:: kernels:: adapters:: formats::) ;;
   *) echo "aarch64-test.sh: '$extent' is neither all nor quick" >&2; exit 2 ;;
 esac
 # cortex-a57 has neither dotprod nor i8mm, cortex-a76 has dotprod, max has both.

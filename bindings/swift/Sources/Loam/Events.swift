@@ -26,7 +26,9 @@ extension AsyncThrowingStream where Element == Event, Failure == any Error {
             switch event {
             case .text(let piece): text += piece
             case .segment(let segment): text += segment.text
-            case .done, .transcribed: isWhole = true
+            // A task's cancellation stops the engine, whose last word may come before the stream ends.
+            case .done(let stats): isWhole = stats.finishReason != .stopped || !Task.isCancelled
+            case .transcribed: isWhole = true
             case .partial, .failed: break
             }
         }
