@@ -119,36 +119,19 @@ fn patches<'a>(
 }
 
 impl Patch<'_> {
+    /// Projects all members on this thread.
     fn project(&mut self, input: &Input<'_>) {
-        let (cols, rank) = (self.delta.a.cols(), self.delta.a.rows());
-        self.down.resize(self.members.len() * rank, 0.0);
-        if self.members.len() == input.rows {
-            self.delta.a.multiply(input.values, &mut self.down);
-        } else {
-            for (&m, down) in self.members.iter().zip(self.down.chunks_exact_mut(rank)) {
-                self.delta.a.multiply(&input.values[m * cols..(m + 1) * cols], down);
-            }
-        }
-        self.down.iter_mut().for_each(|value| *value *= self.delta.scale);
+        self.down.resize(self.members.len() * self.delta.a.rows(), 0.0);
+        project(self.delta, self.members, input, &mut self.down);
     }
 
     /// As [`Patch::project`], by all threads.
     fn project_shared(&mut self, input: &Input<'_>) {
-        let (cols, rank) = (self.delta.a.cols(), self.delta.a.rows());
+        let rank = self.delta.a.rows();
         self.down.resize(self.members.len() * rank, 0.0);
         let (delta, members) = (self.delta, self.members);
         pool::chunks(&mut self.down, ROWS * rank, |share, down| {
-            for (down, members) in down.chunks_mut(4 * rank).zip(members[share * ROWS..].chunks(4)) {
-                let (first, last) = (members[0], members[members.len() - 1]);
-                if last - first + 1 == members.len() {
-                    delta.a.multiply(&input.values[first * cols..(last + 1) * cols], down);
-                } else {
-                    for (&m, down) in members.iter().zip(down.chunks_exact_mut(rank)) {
-                        delta.a.multiply(&input.values[m * cols..(m + 1) * cols], down);
-                    }
-                }
-            }
-            down.iter_mut().for_each(|value| *value *= delta.scale);
+            project(delta, &members[share * ROWS..][..down.len() / rank], input, down);
         });
     }
 
@@ -169,6 +152,18 @@ impl Patch<'_> {
             }
         });
     }
+}
+
+/// `scale * A x` of some members, those that follow each other together.
+fn project(delta: &LowRank, members: &[usize], input: &Input<'_>, down: &mut [f32]) {
+    let (cols, rank) = (delta.a.cols(), delta.a.rows());
+    let mut rest = &mut *down;
+    for run in members.chunk_by(|a, b| a + 1 == *b) {
+        let (now, later) = rest.split_at_mut(run.len() * rank);
+        delta.a.multiply(&input.values[run[0] * cols..(run[0] + run.len()) * cols], now);
+        rest = later;
+    }
+    down.iter_mut().for_each(|value| *value *= delta.scale);
 }
 
 /// Runs all products, cut into shares of tiles that may span two of them.

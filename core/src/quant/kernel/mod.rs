@@ -26,7 +26,9 @@ pub use rows::RowKernels;
 
 use once_cell::sync::Lazy;
 #[cfg(target_arch = "aarch64")]
-pub(in crate::quant) use vector::{prefetch_line, widen_halves};
+pub(in crate::quant) use vector::Neon;
+#[cfg(target_arch = "x86_64")]
+pub(in crate::quant) use vector::{Avx2, Avx512};
 
 use crate::quant::packed::{self, Codes};
 use crate::quant::panel;

@@ -47,7 +47,7 @@ unsafe fn narrow(element: panel::Element, at: panel::Operands, panels: usize) {
 
 /// Four halves to singles. The intrinsic for it is not stable.
 #[inline(always)]
-pub(in crate::quant) fn widen_halves(halves: uint8x8_t) -> float32x4_t {
+fn widen_halves(halves: uint8x8_t) -> float32x4_t {
     let wide: float32x4_t;
     // SAFETY: arithmetic on registers, with an instruction that every 64-bit Arm processor has.
     unsafe {
@@ -59,7 +59,7 @@ pub(in crate::quant) fn widen_halves(halves: uint8x8_t) -> float32x4_t {
 
 /// Asks for a cache line. The intrinsic for it is not stable.
 #[inline(always)]
-pub(in crate::quant) fn prefetch_line(from: *const u8) {
+fn prefetch_line(from: *const u8) {
     // SAFETY: a prefetch reads no memory that the program could see.
     unsafe { asm!("prfm pldl1keep, [{}]", in(reg) from, options(nostack, readonly, preserves_flags)) }
 }
@@ -84,7 +84,8 @@ fn axpy(scale: f32, xs: &[f32], out: &mut [f32]) {
     unsafe { tile::axpy::<Neon>(scale, xs, out) }
 }
 
-struct Neon;
+/// Four floats.
+pub(in crate::quant) struct Neon;
 
 impl Decoder for Neon {
     #[inline(always)]

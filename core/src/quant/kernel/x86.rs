@@ -186,7 +186,8 @@ kernel!(
     packed::quantize(xs, out)
 );
 
-struct Avx2;
+/// Eight floats.
+pub(in crate::quant) struct Avx2;
 
 // The methods are only compiled into the kernels of this file, whose features cover every instruction used.
 impl Decoder for Avx2 {
@@ -332,7 +333,8 @@ unsafe impl Lanes for Avx2 {
     }
 }
 
-struct Avx512;
+/// Sixteen floats.
+pub(in crate::quant) struct Avx512;
 
 impl Decoder for Avx512 {
     #[inline(always)]

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 
 use super::simd::Simd;
 use super::tile::{self, Layout, Operands};
+use crate::quant::kernel;
 use crate::weights::BlockType;
 
 macro_rules! entry {
@@ -176,9 +177,8 @@ unsafe impl Dot for I8mm {
 // SAFETY: each method is a few NEON instructions, or those of `D`, on valid pointers.
 unsafe impl<D: Dot> Simd for Neon<D> {
     type Int = int8x16_t;
-    type Float = float32x4_t;
+    type Floats = kernel::Neon;
     type Group = [int8x16_t; 2];
-    const LANES: usize = 4;
     const MAX_ROWS: usize = 8;
     const EIGHT_ZERO: u8 = 0;
 
@@ -271,59 +271,6 @@ unsafe impl<D: Dot> Simd for Neon<D> {
     unsafe fn floats(v: int8x16_t) -> float32x4_t {
         // SAFETY: NEON is always present.
         unsafe { vcvtq_f32_s32(vreinterpretq_s32_s8(v)) }
-    }
-
-    #[inline(always)]
-    unsafe fn splat(x: f32) -> float32x4_t {
-        // SAFETY: NEON is always present.
-        unsafe { vdupq_n_f32(x) }
-    }
-
-    #[inline(always)]
-    unsafe fn mul(a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        // SAFETY: NEON is always present.
-        unsafe { vmulq_f32(a, b) }
-    }
-
-    #[inline(always)]
-    unsafe fn fma(a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
-        // SAFETY: NEON is always present.
-        unsafe { vfmaq_f32(c, a, b) }
-    }
-
-    #[inline(always)]
-    unsafe fn halves(from: *const u8) -> float32x4_t {
-        // SAFETY: the caller vouches for eight bytes.
-        unsafe { crate::quant::kernel::widen_halves(vld1_u8(from)) }
-    }
-
-    #[inline(always)]
-    unsafe fn bytes(from: *const u8) -> float32x4_t {
-        // SAFETY: the caller vouches for four bytes.
-        unsafe {
-            let four = vcreate_u8(u64::from(from.cast::<u32>().read_unaligned()));
-            vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(four))))
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn signed_bytes(from: *const u8) -> float32x4_t {
-        // SAFETY: the caller vouches for four bytes.
-        unsafe {
-            let four = vcreate_s8(u64::from(from.cast::<u32>().read_unaligned()));
-            vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(four))))
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn store(to: *mut f32, v: float32x4_t) {
-        // SAFETY: the caller vouches for four floats.
-        unsafe { vst1q_f32(to, v) }
-    }
-
-    #[inline(always)]
-    unsafe fn prefetch(from: *const u8) {
-        crate::quant::kernel::prefetch_line(from);
     }
 
     #[inline(always)]

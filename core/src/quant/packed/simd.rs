@@ -1,6 +1,7 @@
 //! What a packed tile needs from an instruction set.
 
 use super::tile::{self, Layout};
+use crate::quant::kernel::Lanes;
 
 /// Registers of integers and floats that hold one lane per output row, and their operations.
 ///
@@ -10,12 +11,12 @@ use super::tile::{self, Layout};
 pub(super) unsafe trait Simd {
     /// `LANES` integers of 32 bits, or `4 * LANES` bytes.
     type Int: Copy;
-    /// `LANES` floats.
-    type Float: Copy;
+    /// Registers of as many floats.
+    type Floats: Lanes;
     /// The codes of one group of one row of activations.
     type Group: Copy;
     /// Output rows per register.
-    const LANES: usize;
+    const LANES: usize = Self::Floats::WIDTH;
     /// Most rows of activations that the registers hold sums for.
     const MAX_ROWS: usize;
     /// What [`Simd::eight`] makes of the code of weight zero.
@@ -61,23 +62,7 @@ pub(super) unsafe trait Simd {
         unsafe { tile::dots::<Self, L, M, N>(codes, rows, start, part) }
     }
     /// Integers to floats.
-    unsafe fn floats(v: Self::Int) -> Self::Float;
-    /// All lanes `x`.
-    unsafe fn splat(x: f32) -> Self::Float;
-    /// `a * b`.
-    unsafe fn mul(a: Self::Float, b: Self::Float) -> Self::Float;
-    /// `a * b + c`, rounded once.
-    unsafe fn fma(a: Self::Float, b: Self::Float, c: Self::Float) -> Self::Float;
-    /// Reads `LANES` halves.
-    unsafe fn halves(from: *const u8) -> Self::Float;
-    /// Reads `LANES` bytes as numbers from 0 to 255.
-    unsafe fn bytes(from: *const u8) -> Self::Float;
-    /// Reads `LANES` bytes as numbers from -128 to 127.
-    unsafe fn signed_bytes(from: *const u8) -> Self::Float;
-    /// Writes `LANES` floats.
-    unsafe fn store(to: *mut f32, v: Self::Float);
-    /// Asks for the cache line at `from`, which need not be readable.
-    unsafe fn prefetch(from: *const u8);
-    /// As [`Simd::prefetch`], into the cache behind the nearest.
+    unsafe fn floats(v: Self::Int) -> <Self::Floats as Lanes>::V;
+    /// As [`Lanes::prefetch`], into the cache behind the nearest.
     unsafe fn prefetch_far(from: *const u8);
 }

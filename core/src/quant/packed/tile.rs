@@ -7,6 +7,7 @@
 
 use super::format::{Format, GROUP, NESTED, Scaling, TILE_ROWS};
 use super::simd::Simd;
+use crate::quant::kernel::Lanes;
 use crate::weights::BlockType;
 
 /// How far ahead of their use weights are fetched, in bytes, and whether into the cache behind the nearest one. Memory takes
@@ -167,7 +168,7 @@ unsafe fn registers<S: Simd, L: Layout, const M: usize, const N: usize>(at: Oper
     let parts = const { parts(L::FORMAT) };
     // SAFETY: every address below lies within the tiles' planes, the activations of `M` rows, and their output.
     unsafe {
-        let mut sums = [[S::splat(0.0); N]; M];
+        let mut sums = [[S::Floats::splat(0.0); N]; M];
         // Loops instead of the methods of arrays: those are functions of their own, without the instructions of the set.
         let (mut codes, mut scales, mut nested) = ([at.tiles; N], [at.tiles; N], [at.tiles; N]);
         // Each register's first row in its tile.
@@ -205,12 +206,12 @@ unsafe fn registers<S: Simd, L: Layout, const M: usize, const N: usize>(at: Oper
                 for n in 0..N {
                     let scale = scale::<S>(format, scales[n], nested[n], first[n], part);
                     for m in 0..M {
-                        let by = S::mul(scale, S::splat(*row_scales.add(starts[m])));
-                        sums[m][n] = S::fma(S::floats(dots[m][n]), by, sums[m][n]);
+                        let by = S::Floats::mul(scale, S::Floats::splat(*row_scales.add(starts[m])));
+                        sums[m][n] = S::Floats::fma(S::floats(dots[m][n]), by, sums[m][n]);
                     }
                     if let Some(least) = least::<S>(format, scales[n], nested[n], first[n]) {
                         for m in 0..M {
-                            sums[m][n] = S::fma(least, S::splat(*row_sums.add(starts[m])), sums[m][n]);
+                            sums[m][n] = S::Floats::fma(least, S::Floats::splat(*row_sums.add(starts[m])), sums[m][n]);
                         }
                     }
                 }
@@ -222,7 +223,7 @@ unsafe fn registers<S: Simd, L: Layout, const M: usize, const N: usize>(at: Oper
                 if M == 1 || from < at.fetch_end {
                     for line in 0..step.div_ceil(64) {
                         let line = from.wrapping_add(line * 64);
-                        if far { S::prefetch_far(line) } else { S::prefetch(line) }
+                        if far { S::prefetch_far(line) } else { S::Floats::prefetch(line) }
                     }
                 }
             }
@@ -239,7 +240,7 @@ unsafe fn registers<S: Simd, L: Layout, const M: usize, const N: usize>(at: Oper
         }
         for m in 0..M {
             for n in 0..N {
-                S::store(at.out.add(m * at.stride + (set + n) * S::LANES), sums[m][n]);
+                S::Floats::store(at.out.add(m * at.stride + (set + n) * S::LANES), sums[m][n]);
             }
         }
     }
@@ -266,30 +267,47 @@ unsafe fn start_of<S: Simd>(format: Format, count: *const i32) -> S::Int {
 
 /// Scales of the rows of a register.
 #[inline(always)]
-unsafe fn scale<S: Simd>(format: Format, scales: *const u8, nested: *const u8, row: usize, part: usize) -> S::Float {
+unsafe fn scale<S: Simd>(
+    format: Format,
+    scales: *const u8,
+    nested: *const u8,
+    row: usize,
+    part: usize,
+) -> <S::Floats as Lanes>::V {
     // SAFETY: the planes hold 16 rows for this group, as their format says.
     unsafe {
         match format.scaling {
-            Scaling::Symmetric { .. } | Scaling::Affine => S::halves(scales.add(2 * row)),
-            Scaling::Nested => S::mul(S::halves(nested.add(2 * row)), S::bytes(scales.add(row))),
-            Scaling::Signed => {
-                S::mul(S::halves(nested.add(2 * row)), S::signed_bytes(scales.add(part * TILE_ROWS + row)))
+            Scaling::Symmetric { .. } | Scaling::Affine => S::Floats::halves(scales.add(2 * row)),
+            Scaling::Nested => {
+                S::Floats::mul(S::Floats::halves(nested.add(2 * row)), S::Floats::widen(scales.add(row)))
             }
+            Scaling::Signed => S::Floats::mul(
+                S::Floats::halves(nested.add(2 * row)),
+                S::Floats::widen_signed(scales.add(part * TILE_ROWS + row)),
+            ),
         }
     }
 }
 
 /// What is added for each activation, whatever the code.
 #[inline(always)]
-unsafe fn least<S: Simd>(format: Format, scales: *const u8, nested: *const u8, row: usize) -> Option<S::Float> {
+unsafe fn least<S: Simd>(
+    format: Format,
+    scales: *const u8,
+    nested: *const u8,
+    row: usize,
+) -> Option<<S::Floats as Lanes>::V> {
     // SAFETY: as `scale`.
     unsafe {
         match format.scaling {
             Scaling::Symmetric { .. } | Scaling::Signed => None,
-            Scaling::Affine => Some(S::halves(scales.add(2 * (TILE_ROWS + row)))),
+            Scaling::Affine => Some(S::Floats::halves(scales.add(2 * (TILE_ROWS + row)))),
             Scaling::Nested => {
-                let least = S::mul(S::halves(nested.add(2 * (TILE_ROWS + row))), S::bytes(scales.add(TILE_ROWS + row)));
-                Some(S::mul(least, S::splat(-1.0)))
+                let least = S::Floats::mul(
+                    S::Floats::halves(nested.add(2 * (TILE_ROWS + row))),
+                    S::Floats::widen(scales.add(TILE_ROWS + row)),
+                );
+                Some(S::Floats::mul(least, S::Floats::splat(-1.0)))
             }
         }
     }

@@ -4,6 +4,7 @@ use std::arch::x86_64::*;
 
 use super::simd::Simd;
 use super::tile::{self, Operands};
+use crate::quant::kernel;
 use crate::weights::BlockType;
 
 /// Wraps the tile loop into a function with target features and a safe-to-list entry for the table.
@@ -109,9 +110,8 @@ unsafe impl Dot for Vnni {
 // SAFETY: each method is a few instructions of AVX2, FMA and F16C, or those of `D`, on valid pointers.
 unsafe impl<D: Dot> Simd for Avx2<D> {
     type Int = __m256i;
-    type Float = __m256;
+    type Floats = kernel::Avx2;
     type Group = *const i8;
-    const LANES: usize = 8;
     const MAX_ROWS: usize = 4;
     const EIGHT_ZERO: u8 = D::EIGHT_ZERO;
 
@@ -193,54 +193,6 @@ unsafe impl<D: Dot> Simd for Avx2<D> {
     }
 
     #[inline(always)]
-    unsafe fn splat(x: f32) -> __m256 {
-        // SAFETY: the caller has AVX2.
-        unsafe { _mm256_set1_ps(x) }
-    }
-
-    #[inline(always)]
-    unsafe fn mul(a: __m256, b: __m256) -> __m256 {
-        // SAFETY: the caller has AVX2.
-        unsafe { _mm256_mul_ps(a, b) }
-    }
-
-    #[inline(always)]
-    unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
-        // SAFETY: the caller has FMA.
-        unsafe { _mm256_fmadd_ps(a, b, c) }
-    }
-
-    #[inline(always)]
-    unsafe fn halves(from: *const u8) -> __m256 {
-        // SAFETY: the caller vouches for 16 readable bytes and has F16C.
-        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
-    }
-
-    #[inline(always)]
-    unsafe fn bytes(from: *const u8) -> __m256 {
-        // SAFETY: the caller vouches for eight readable bytes.
-        unsafe { _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast()))) }
-    }
-
-    #[inline(always)]
-    unsafe fn signed_bytes(from: *const u8) -> __m256 {
-        // SAFETY: the caller vouches for eight readable bytes.
-        unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast()))) }
-    }
-
-    #[inline(always)]
-    unsafe fn store(to: *mut f32, v: __m256) {
-        // SAFETY: the caller vouches for eight writable floats.
-        unsafe { _mm256_storeu_ps(to, v) }
-    }
-
-    #[inline(always)]
-    unsafe fn prefetch(from: *const u8) {
-        // SAFETY: a prefetch reads no memory that the program could see.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
-    }
-
-    #[inline(always)]
     unsafe fn prefetch_far(from: *const u8) {
         // SAFETY: as `prefetch`.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
@@ -267,9 +219,8 @@ struct Avx512;
 // SAFETY: each method is a few AVX-512 instructions on valid pointers.
 unsafe impl Simd for Avx512 {
     type Int = __m512i;
-    type Float = __m512;
+    type Floats = kernel::Avx512;
     type Group = *const i8;
-    const LANES: usize = 16;
     const MAX_ROWS: usize = 4;
     const EIGHT_ZERO: u8 = 128;
 
@@ -347,54 +298,6 @@ unsafe impl Simd for Avx512 {
     unsafe fn floats(v: __m512i) -> __m512 {
         // SAFETY: the caller has AVX-512.
         unsafe { _mm512_cvtepi32_ps(v) }
-    }
-
-    #[inline(always)]
-    unsafe fn splat(x: f32) -> __m512 {
-        // SAFETY: the caller has AVX-512.
-        unsafe { _mm512_set1_ps(x) }
-    }
-
-    #[inline(always)]
-    unsafe fn mul(a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the caller has AVX-512.
-        unsafe { _mm512_mul_ps(a, b) }
-    }
-
-    #[inline(always)]
-    unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
-        // SAFETY: the caller has AVX-512.
-        unsafe { _mm512_fmadd_ps(a, b, c) }
-    }
-
-    #[inline(always)]
-    unsafe fn halves(from: *const u8) -> __m512 {
-        // SAFETY: the caller vouches for 32 readable bytes.
-        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
-    }
-
-    #[inline(always)]
-    unsafe fn bytes(from: *const u8) -> __m512 {
-        // SAFETY: the caller vouches for 16 readable bytes.
-        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()))) }
-    }
-
-    #[inline(always)]
-    unsafe fn signed_bytes(from: *const u8) -> __m512 {
-        // SAFETY: the caller vouches for 16 readable bytes.
-        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast()))) }
-    }
-
-    #[inline(always)]
-    unsafe fn store(to: *mut f32, v: __m512) {
-        // SAFETY: the caller vouches for 16 writable floats.
-        unsafe { _mm512_storeu_ps(to, v) }
-    }
-
-    #[inline(always)]
-    unsafe fn prefetch(from: *const u8) {
-        // SAFETY: a prefetch reads no memory that the program could see.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
     }
 
     #[inline(always)]

@@ -30,6 +30,14 @@ pub(crate) struct StorePlace {
     pub(crate) sources: Vec<PathBuf>,
 }
 
+impl StorePlace {
+    /// Whether the sources have so many bytes; packing hardly adds to them.
+    fn holds(&self, bytes: usize) -> bool {
+        let sizes = self.sources.iter().map(|path| std::fs::metadata(path).map_or(0, |meta| meta.len()));
+        sizes.sum::<u64>() >= bytes as u64
+    }
+}
+
 /// What became of a component's weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -50,7 +58,7 @@ pub(crate) fn open_packed<T>(
     fingerprint: impl FnOnce() -> Result<String>,
     open: impl Fn() -> Result<T>,
 ) -> Result<(T, Packed)> {
-    let Some(place) = place else { return Ok((open()?, Packed::Memory)) };
+    let Some(place) = place.filter(|place| place.holds(LEAST)) else { return Ok((open()?, Packed::Memory)) };
     let store = match StoreFile::open(place) {
         Ok(found) => found,
         Err(error) => {
