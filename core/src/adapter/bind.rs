@@ -8,7 +8,7 @@ use super::package::AdapterPackage;
 use crate::error::{Error, Result};
 use crate::model::encoder::Preprocessor;
 use crate::model::{LinearInfo, LinearRole, LinearTable, RowOrder};
-use crate::quant::{Deltas, LowRank, Matrix, PanelMatrix};
+use crate::quant::{CodePair, Deltas, FloatPair, LowRank, Matrix};
 use crate::weights::TensorView;
 
 /// PEFT's prefix of every module path.
@@ -244,6 +244,7 @@ impl Binder<'_> {
         }
         // Last: a tensor of a wrong shape tells more about a wrong base than a module that is missing.
         self.check_complete(&given)?;
+        self.bound.deltas.settle();
         self.bound.head = AdapterHead::take(self.package.name(), std::mem::take(&mut self.head), self.package.task())?;
         Ok(self.bound)
     }
@@ -297,7 +298,7 @@ impl Binder<'_> {
                 }
                 let a = Matrix::from_f32(&transposed, vocab, rank);
                 let b = self.matrix(up, width, rank)?;
-                let pair = self.pair(layer, &a, &b, scale)?;
+                let pair = self.floats(&a, &b, scale)?;
                 self.bound.deltas.embedding.insert(layer.id, pair);
             }
         }
@@ -307,12 +308,16 @@ impl Binder<'_> {
     /// Both factors in the order of their kernels, as bytes beside quantized weights: a quarter of what
     /// there is to read for each row.
     fn pair(&self, layer: &LinearInfo, a: &Matrix, b: &Matrix, scale: f32) -> Result<LowRank> {
-        let panels = |matrix: &Matrix| {
-            let refuse = || self.refuse(format!("a factor is stored as {}, expected floats", matrix.kind()));
-            let exact = || PanelMatrix::of(matrix).ok_or_else(refuse);
-            if layer.quantized { PanelMatrix::bytes_of(matrix).map_or_else(exact, Ok) } else { exact() }
-        };
-        Ok(LowRank { a: panels(a)?, b: panels(b)?, scale })
+        match layer.quantized.then(|| CodePair::new(a, b, scale)).flatten() {
+            Some(pair) => Ok(LowRank::Codes(pair)),
+            None => self.floats(a, b, scale).map(LowRank::Floats),
+        }
+    }
+
+    /// Both factors in the order of their kernels.
+    fn floats(&self, a: &Matrix, b: &Matrix, scale: f32) -> Result<FloatPair> {
+        let refuse = || self.refuse(format!("factors are stored as {} and {}, expected floats", a.kind(), b.kind()));
+        FloatPair::new(a, b, scale).ok_or_else(refuse)
     }
 
     /// A tensor of shape `expected`, seen as a matrix.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::memory::give_back;
 use super::trace::Part;
 use crate::error::{Error, Result};
 use crate::foundation::Component;
@@ -134,6 +135,7 @@ impl Components {
         let model = Arc::new(model);
         self.state().insert(component.name(), model.clone(), bytes, packed);
         drop(guard);
+        give_back();
         // Only now: who receives records may call the engine.
         for name in dropped {
             log::info!("component '{name}' was dropped to make room");
@@ -143,7 +145,11 @@ impl Components {
     }
 
     pub(super) fn unload(&self, name: &str) -> bool {
-        self.state().slots.remove(name).is_some()
+        let found = self.state().slots.remove(name);
+        let unloaded = found.is_some();
+        drop(found);
+        give_back();
+        unloaded
     }
 
     pub(super) fn loaded(&self) -> Vec<LoadedComponent> {

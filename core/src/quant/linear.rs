@@ -1,7 +1,7 @@
 //! A frozen linear layer with per-row adapters beside it.
 
 use crate::error::Result;
-use crate::quant::lora::{LinearId, RowDeltas};
+use crate::quant::lora::{LinearId, RowDeltas, groups};
 use crate::quant::matrix::Matrix;
 use crate::quant::product::{Product, multiply};
 
@@ -59,6 +59,6 @@ impl Linear {
     /// # Panics
     /// When the lengths do not fit.
     pub fn forward(&self, xs: &[f32], rows: &RowDeltas<'_>, out: &mut [f32]) {
-        multiply(&mut [Product(self, out)], xs, rows, &[]);
+        multiply(&mut [Product(self, out)], xs, rows.len(), &groups(rows), &[]);
     }
 }

@@ -5,22 +5,122 @@
 
 use std::collections::HashMap;
 
+use crate::pool;
 use crate::quant::matrix::Matrix;
+use crate::quant::packed::{GROUP, PackedMatrix, UpMatrix};
 use crate::quant::panel::PanelMatrix;
+use crate::weights::{BlockType, Bytes, Quantization};
 
 /// Index of a linear (or embedding table) within its component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinearId(pub(crate) u32);
 
-/// `y += scale * B (A x)`, with `A` as `[rank, in]` and `B` as `[out, rank]`.
+/// `y += scale * B (A x)`.
 #[derive(Debug)]
-pub struct LowRank {
-    /// Down projection, `[rank, in]`.
+pub enum LowRank {
+    /// As the adapter has it, beside a linear of floats.
+    Floats(FloatPair),
+    /// Rounded to bytes, beside a quantized linear: a quarter of what there is to read, and products of integers.
+    Codes(CodePair),
+}
+
+/// Both factors as floats.
+#[derive(Debug)]
+pub struct FloatPair {
+    /// Down projection, `[rank, in]`; of an embedding table `[vocabulary, rank]`.
     pub a: PanelMatrix,
     /// Up projection, `[out, rank]`.
     pub b: PanelMatrix,
     /// `alpha / rank`, or `alpha / sqrt(rank)` for rank-stabilised LoRA.
     pub scale: f32,
+}
+
+/// Both factors as bytes.
+#[derive(Debug)]
+pub struct CodePair {
+    /// Down projection, `[rank, in]`, in blocks of the type Q8_0.
+    pub(in crate::quant) a: PackedMatrix,
+    /// Up projection, `[out, rank]`.
+    pub(in crate::quant) b: UpMatrix,
+    /// The adapter's scale, and what `A` was divided by before it was rounded.
+    pub(in crate::quant) scale: f32,
+}
+
+impl FloatPair {
+    /// Packs the factors; `None` when one is not stored as floats.
+    #[must_use]
+    pub fn new(a: &Matrix, b: &Matrix, scale: f32) -> Option<Self> {
+        Some(Self { a: PanelMatrix::of(a)?, b: PanelMatrix::of(b)?, scale })
+    }
+
+    fn bytes(&self) -> usize {
+        self.a.data().len() + self.b.data().len()
+    }
+}
+
+impl CodePair {
+    /// Rounds the factors; `None` when they are not stored as floats, when a value is not finite, or when the inputs are not
+    /// whole groups.
+    #[must_use]
+    pub fn new(a: &Matrix, b: &Matrix, scale: f32) -> Option<Self> {
+        let floats = |matrix: &Matrix| matrix.kind().block_elements() == 1;
+        if !a.cols().is_multiple_of(GROUP) || !floats(a) || !floats(b) {
+            return None;
+        }
+        let (mut down, up) = (finite(a)?, finite(b)?);
+        // Blocks have halves for scales, which small values would lose; a power of two loses nothing.
+        let largest = down.iter().fold(0.0f32, |largest, v| largest.max(v.abs()));
+        let unit = if largest > 0.0 { largest.log2().floor().clamp(-100.0, 100.0).exp2() } else { 1.0 };
+        down.iter_mut().for_each(|v| *v /= unit);
+        let kind = BlockType::Q8_0;
+        let mut blocks = Vec::with_capacity(a.rows() * kind.bytes(a.cols()));
+        Quantization::Q8_0.encode(&down, &mut blocks);
+        let bytes = PackedMatrix::packed_bytes(kind, a.rows(), a.cols())?;
+        let packed = Bytes::aligned(bytes, |out| PackedMatrix::pack(kind, &blocks, a.rows(), a.cols(), out));
+        let a = PackedMatrix::new("low rank", kind, a.rows(), a.cols(), packed).ok()?;
+        Some(Self { a, b: UpMatrix::new(&up, b.rows(), b.cols()), scale: scale * unit })
+    }
+}
+
+/// All values of a matrix, if they are finite.
+fn finite(matrix: &Matrix) -> Option<Vec<f32>> {
+    let cols = matrix.cols();
+    let mut values = vec![0.0f32; matrix.rows() * cols];
+    pool::rows(&mut values, cols, |row, values| matrix.row(row, values));
+    values.iter().all(|value| value.is_finite()).then_some(values)
+}
+
+impl LowRank {
+    /// The inner dimension.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        match self {
+            Self::Floats(pair) => pair.a.rows(),
+            Self::Codes(pair) => pair.a.rows(),
+        }
+    }
+
+    /// Input features.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        match self {
+            Self::Floats(pair) => pair.a.cols(),
+            Self::Codes(pair) => pair.a.cols(),
+        }
+    }
+
+    /// Whether the down projection reads activations as codes.
+    #[must_use]
+    pub fn reads_codes(&self) -> bool {
+        matches!(self, Self::Codes(_))
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Floats(pair) => pair.bytes(),
+            Self::Codes(pair) => pair.a.data().len() + pair.b.data().len(),
+        }
+    }
 }
 
 /// Everything an adapter changes in one component, by linear.
@@ -31,15 +131,43 @@ pub struct Deltas {
     /// Linears that the adapter replaces as a whole (`modules_to_save`).
     pub replaced: HashMap<LinearId, Matrix>,
     /// Low-rank deltas of embedding tables: `A` transposed to `[vocabulary, rank]`.
-    pub embedding: HashMap<LinearId, LowRank>,
+    pub embedding: HashMap<LinearId, FloatPair>,
 }
 
 impl Deltas {
+    /// Moves all factors that are codes into one piece of memory, in the order in which a pass reads them: each of a layer is
+    /// too short for the processor to see it coming, so the kernels fetch ahead into the next one.
+    pub fn settle(&mut self) {
+        let mut pairs: Vec<(&LinearId, &mut CodePair)> = self
+            .low_rank
+            .iter_mut()
+            .filter_map(|(id, delta)| match delta {
+                LowRank::Codes(pair) => Some((id, pair)),
+                LowRank::Floats(_) => None,
+            })
+            .collect();
+        pairs.sort_by_key(|(id, _)| **id);
+        let sizes = |of: fn(&CodePair) -> &Bytes| pairs.iter().map(|(_, pair)| of(pair).len()).sum::<usize>();
+        let (downs, ups) = (sizes(|pair| pair.a.data()), sizes(|pair| pair.b.data()));
+        let whole = Bytes::aligned(downs + ups, |out| {
+            let (mut a, mut b) = out.split_at_mut(downs);
+            for (_, pair) in &pairs {
+                a.split_off_mut(..pair.a.data().len()).into_iter().for_each(|out| out.copy_from_slice(pair.a.data()));
+                b.split_off_mut(..pair.b.data().len()).into_iter().for_each(|out| out.copy_from_slice(pair.b.data()));
+            }
+        });
+        let (mut a, mut b) = (0, downs);
+        for (_, pair) in pairs {
+            a = pair.a.move_to(&whole, a);
+            b = pair.b.move_to(&whole, b);
+        }
+    }
+
     /// Bytes of the adapter's matrices.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let pairs = self.low_rank.values().chain(self.embedding.values());
-        pairs.map(|d| d.a.data().len() + d.b.data().len()).sum::<usize>()
+        self.low_rank.values().map(LowRank::bytes).sum::<usize>()
+            + self.embedding.values().map(FloatPair::bytes).sum::<usize>()
             + self.replaced.values().map(|m| m.bytes().0).sum::<usize>()
     }
 }
@@ -47,9 +175,12 @@ impl Deltas {
 /// The adapter of each row of a batch, `None` for the bare base.
 pub type RowDeltas<'a> = [Option<&'a Deltas>];
 
-/// Runs of equal adapters in a batch: `(adapter, rows)`, rows of one adapter together even when they are scattered.
-pub(crate) fn groups<'a>(rows: &RowDeltas<'a>) -> Vec<(&'a Deltas, Vec<usize>)> {
-    let mut groups: Vec<(&Deltas, Vec<usize>)> = Vec::new();
+/// An adapter and the rows that carry it.
+pub(crate) type Group<'a> = (&'a Deltas, Vec<usize>);
+
+/// The adapters of a batch, rows of one adapter together even when they are scattered.
+pub(crate) fn groups<'a>(rows: &RowDeltas<'a>) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
     for (row, deltas) in rows.iter().enumerate() {
         let Some(deltas) = *deltas else { continue };
         match groups.iter_mut().find(|(known, _)| std::ptr::eq(*known, deltas)) {

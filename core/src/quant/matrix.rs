@@ -261,7 +261,7 @@ impl Matrix {
         match &self.store {
             // SAFETY: `kernels` was selected for this processor, and the columns are the caller's alone.
             Store::Packed(packed) => unsafe {
-                packed.columns(kernels, tiles, fetch_end, input.codes, out.at(0, first), out.stride());
+                packed.columns(kernels, tiles, fetch_end, input.codes.all(), out.at(0, first), out.stride());
             },
             // SAFETY: as above.
             Store::Panels(panels) => unsafe {

@@ -7,63 +7,52 @@ use crate::pool;
 use crate::quant::columns::Columns;
 use crate::quant::kernel::kernels;
 use crate::quant::linear::Linear;
-use crate::quant::lora::{Deltas, LowRank, RowDeltas, groups};
+use crate::quant::lora::Group;
 use crate::quant::matrix::{Input, Matrix};
 use crate::quant::packed::{Activations, Codes, GROUP, TILE_ROWS};
+use crate::quant::patch::{Patch, patches, project};
 
 /// Work of a share, in products of a weight with a row: about what takes ten microseconds.
 const SHARE: usize = 1 << 21;
 /// Reading a weight once costs as much as multiplying it with so many rows.
 const READ: usize = 15;
-/// Rows whose adapters are worked on together.
-const ROWS: usize = 16;
-/// Rows from which a batch is a prompt.
-const LONG: usize = 32;
 /// From so many values on, activations are quantized by all threads.
 const QUANTIZE_ALONE: usize = 1 << 14;
 
 /// One linear, and where its output goes: `[rows, outputs]`.
 pub(crate) struct Product<'a>(pub(crate) &'a Linear, pub(crate) &'a mut [f32]);
 
-/// What an adapter adds to the output of one linear.
-struct Patch<'a> {
-    delta: &'a LowRank,
-    members: &'a [usize],
-    /// `scale * A x` of each member, `[members, rank]`.
-    down: Vec<f32>,
-}
-
 thread_local! {
     /// Codes of the rows at hand, kept so that a product allocates nothing.
     static CODES: RefCell<Activations> = RefCell::default();
-    /// What an adapter adds to some columns of a row.
-    static ROOM: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Bytes of the weights that a thread reads next, which it asks for before it has anything to do with them.
 const FETCH_NEXT: usize = 16 << 10;
 
-/// Computes every product with `xs`, `[rows.len(), inputs]`. The weights are read once for all rows; a row's result does not
-/// depend on the other rows, on their adapters, or on the number of threads. `next` are the linears of the product that
-/// follows: memory is idle in between, so their first weights are fetched.
+/// Computes every product with `xs`, `[rows, inputs]`, and adds what the adapters of `groups` do. The weights are read once for
+/// all rows; a row's result does not depend on the other rows, on their adapters, or on the number of threads. `next` are the
+/// linears of the product that follows: memory is idle meanwhile, so what they read first is fetched.
 ///
 /// # Panics
 /// When the lengths do not fit, or the linears read different widths.
-pub(crate) fn multiply(products: &mut [Product<'_>], xs: &[f32], rows: &RowDeltas<'_>, next: &[&Linear]) {
+pub(crate) fn multiply(products: &mut [Product<'_>], xs: &[f32], rows: usize, groups: &[Group<'_>], next: &[&Linear]) {
     let cols = products.first().map_or(0, |Product(linear, _)| linear.weight().cols());
-    assert_eq!(xs.len(), rows.len() * cols, "invariant: activations are [rows, inputs]");
-    if rows.is_empty() {
+    assert_eq!(xs.len(), rows * cols, "invariant: activations are [rows, inputs]");
+    if rows == 0 {
         return;
     }
-    if products.iter().any(|Product(linear, _)| linear.weight().reads_codes()) {
+    let mut patches: Vec<Vec<Patch<'_>>> = products.iter().map(|Product(linear, _)| patches(linear, groups)).collect();
+    let reads_codes = products.iter().any(|Product(linear, _)| linear.weight().reads_codes())
+        || patches.iter().flatten().any(Patch::reads_codes);
+    if reads_codes {
         CODES.with_borrow_mut(|codes| {
             quantize(codes, xs, cols);
-            let input = Input { values: xs, codes, rows: rows.len() };
-            with_adapters(products, &input, rows, next);
+            with_adapters(products, &Input { values: xs, codes, rows }, groups, &mut patches, next);
         });
     } else {
-        let input = Input { values: xs, codes: &Activations::default(), rows: rows.len() };
-        with_adapters(products, &input, rows, next);
+        let input = Input { values: xs, codes: &Activations::default(), rows };
+        with_adapters(products, &input, groups, &mut patches, next);
     }
 }
 
@@ -76,16 +65,20 @@ fn quantize(codes: &mut Activations, xs: &[f32], cols: usize) {
     }
 }
 
-fn with_adapters(products: &mut [Product<'_>], input: &Input<'_>, rows: &RowDeltas<'_>, next: &[&Linear]) {
-    let groups = groups(rows);
-    let patches = patches(products, &groups, input);
-    shares(products, input, &patches, next);
-    for (Product(linear, out), patches) in products.iter_mut().zip(&patches) {
-        for (deltas, members) in &groups {
+fn with_adapters(
+    products: &mut [Product<'_>],
+    input: &Input<'_>,
+    groups: &[Group<'_>],
+    patches: &mut [Vec<Patch<'_>>],
+    next: &[&Linear],
+) {
+    project(patches, input);
+    shares(products, input, patches, next);
+    for (Product(linear, out), patches) in products.iter_mut().zip(patches) {
+        for (deltas, members) in groups {
             if let Some(by) = deltas.replaced.get(&linear.id()) {
                 replace(by, input.values, members, out);
-                let patch = patches.iter().find(|patch| std::ptr::eq(patch.members, &**members));
-                if let Some(patch) = patch {
+                if let Some(patch) = patches.iter().find(|patch| patch.is_of(members)) {
                     let columns = Columns::new(out, linear.outputs(), input.rows);
                     // SAFETY: the shares have ended, so nobody else uses the output.
                     unsafe { patch.add(0, linear.outputs(), &columns) }
@@ -93,77 +86,6 @@ fn with_adapters(products: &mut [Product<'_>], input: &Input<'_>, rows: &RowDelt
             }
         }
     }
-}
-
-/// What the groups' adapters add to each product, their down projections computed: by all threads where they are many.
-fn patches<'a>(
-    products: &[Product<'a>],
-    groups: &'a [(&'a Deltas, Vec<usize>)],
-    input: &Input<'_>,
-) -> Vec<Vec<Patch<'a>>> {
-    let of = |linear: &Linear| -> Vec<Patch<'a>> {
-        let found = groups.iter().filter_map(|(deltas, members)| Some((deltas.low_rank.get(&linear.id())?, members)));
-        found.map(|(delta, members)| Patch { delta, members, down: Vec::new() }).collect()
-    };
-    let mut patches: Vec<Vec<Patch<'a>>> = products.iter().map(|Product(linear, _)| of(linear)).collect();
-    let mut all: Vec<&mut Patch<'a>> = patches.iter_mut().flatten().collect();
-    if input.rows >= LONG {
-        // A prompt: each projection has rows for all threads.
-        all.into_iter().for_each(|patch| patch.project_shared(input));
-        return patches;
-    }
-    let weights: usize = all.iter().map(|p| p.delta.a.rows() * p.delta.a.cols() * (p.members.len() + READ)).sum();
-    let per_share = all.len().div_ceil(weights.div_ceil(SHARE).max(1)).max(1);
-    pool::chunks(&mut all, per_share, |_, patches| patches.iter_mut().for_each(|patch| patch.project(input)));
-    patches
-}
-
-impl Patch<'_> {
-    /// Projects all members on this thread.
-    fn project(&mut self, input: &Input<'_>) {
-        self.down.resize(self.members.len() * self.delta.a.rows(), 0.0);
-        project(self.delta, self.members, input, &mut self.down);
-    }
-
-    /// As [`Patch::project`], by all threads.
-    fn project_shared(&mut self, input: &Input<'_>) {
-        let rank = self.delta.a.rows();
-        self.down.resize(self.members.len() * rank, 0.0);
-        let (delta, members) = (self.delta, self.members);
-        pool::chunks(&mut self.down, ROWS * rank, |share, down| {
-            project(delta, &members[share * ROWS..][..down.len() / rank], input, down);
-        });
-    }
-
-    /// Adds `scale * B (A x)` to columns `from..to` of the members' rows.
-    ///
-    /// # Safety
-    /// Nobody else uses those columns meanwhile.
-    unsafe fn add(&self, from: usize, to: usize, out: &Columns<'_>) {
-        let rank = self.delta.a.rows();
-        ROOM.with_borrow_mut(|room| {
-            for (members, down) in self.members.chunks(ROWS).zip(self.down.chunks(ROWS * rank)) {
-                room.resize(members.len() * (to - from), 0.0);
-                self.delta.b.multiply_rows(from..to, down, room);
-                for (&row, values) in members.iter().zip(room.chunks_exact(to - from)) {
-                    // SAFETY: the caller's promise.
-                    (kernels().rows.add)(unsafe { out.window(row, from, to) }, values);
-                }
-            }
-        });
-    }
-}
-
-/// `scale * A x` of some members, those that follow each other together.
-fn project(delta: &LowRank, members: &[usize], input: &Input<'_>, down: &mut [f32]) {
-    let (cols, rank) = (delta.a.cols(), delta.a.rows());
-    let mut rest = &mut *down;
-    for run in members.chunk_by(|a, b| a + 1 == *b) {
-        let (now, later) = rest.split_at_mut(run.len() * rank);
-        delta.a.multiply(&input.values[run[0] * cols..(run[0] + run.len()) * cols], now);
-        rest = later;
-    }
-    down.iter_mut().for_each(|value| *value *= delta.scale);
 }
 
 /// Runs all products, cut into shares of tiles that may span two of them.
@@ -186,11 +108,11 @@ fn shares(products: &mut [Product<'_>], input: &Input<'_>, patches: &[Vec<Patch<
         let mut first = 0;
         for ((linear, out), patches) in outputs.iter().zip(patches) {
             let last = first + linear.weight().tiles();
-            if from < to.min(last) && from >= first {
-                let until = to.min(last);
+            let end = to.min(last);
+            if from < end {
                 // SAFETY: shares are disjoint ranges of tiles, so each column has one writer.
-                unsafe { part(linear, from - first..until - first, lane_end.min(last) - first, input, patches, out) }
-                from = until;
+                unsafe { part(linear, from - first..end - first, lane_end.min(last) - first, input, patches, out) }
+                from = end;
             }
             first = last;
         }
@@ -228,8 +150,6 @@ unsafe fn part(
     let columns = tiles.start * TILE_ROWS..(tiles.end * TILE_ROWS).min(linear.outputs());
     // SAFETY: the caller's promise.
     unsafe {
-        // The frozen product takes long enough for them to arrive.
-        patches.iter().for_each(|patch| patch.delta.b.fetch_rows(&columns));
         linear.weight().columns(kernels(), tiles, fetch_end, input, out);
         if let Some(bias) = linear.bias() {
             for row in 0..input.rows {

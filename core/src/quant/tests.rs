@@ -6,9 +6,10 @@ use proptest::prelude::*;
 
 use super::kernel::{Kernels, available};
 use super::matrix::{Input, Matrix};
-use super::packed::Activations;
+use super::packed::{Activations, SmallRows, UpMatrix};
 use crate::quant::columns::Columns;
 use crate::quant::panel::PanelMatrix;
+use crate::quant::{CodePair, FloatPair, LowRank, add_delta};
 use crate::weights::{BlockType, TensorView};
 
 const TYPES: [(BlockType, GgmlDType); 11] = [
@@ -144,27 +145,27 @@ fn codes_are_the_nearest_ones_in_every_set() {
     let mut xs = uneven(640, 3);
     xs[..32].fill(0.0);
     let oracle = codes(&available().next().expect("the scalar set"), &xs, 320);
-    for (group, scale) in xs.chunks_exact(32).zip(oracle.scales()) {
+    for (group, scale) in xs.chunks_exact(32).zip(oracle.all().scales) {
         let largest = group.iter().fold(0.0f32, |a, b| a.max(b.abs()));
         assert!((largest / 127.0 - scale).abs() <= 1e-9);
     }
     let mut back = vec![0.0; xs.len()];
     oracle.dequantize(&mut back);
     for (i, (x, y)) in xs.iter().zip(&back).enumerate() {
-        assert!((x - y).abs() <= oracle.scales()[i / 32] * 0.5001, "value {i}: {x} became {y}");
+        assert!((x - y).abs() <= oracle.all().scales[i / 32] * 0.5001, "value {i}: {x} became {y}");
     }
-    for (sum, values) in oracle.sums().iter().zip(back.chunks_exact(32)) {
+    for (sum, values) in oracle.all().sums.iter().zip(back.chunks_exact(32)) {
         assert!((sum - values.iter().sum::<f32>()).abs() <= 1e-4);
     }
-    for (counts, codes) in oracle.counts().chunks_exact(3).zip(oracle.codes().chunks_exact(32)) {
+    for (counts, codes) in oracle.all().counts.chunks_exact(3).zip(oracle.all().codes.chunks_exact(32)) {
         let count = |codes: &[i8]| -codes.iter().map(|&code| i32::from(code)).sum::<i32>();
         assert_eq!(counts, [count(codes), count(&codes[..16]), count(&codes[16..])]);
     }
     for set in available() {
         let ours = codes(&set, &xs, 320);
         assert_eq!(
-            (ours.codes(), ours.scales(), ours.sums(), ours.counts()),
-            (oracle.codes(), oracle.scales(), oracle.sums(), oracle.counts()),
+            (ours.all().codes, ours.all().scales, ours.all().sums, ours.all().counts),
+            (oracle.all().codes, oracle.all().scales, oracle.all().sums, oracle.all().counts),
             "{}",
             set.name
         );
@@ -183,51 +184,119 @@ fn what_is_no_number_is_not_lost() {
     }
 }
 
-/// What adapters are made of: floats as bytes, and kernels for few rows.
+/// What adapters are made of, beside floats.
 #[test]
-fn low_rank_factors_multiply_as_the_oracle_does() {
+fn panels_multiply_some_rows_as_they_do_all() {
     for (rows, cols) in [(16, 576), (8, 33), (20, 100), (576, 16), (40, 5), (1, 1)] {
         let matrix = matrix(BlockType::F32, GgmlDType::F32, rows, cols, 5);
-        let bytes = PanelMatrix::bytes_of(&matrix).expect("finite floats");
-        let exact = PanelMatrix::of(&matrix).expect("floats");
-        let rounded: Vec<f32> = (0..rows)
-            .flat_map(|row| {
-                let (mut ours, mut theirs) = (vec![0.0; cols], vec![0.0; cols]);
-                bytes.row(row, &mut ours);
-                matrix.row(row, &mut theirs);
-                let largest = theirs.iter().fold(0.0f32, |a, v| a.max(v.abs()));
-                assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() <= largest / 253.0), "row {row}");
-                ours
-            })
-            .collect();
-        for (panels, weights) in [(&bytes, &rounded), (&exact, &values(&matrix))] {
-            for batch in [1usize, 2, 3, 4, 5, 9] {
-                let xs = uneven(batch * cols, 9);
-                let mut out = vec![f32::NAN; batch * rows];
-                panels.multiply(&xs, &mut out);
-                for (m, x) in xs.chunks_exact(cols).enumerate() {
-                    for (n, w) in weights.chunks_exact(cols).enumerate() {
-                        let sum: f64 = w.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
-                        let error = (f64::from(out[m * rows + n]) - sum).abs();
-                        assert!(error <= 1e-5 * cols as f64, "[{rows}, {cols}] row {m} of {batch}: {error}");
-                    }
-                    let mut alone = vec![0.0; rows];
-                    panels.multiply(x, &mut alone);
-                    assert_eq!(alone, out[m * rows..(m + 1) * rows], "a row does not depend on its batch");
+        let (panels, weights) = (PanelMatrix::of(&matrix).expect("floats"), values(&matrix));
+        for batch in [1usize, 2, 3, 4, 5, 9] {
+            let xs = uneven(batch * cols, 9);
+            let mut out = vec![f32::NAN; batch * rows];
+            panels.multiply(&xs, &mut out);
+            for (m, x) in xs.chunks_exact(cols).enumerate() {
+                for (n, w) in weights.chunks_exact(cols).enumerate() {
+                    let sum: f64 = w.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
+                    let error = (f64::from(out[m * rows + n]) - sum).abs();
+                    assert!(error <= 1e-5 * cols as f64, "[{rows}, {cols}] row {m} of {batch}: {error}");
                 }
-                if rows > 16 {
-                    let mut part = vec![f32::NAN; batch * (rows - 16)];
-                    panels.multiply_rows(16..rows, &xs, &mut part);
-                    let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * cols as f32;
-                    for (part, out) in part.chunks_exact(rows - 16).zip(out.chunks_exact(rows)) {
-                        assert!(part.iter().zip(&out[16..]).all(close));
-                    }
+                let mut alone = vec![0.0; rows];
+                panels.multiply(x, &mut alone);
+                assert_eq!(alone, out[m * rows..(m + 1) * rows], "a row does not depend on its batch");
+            }
+            if rows > 16 {
+                let mut part = vec![f32::NAN; batch * (rows - 16)];
+                panels.multiply_rows(16..rows, &xs, &mut part);
+                for (part, out) in part.chunks_exact(rows - 16).zip(out.chunks_exact(rows)) {
+                    assert_eq!(part, &out[16..], "a row does not depend on its part");
                 }
             }
         }
     }
-    let infinite = Matrix::from_f32(&[1.0, f32::INFINITY], 1, 2);
-    assert!(PanelMatrix::bytes_of(&infinite).is_none());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Every set, shape and rank: up projections as the oracle has them, from any tile on, added to what is there.
+    #[test]
+    fn every_set_adds_up_projections_as_the_oracle_does(
+        rows in 1usize..90,
+        rank in 1usize..70,
+        batch in 1usize..4,
+        seed in 0u64..1000,
+    ) {
+        let weights = uneven(rows * rank, seed);
+        let matrix = UpMatrix::new(&weights, rows, rank);
+        let mut xs = SmallRows::default();
+        xs.quantize(&uneven(batch * rank, seed + 1), rank);
+        let before = noise(rows, seed + 2);
+        for m in 0..batch {
+            let x: Vec<f32> = xs.dequantize(m).take(rank).collect();
+            for set in available() {
+                for tile in 0..rows.div_ceil(16) {
+                    let mut out = before[16 * tile..].to_vec();
+                    matrix.add(&set, tile, &xs, m, &mut out);
+                    for (n, (out, before)) in out.iter().zip(&before[16 * tile..]).enumerate() {
+                        let row = &weights[(16 * tile + n) * rank..][..rank];
+                        let largest = row.iter().fold(0.0f32, |a, v| a.max(v.abs()));
+                        let sum: f32 = row.iter().zip(&x).map(|(w, x)| w * x).sum();
+                        // Half of a step of each weight.
+                        let rounding: f32 = x.iter().map(|x| x.abs() * largest / 253.0).sum();
+                        let error = (out - before - sum).abs();
+                        prop_assert!(error <= rounding + 1e-5, "{}: output {n} from tile {tile}: {error}", set.name);
+                    }
+                    let mut oracle = before[16 * tile..].to_vec();
+                    let scalar = available().next().expect("the oracle");
+                    matrix.add(&scalar, tile, &xs, m, &mut oracle);
+                    prop_assert!(out.iter().zip(&oracle).all(|(a, b)| (a - b).abs() <= 1e-5), "{}", set.name);
+                }
+            }
+        }
+    }
+
+    /// Both factors as codes: within rounding of the floats, however small the values, alone and in company.
+    #[test]
+    fn rounded_adapters_add_what_exact_ones_do(
+        outputs in 1usize..40,
+        groups in 1usize..5,
+        rank in 1usize..40,
+        rows in 1usize..40,
+        exponent in -30i32..6,
+        seed in 0u64..1000,
+    ) {
+        let inputs = groups * 32;
+        let size = 2f32.powi(exponent);
+        let a: Vec<f32> = uneven(rank * inputs, seed).iter().map(|v| v * size).collect();
+        let (a, b) = (Matrix::from_f32(&a, rank, inputs), Matrix::from_f32(&uneven(outputs * rank, seed + 1), outputs, rank));
+        let exact = LowRank::Floats(FloatPair::new(&a, &b, 0.5).expect("floats"));
+        let rounded = LowRank::Codes(CodePair::new(&a, &b, 0.5).expect("finite floats"));
+        let xs = uneven(rows * inputs, seed + 2);
+        let added = |delta: &LowRank, xs: &[f32]| {
+            let mut out = vec![0.0; xs.len() / inputs * outputs];
+            add_delta(delta, xs, xs.len() / inputs, &mut out);
+            out
+        };
+        let (exact, all) = (added(&exact, &xs), added(&rounded, &xs));
+        let largest = exact.iter().fold(0.0f32, |a, v| a.max(v.abs()));
+        let error = exact.iter().zip(&all).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        prop_assert!(error <= 0.03 * largest, "{error} of {largest}");
+        for (m, x) in xs.chunks_exact(inputs).enumerate() {
+            prop_assert_eq!(&added(&rounded, x)[..], &all[m * outputs..(m + 1) * outputs]);
+        }
+    }
+}
+
+#[test]
+fn factors_that_cannot_be_rounded_stay_floats() {
+    let (finite, infinite) = (Matrix::from_f32(&[1.0; 32], 1, 32), Matrix::from_f32(&[f32::INFINITY; 32], 1, 32));
+    let up = Matrix::from_f32(&[1.0], 1, 1);
+    assert!(CodePair::new(&finite, &up, 1.0).is_some());
+    assert!(CodePair::new(&infinite, &up, 1.0).is_none(), "no number");
+    assert!(CodePair::new(&Matrix::from_f32(&[1.0; 33], 1, 33), &up, 1.0).is_none(), "no whole groups");
+    let blocks = matrix(BlockType::Q8_0, GgmlDType::Q8_0, 1, 32, 1);
+    assert!(CodePair::new(&blocks, &up, 1.0).is_none(), "no floats");
+    assert!(FloatPair::new(&blocks, &up, 1.0).is_none(), "no floats");
 }
 
 #[test]

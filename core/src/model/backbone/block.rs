@@ -6,7 +6,7 @@ use super::config::{Activation, BackboneConfig};
 use super::rope::rotate;
 use crate::model::cache::KvCache;
 use crate::pool;
-use crate::quant::{Linear, Product, RowDeltas, kernels, multiply};
+use crate::quant::{Group, Linear, Product, kernels, multiply};
 
 /// From so many values on, work between products is shared.
 const SHARE: usize = 1 << 14;
@@ -30,7 +30,8 @@ pub struct Workspace {
 pub(super) struct Pass<'a> {
     pub(super) config: &'a BackboneConfig,
     pub(super) rows: &'a [Row<'a>],
-    pub(super) deltas: &'a RowDeltas<'a>,
+    /// Which rows carry which adapter.
+    pub(super) groups: &'a [Group<'a>],
     /// Cosines and sines per row, for full and for sliding layers.
     pub(super) angles: [Vec<f32>; 2],
     /// How attention is cut, by window.
@@ -134,7 +135,13 @@ impl Attention {
             sized(&mut work.k, count * self.k.outputs()),
             sized(&mut work.v, count * self.v.outputs()),
         );
-        multiply(&mut [Product(&self.q, q), Product(&self.k, k), Product(&self.v, v)], normed, pass.deltas, &[&self.o]);
+        multiply(
+            &mut [Product(&self.q, q), Product(&self.k, k), Product(&self.v, v)],
+            normed,
+            count,
+            pass.groups,
+            &[&self.o],
+        );
         self.place(layer, pass, q, k, v, caches);
 
         let attended = sized(&mut work.attended, count * self.q.outputs());
@@ -142,7 +149,7 @@ impl Attention {
         let (_, cut) = cut.expect("invariant: a pass is cut for every window of its layers");
         Attend { config, rows: pass.rows, cut, layer, q, caches }.run(&mut work.partial, attended);
         let projected = sized(&mut work.projected, count * config.hidden_size);
-        multiply(&mut [Product(&self.o, projected)], attended, pass.deltas, next);
+        multiply(&mut [Product(&self.o, projected)], attended, count, pass.groups, next);
         add_residual(&mut work.x, projected, self.norm_out.as_ref(), eps);
     }
 
@@ -184,7 +191,7 @@ impl Mlp {
         norm_rows(&work.x, &self.norm, eps, normed);
         let gate = sized(&mut work.gate, count * config.intermediate_size);
         let up = sized(&mut work.up, count * config.intermediate_size);
-        multiply(&mut [Product(&self.gate, gate), Product(&self.up, up)], normed, pass.deltas, &[&self.down]);
+        multiply(&mut [Product(&self.gate, gate), Product(&self.up, up)], normed, count, pass.groups, &[&self.down]);
         let rows = kernels().rows;
         let activation = match config.activation {
             Activation::Silu => rows.silu,
@@ -195,7 +202,7 @@ impl Mlp {
             (rows.mul)(gate, &up[share * SHARE..][..gate.len()]);
         });
         let projected = sized(&mut work.projected, count * config.hidden_size);
-        multiply(&mut [Product(&self.down, projected)], gate, pass.deltas, next);
+        multiply(&mut [Product(&self.down, projected)], gate, count, pass.groups, next);
         add_residual(&mut work.x, projected, self.norm_out.as_ref(), eps);
     }
 }

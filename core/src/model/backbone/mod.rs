@@ -24,7 +24,7 @@ use crate::model::cache::{CacheShape, CacheType, KvCache};
 use crate::model::ops::softcap;
 use crate::model::table::LinearTable;
 use crate::pool;
-use crate::quant::{Deltas, Linear, LinearId, Matrix, groups, kernels};
+use crate::quant::{Deltas, Group, Linear, LinearId, Matrix, groups, kernels};
 use crate::weights::{BlockType, Checkpoint};
 use attention::Cut;
 use block::{Block, Pass};
@@ -142,7 +142,8 @@ impl Backbone {
             caches[row.sequence].grow(1);
         }
         let deltas: Vec<Option<&Deltas>> = rows.iter().map(|row| row.deltas).collect();
-        self.embed(rows, &deltas, work);
+        let groups = groups(&deltas);
+        self.embed(rows, &groups, work);
         let angles = [0, 1].map(|kind| {
             let rope = &self.rope[kind];
             let mut out = Vec::with_capacity(rows.len() * rope.width());
@@ -150,7 +151,7 @@ impl Backbone {
             out
         });
         let cuts: Vec<_> = self.windows.iter().map(|&w| (w, Cut::new(rows, w, self.config.group()))).collect();
-        let pass = Pass { config: &self.config, rows, deltas: &deltas, angles, cuts: &cuts };
+        let pass = Pass { config: &self.config, rows, groups: &groups, angles, cuts: &cuts };
         let depth = caches.first().map_or(self.blocks.len(), |cache| cache.shape().layers);
         for (layer, block) in self.blocks[..depth].iter().enumerate() {
             match self.blocks[..depth].get(layer + 1) {
@@ -208,7 +209,7 @@ impl Backbone {
         Ok(())
     }
 
-    fn embed(&self, rows: &[Row<'_>], deltas: &[Option<&Deltas>], work: &mut Workspace) {
+    fn embed(&self, rows: &[Row<'_>], groups: &[Group<'_>], work: &mut Workspace) {
         let width = self.config.hidden_size;
         work.x.clear();
         work.x.resize(rows.len() * width, 0.0);
@@ -221,10 +222,10 @@ impl Backbone {
                 }
             }
         }
-        for (deltas, members) in groups(deltas) {
+        for (deltas, members) in groups {
             let Some(delta) = deltas.embedding.get(&self.embedding_id) else { continue };
             let (mut down, mut up) = (vec![0.0; delta.a.cols()], vec![0.0; width]);
-            for member in members {
+            for &member in members {
                 if let Entry::Token(id) = rows[member].entry {
                     delta.a.row(id as usize, &mut down);
                     delta.b.multiply(&down, &mut up);
@@ -254,7 +255,7 @@ impl Backbone {
         if wanting.iter().any(|&row| pass.rows[row].want == Want::Hidden) {
             return work.normed[..wanting.len() * width].to_vec();
         }
-        let deltas: Vec<Option<&Deltas>> = wanting.iter().map(|&row| pass.deltas[row]).collect();
+        let deltas: Vec<Option<&Deltas>> = wanting.iter().map(|&row| pass.rows[row].deltas).collect();
         let mut logits = vec![0.0; wanting.len() * self.config.vocab_size];
         self.head.forward(&work.normed[..wanting.len() * width], &deltas, &mut logits);
         if let Some(cap) = self.config.final_logit_softcapping {

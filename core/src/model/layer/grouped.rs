@@ -2,7 +2,7 @@
 
 use super::conv::ConvShape;
 use crate::pool;
-use crate::quant::{Deltas, LinearId, Matrix};
+use crate::quant::{Deltas, LinearId, Matrix, add_delta};
 
 /// Patches gathered at a time: bounds the memory to this many rows of `channels * kernel` values.
 const PATCHES: usize = 64;
@@ -52,11 +52,7 @@ impl GroupedConv {
             }
             out.chunks_exact_mut(outputs).for_each(|row| row.iter_mut().zip(&self.bias).for_each(|(y, b)| *y += b));
             if let Some(delta) = delta {
-                let mut down = vec![0.0; count * delta.a.rows()];
-                delta.a.multiply(&patches, &mut down);
-                let mut up = vec![0.0; count * outputs];
-                delta.b.multiply(&down, &mut up);
-                out.iter_mut().zip(&up).for_each(|(y, d)| *y += delta.scale * d);
+                add_delta(delta, &patches, count, out);
             }
         }
         out

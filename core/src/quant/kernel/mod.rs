@@ -63,8 +63,8 @@ pub struct Kernels {
     pub(in crate::quant) tiles: unsafe fn(kind: BlockType, at: packed::Operands, tiles: usize),
     /// Multiplies panels of floats.
     pub(in crate::quant) panels: unsafe fn(element: panel::Element, at: panel::Operands, panels: usize),
-    /// Multiplies few panels of floats with few rows.
-    pub(in crate::quant) narrow: unsafe fn(element: panel::Element, at: panel::Operands, panels: usize),
+    /// Adds the product of tiles of an up projection with one row.
+    pub(in crate::quant) up: unsafe fn(at: packed::UpOperands, tiles: usize),
 }
 
 impl std::fmt::Debug for Kernels {

@@ -26,23 +26,16 @@ const NEON: Kernels = Kernels {
     quantize: packed::quantize,
     tiles: packed::tiles_neon,
     panels,
-    narrow,
+    up: packed::up_neon,
 };
-const DOTPROD: Kernels = Kernels { name: "neon-dotprod", tiles: packed::tiles_dotprod, ..NEON };
-const I8MM: Kernels = Kernels { name: "neon-i8mm", tiles: packed::tiles_i8mm, ..NEON };
+const DOTPROD: Kernels = Kernels { name: "neon-dotprod", tiles: packed::tiles_dotprod, up: packed::up_dotprod, ..NEON };
+const I8MM: Kernels = Kernels { name: "neon-i8mm", tiles: packed::tiles_i8mm, up: packed::up_i8mm, ..NEON };
 
 /// # Safety
 /// As [`panel::panels`].
 unsafe fn panels(element: panel::Element, at: panel::Operands, panels: usize) {
     // SAFETY: the caller's promise; NEON is always present.
     unsafe { panel::panels::<Neon>(element, at, panels) }
-}
-
-/// # Safety
-/// As [`panel::narrow`].
-unsafe fn narrow(element: panel::Element, at: panel::Operands, panels: usize) {
-    // SAFETY: the caller's promise; NEON is always present.
-    unsafe { panel::narrow::<Neon>(element, at, panels) }
 }
 
 /// Four halves to singles. The intrinsic for it is not stable.

@@ -15,7 +15,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     quantize: packed::quantize,
     tiles: packed::tiles_scalar,
     panels: panel::panels_scalar,
-    narrow: panel::panels_scalar,
+    up: packed::up_scalar,
 };
 
 fn dequantize(kind: BlockType, data: &[u8], out: &mut [f32]) {

@@ -64,9 +64,9 @@ const AVX2: Kernels = Kernels {
     quantize: quantize_avx2,
     tiles: packed::tiles_avx2,
     panels: panels_avx2,
-    narrow: narrow_avx2,
+    up: packed::up_avx2,
 };
-const AVX_VNNI: Kernels = Kernels { name: "avx-vnni", tiles: packed::tiles_avx_vnni, ..AVX2 };
+const AVX_VNNI: Kernels = Kernels { name: "avx-vnni", tiles: packed::tiles_avx_vnni, up: packed::up_avx_vnni, ..AVX2 };
 const AVX512: Kernels = Kernels {
     name: "avx512",
     dequantize: dequantize_avx512,
@@ -75,10 +75,10 @@ const AVX512: Kernels = Kernels {
     rows: row_kernels!("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq", $),
     quantize: quantize_avx512,
     panels: panels_avx512,
-    narrow: narrow_avx512,
     ..AVX2
 };
-const AVX512_VNNI: Kernels = Kernels { name: "avx512-vnni", tiles: packed::tiles_avx512_vnni, ..AVX512 };
+const AVX512_VNNI: Kernels =
+    Kernels { name: "avx512-vnni", tiles: packed::tiles_avx512_vnni, up: packed::up_avx512_vnni, ..AVX512 };
 
 fn prefetch(bytes: &[u8]) {
     for line in bytes.chunks(CACHE_LINE) {
@@ -165,18 +165,6 @@ unsafe_kernel!(
     "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq",
     (element: panel::Element, at: panel::Operands, panels: usize),
     panel::panels::<Avx512>(element, at, panels)
-);
-unsafe_kernel!(
-    narrow_avx2,
-    "avx2,fma,f16c",
-    (element: panel::Element, at: panel::Operands, panels: usize),
-    panel::narrow::<Avx2>(element, at, panels)
-);
-unsafe_kernel!(
-    narrow_avx512,
-    "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq",
-    (element: panel::Element, at: panel::Operands, panels: usize),
-    panel::narrow::<Avx512>(element, at, panels)
 );
 kernel!(quantize_avx2, "avx2,fma,f16c", (xs: &[f32], out: Codes<'_>), packed::quantize(xs, out));
 kernel!(

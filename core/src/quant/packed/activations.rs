@@ -1,5 +1,7 @@
 //! Rows of activations as eight-bit codes.
 
+use std::ops::Range;
+
 use super::format::GROUP;
 use crate::quant::kernel::kernels;
 
@@ -14,6 +16,23 @@ pub struct Activations {
     scales: Vec<f32>,
     sums: Vec<f32>,
     counts: Vec<i32>,
+}
+
+/// Some rows of [`Activations`].
+#[derive(Clone, Copy, Debug)]
+pub struct CodeRows<'a> {
+    /// Rows.
+    pub rows: usize,
+    /// Values per row.
+    pub cols: usize,
+    /// A code per value.
+    pub codes: &'a [i8],
+    /// A scale per group.
+    pub scales: &'a [f32],
+    /// A sum per group, of the values that its codes stand for.
+    pub sums: &'a [f32],
+    /// Three sums of codes per group, negated: of all, and of each half.
+    pub counts: &'a [i32],
 }
 
 /// Where a kernel writes the codes of some rows.
@@ -63,28 +82,27 @@ impl Activations {
         self.cols
     }
 
-    /// A code per value.
+    /// All rows.
     #[must_use]
-    pub fn codes(&self) -> &[i8] {
-        &self.codes
+    pub fn all(&self) -> CodeRows<'_> {
+        self.some(0..self.rows)
     }
 
-    /// A scale per group.
+    /// Neighbouring rows.
+    ///
+    /// # Panics
+    /// When they are not all there.
     #[must_use]
-    pub fn scales(&self) -> &[f32] {
-        &self.scales
-    }
-
-    /// A sum per group, of the values that its codes stand for.
-    #[must_use]
-    pub fn sums(&self) -> &[f32] {
-        &self.sums
-    }
-
-    /// Three sums of codes per group, negated: of all, and of each half.
-    #[must_use]
-    pub fn counts(&self) -> &[i32] {
-        &self.counts
+    pub fn some(&self, rows: Range<usize>) -> CodeRows<'_> {
+        let groups = rows.start * self.cols / GROUP..rows.end * self.cols / GROUP;
+        CodeRows {
+            rows: rows.len(),
+            cols: self.cols,
+            codes: &self.codes[rows.start * self.cols..rows.end * self.cols],
+            scales: &self.scales[groups.clone()],
+            sums: &self.sums[groups.clone()],
+            counts: &self.counts[groups.start * 3..groups.end * 3],
+        }
     }
 
     /// The values that the codes stand for.

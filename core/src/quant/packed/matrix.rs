@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::activations::Activations;
+use super::activations::CodeRows;
 use super::format::{Format, GROUP, TILE_ROWS};
 use super::pack::{pack_tile, unpack_row};
 use super::tile::Operands;
 use crate::error::{Error, Result};
 use crate::pool;
-use crate::quant::kernel::Kernels;
+use crate::quant::kernel::{Kernels, kernels};
 use crate::weights::{BlockType, Bytes};
 
 /// A `[out, in]` matrix of a block type, in tiles.
@@ -86,6 +86,16 @@ impl PackedMatrix {
         &self.data
     }
 
+    /// Uses the copy of its bytes at `start` of `whole` from now on; returns where that ends.
+    ///
+    /// # Panics
+    /// When `whole` is shorter.
+    pub(in crate::quant) fn move_to(&mut self, whole: &Bytes, start: usize) -> usize {
+        let end = start + self.data.len();
+        self.data = whole.slice(start, end);
+        end
+    }
+
     /// Tiles of [`TILE_ROWS`] rows, the last one perhaps not full.
     #[must_use]
     pub fn tiles(&self) -> usize {
@@ -116,6 +126,16 @@ impl PackedMatrix {
         unpack_row(self.format, &self.data[row / TILE_ROWS * bytes..][..bytes], row % TILE_ROWS, out);
     }
 
+    /// `out[m, n] = xs[m] . self[n]` on the calling thread: for matrices so small that sharing would cost more.
+    ///
+    /// # Panics
+    /// When the lengths do not fit.
+    pub fn multiply(&self, xs: CodeRows<'_>, out: &mut [f32]) {
+        assert_eq!(out.len(), xs.rows * self.rows, "invariant: output is [rows, outputs]");
+        // SAFETY: the selected kernels run here; `out` is borrowed mutably and holds `rows` rows of output.
+        unsafe { self.columns(kernels(), 0..self.tiles(), self.tiles(), xs, out.as_mut_ptr(), self.rows) }
+    }
+
     /// The product of all rows of `xs` with the matrix' rows of some tiles, written to `out`: the place of the first row's
     /// output for row `16 * tiles.start` of the matrix, with `stride` values from one row of activations to the next.
     ///
@@ -124,7 +144,7 @@ impl PackedMatrix {
     ///
     /// # Safety
     /// The processor has the instructions of `kernels`; `out` is valid for writes of the tiles' rows (those that the
-    /// matrix has) at each of `xs.rows()` strides, and nothing else uses them meanwhile.
+    /// matrix has) at each of `xs.rows` strides, and nothing else uses them meanwhile.
     ///
     /// # Panics
     /// When the tiles or the width do not fit.
@@ -133,21 +153,21 @@ impl PackedMatrix {
         kernels: &Kernels,
         tiles: Range<usize>,
         fetch_end: usize,
-        xs: &Activations,
+        xs: CodeRows<'_>,
         out: *mut f32,
         stride: usize,
     ) {
-        assert!(tiles.start <= tiles.end && tiles.end <= self.tiles() && xs.cols() == self.cols, "invariant: they fit");
+        assert!(tiles.start <= tiles.end && tiles.end <= self.tiles() && xs.cols == self.cols, "invariant: they fit");
         let bytes = self.tile_bytes();
         let whole = tiles.start..tiles.end.min(self.rows / TILE_ROWS).max(tiles.start);
         let at = |tile: usize, out, stride| Operands {
             tiles: self.data[tile * bytes..].as_ptr(),
             groups: self.cols / GROUP,
-            codes: xs.codes().as_ptr(),
-            scales: xs.scales().as_ptr(),
-            sums: xs.sums().as_ptr(),
-            counts: xs.counts().as_ptr(),
-            rows: xs.rows(),
+            codes: xs.codes.as_ptr(),
+            scales: xs.scales.as_ptr(),
+            sums: xs.sums.as_ptr(),
+            counts: xs.counts.as_ptr(),
+            rows: xs.rows,
             fetch_end: self.fetch_limit(fetch_end),
             out,
             stride,
@@ -158,7 +178,7 @@ impl PackedMatrix {
         }
         if whole.end < tiles.end {
             let (left, done) = (self.rows - whole.end * TILE_ROWS, (whole.end - tiles.start) * TILE_ROWS);
-            let mut padded = vec![0.0f32; xs.rows() * TILE_ROWS];
+            let mut padded = vec![0.0f32; xs.rows * TILE_ROWS];
             // SAFETY: the last tile, with output into a buffer of full rows.
             unsafe { (kernels.tiles)(self.kind, at(whole.end, padded.as_mut_ptr(), TILE_ROWS), 1) }
             for (m, values) in padded.chunks_exact(TILE_ROWS).enumerate() {

@@ -7,6 +7,7 @@ mod pack;
 mod scalar;
 mod simd;
 mod tile;
+mod up;
 
 #[cfg(target_arch = "x86_64")]
 #[path = "x86.rs"]
@@ -17,10 +18,12 @@ mod vector;
 mod vector;
 
 pub(in crate::quant) use activations::quantize;
-pub use activations::{Activations, Codes};
+pub use activations::{Activations, CodeRows, Codes};
 pub use format::{GROUP, LAYOUT_VERSION, TILE_ROWS};
 pub use matrix::PackedMatrix;
 pub(in crate::quant) use scalar::tiles_scalar;
 pub(in crate::quant) use tile::Operands;
+pub use up::{SmallRows, UpMatrix};
+pub(in crate::quant) use up::{UpOperands, up_scalar};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(in crate::quant) use vector::*;

@@ -8,28 +8,33 @@ use std::marker::PhantomData;
 
 use super::simd::Simd;
 use super::tile::{self, Layout, Operands};
+use super::up::{self, UpOperands};
 use crate::quant::kernel;
 use crate::weights::BlockType;
 
-macro_rules! entry {
-    ($name:ident, $simd:ty, $features:literal) => {
+macro_rules! entries {
+    ($tiles:ident, $up:ident, $simd:ty, $features:literal) => {
+        entries!($tiles, $features, (kind: BlockType, at: Operands, tiles: usize), tile::tiles::<$simd>);
+        entries!($up, $features, (at: UpOperands, tiles: usize), up::up::<$simd>);
+    };
+    ($name:ident, $features:literal, ($($arg:ident: $ty:ty),*), $body:expr) => {
         /// # Safety
-        /// As [`tile::tiles`], on a processor with the features of the set that lists this entry.
-        pub(in crate::quant) unsafe fn $name(kind: BlockType, at: Operands, tiles: usize) {
+        /// As the loop behind it, on a processor with the features of the set that lists this entry.
+        pub(in crate::quant) unsafe fn $name($($arg: $ty),*) {
             #[target_feature(enable = $features)]
-            unsafe fn inner(kind: BlockType, at: Operands, tiles: usize) {
+            unsafe fn inner($($arg: $ty),*) {
                 // SAFETY: this function has the instructions of the set; the rest is the caller's promise.
-                unsafe { tile::tiles::<$simd>(kind, at, tiles) }
+                unsafe { $body($($arg),*) }
             }
             // SAFETY: the caller's promise.
-            unsafe { inner(kind, at, tiles) }
+            unsafe { inner($($arg),*) }
         }
     };
 }
 
-entry!(tiles_neon, Neon<Plain>, "neon");
-entry!(tiles_dotprod, Neon<DotProd>, "neon,dotprod");
-entry!(tiles_i8mm, Neon<I8mm>, "neon,dotprod,i8mm");
+entries!(tiles_neon, up_neon, Neon<Plain>, "neon");
+entries!(tiles_dotprod, up_dotprod, Neon<DotProd>, "neon,dotprod");
+entries!(tiles_i8mm, up_i8mm, Neon<I8mm>, "neon,dotprod,i8mm");
 
 /// 128-bit registers: four rows.
 struct Neon<D>(PhantomData<D>);

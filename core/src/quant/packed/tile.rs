@@ -47,7 +47,7 @@ pub(super) trait Layout {
 macro_rules! layouts {
     ($($name:ident),*) => {
         $(
-            pub(super) struct $name;
+            pub(in super::super) struct $name;
             impl Layout for $name {
                 const FORMAT: Format = match Format::of(BlockType::$name) {
                     Some(format) => format,
@@ -58,7 +58,7 @@ macro_rules! layouts {
     };
 }
 
-mod layout {
+pub(super) mod layout {
     #![expect(non_camel_case_types, reason = "the field's names")]
     use super::{BlockType, Format, Layout};
     layouts!(Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0);
@@ -400,7 +400,7 @@ pub(super) unsafe fn codes_of<S: Simd, L: Layout, const J: usize>(codes: *const 
 macro_rules! by_quad {
     ($name:ident, ($($arg:ident: $ty:ty),*) -> $out:ty, |$j:ident| $body:expr) => {
         #[inline(always)]
-        unsafe fn $name<S: Simd, const J: usize>($($arg: $ty),*) -> $out {
+        pub(super) unsafe fn $name<S: Simd, const J: usize>($($arg: $ty),*) -> $out {
             // SAFETY: the caller has the instructions of `S`.
             unsafe {
                 match J {

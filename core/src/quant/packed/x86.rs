@@ -4,29 +4,34 @@ use std::arch::x86_64::*;
 
 use super::simd::Simd;
 use super::tile::{self, Operands};
+use super::up::{self, UpOperands};
 use crate::quant::kernel;
 use crate::weights::BlockType;
 
-/// Wraps the tile loop into a function with target features and a safe-to-list entry for the table.
-macro_rules! entry {
-    ($name:ident, $simd:ty, $features:literal) => {
+/// Wraps the loops into functions with target features and a safe-to-list entry for the table.
+macro_rules! entries {
+    ($tiles:ident, $up:ident, $simd:ty, $features:literal) => {
+        entries!($tiles, $features, (kind: BlockType, at: Operands, tiles: usize), tile::tiles::<$simd>);
+        entries!($up, $features, (at: UpOperands, tiles: usize), up::up::<$simd>);
+    };
+    ($name:ident, $features:literal, ($($arg:ident: $ty:ty),*), $body:expr) => {
         /// # Safety
-        /// As [`tile::tiles`], on a processor with the features of the set that lists this entry.
-        pub(in crate::quant) unsafe fn $name(kind: BlockType, at: Operands, tiles: usize) {
+        /// As the loop behind it, on a processor with the features of the set that lists this entry.
+        pub(in crate::quant) unsafe fn $name($($arg: $ty),*) {
             #[target_feature(enable = $features)]
-            unsafe fn inner(kind: BlockType, at: Operands, tiles: usize) {
+            unsafe fn inner($($arg: $ty),*) {
                 // SAFETY: this function has the instructions of the set; the rest is the caller's promise.
-                unsafe { tile::tiles::<$simd>(kind, at, tiles) }
+                unsafe { $body($($arg),*) }
             }
             // SAFETY: the caller's promise.
-            unsafe { inner(kind, at, tiles) }
+            unsafe { inner($($arg),*) }
         }
     };
 }
 
-entry!(tiles_avx2, Avx2<Plain>, "avx2,fma,f16c");
-entry!(tiles_avx_vnni, Avx2<Vnni>, "avx2,fma,f16c,avxvnni");
-entry!(tiles_avx512_vnni, Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni");
+entries!(tiles_avx2, up_avx2, Avx2<Plain>, "avx2,fma,f16c");
+entries!(tiles_avx_vnni, up_avx_vnni, Avx2<Vnni>, "avx2,fma,f16c,avxvnni");
+entries!(tiles_avx512_vnni, up_avx512_vnni, Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni");
 
 /// Four activations in every lane.
 ///

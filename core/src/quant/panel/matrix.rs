@@ -73,36 +73,6 @@ impl PanelMatrix {
         matrix.packed().into_panels()
     }
 
-    /// The panels of a float matrix as bytes with a scale per row, in anonymous memory; `None` for block types, and for
-    /// values that are not finite.
-    #[must_use]
-    pub fn bytes_of(matrix: &Matrix) -> Option<Self> {
-        Element::of(matrix.kind())?;
-        let (rows, cols) = (matrix.rows(), matrix.cols());
-        let mut values = vec![0.0f32; rows * cols];
-        for (row, values) in values.chunks_exact_mut(cols).enumerate() {
-            matrix.row(row, values);
-        }
-        if !values.iter().all(|value| value.is_finite()) {
-            return None;
-        }
-        let panel_bytes = Element::I8.panel_bytes(cols);
-        let data = Bytes::aligned(rows.div_ceil(TILE_ROWS) * panel_bytes, |out| {
-            for (panel, values) in out.chunks_exact_mut(panel_bytes).zip(values.chunks(TILE_ROWS * cols)) {
-                let (codes, scales) = panel.split_at_mut(cols * TILE_ROWS);
-                for (row, values) in values.chunks_exact(cols).enumerate() {
-                    let largest = values.iter().fold(0.0f32, |a, v| a.max(v.abs()));
-                    let by = if largest > 0.0 { 127.0 / largest } else { 0.0 };
-                    scales[4 * row..4 * row + 4].copy_from_slice(&(largest / 127.0).to_le_bytes());
-                    for (codes, value) in codes.chunks_exact_mut(TILE_ROWS).zip(values) {
-                        codes[row] = ((value * by).round_ties_even() as i8).cast_unsigned();
-                    }
-                }
-            }
-        });
-        Some(Self { element: Element::I8, rows, cols, data })
-    }
-
     /// Output features.
     #[must_use]
     pub fn rows(&self) -> usize {
@@ -138,9 +108,8 @@ impl PanelMatrix {
     pub fn row(&self, row: usize, out: &mut [f32]) {
         assert!(row < self.rows && out.len() == self.cols, "invariant: ids are checked against the matrix");
         let (panel, row) = (&self.data[row / TILE_ROWS * self.panel_bytes()..][..self.panel_bytes()], row % TILE_ROWS);
-        let scale = self.element.scale(panel, row);
         for (weights, out) in panel.chunks_exact(TILE_ROWS * self.element.bytes()).zip(out) {
-            *out = self.element.read(weights, row) * scale;
+            *out = self.element.read(weights, row);
         }
     }
 
@@ -154,7 +123,7 @@ impl PanelMatrix {
         if rows > 0 {
             let range = 0..self.panels();
             // SAFETY: the selected kernels run here; `out` is borrowed mutably and holds `rows` rows of output.
-            unsafe { self.run(kernels().narrow, range, self.panels(), xs, out.as_mut_ptr(), self.rows) }
+            unsafe { self.columns(kernels(), range, self.panels(), xs, out.as_mut_ptr(), self.rows) }
         }
     }
 
@@ -177,23 +146,6 @@ impl PanelMatrix {
         out: *mut f32,
         stride: usize,
     ) {
-        // SAFETY: the caller's promise.
-        unsafe { self.run(kernels.panels, panels, fetch_end, xs, out, stride) }
-    }
-
-    /// As [`PanelMatrix::columns`], by one kernel.
-    ///
-    /// # Safety
-    /// As there.
-    unsafe fn run(
-        &self,
-        kernel: unsafe fn(Element, Operands, usize),
-        panels: Range<usize>,
-        fetch_end: usize,
-        xs: &[f32],
-        out: *mut f32,
-        stride: usize,
-    ) {
         assert!(panels.start <= panels.end && panels.end <= self.panels(), "invariant: they are within the matrix");
         let rows = xs.len() / self.cols;
         assert_eq!(xs.len(), rows * self.cols, "invariant: activations are [rows, cols]");
@@ -209,13 +161,13 @@ impl PanelMatrix {
         };
         if !whole.is_empty() {
             // SAFETY: the panels are within the data, whose length was checked, and full; the rest is the caller's promise.
-            unsafe { kernel(self.element, at(whole.start, out, stride), whole.len()) }
+            unsafe { (kernels.panels)(self.element, at(whole.start, out, stride), whole.len()) }
         }
         if whole.end < panels.end {
             let (left, done) = (self.rows - whole.end * TILE_ROWS, (whole.end - panels.start) * TILE_ROWS);
             let mut padded = vec![0.0f32; rows * TILE_ROWS];
             // SAFETY: the last panel, with output into a buffer of full rows.
-            unsafe { kernel(self.element, at(whole.end, padded.as_mut_ptr(), TILE_ROWS), 1) }
+            unsafe { (kernels.panels)(self.element, at(whole.end, padded.as_mut_ptr(), TILE_ROWS), 1) }
             for (m, values) in padded.chunks_exact(TILE_ROWS).enumerate() {
                 // SAFETY: the matrix has `left` rows in its last panel, for which the caller vouches.
                 unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), out.add(m * stride + done), left) }
@@ -237,15 +189,6 @@ impl PanelMatrix {
             // SAFETY: the selected kernels run here; `out` is borrowed mutably and has room for `count` rows of the part.
             unsafe { self.columns(kernels(), panels.clone(), panels.end, xs, out.as_mut_ptr(), width) }
         }
-    }
-
-    /// Asks for some rows to be brought into the cache.
-    ///
-    /// # Panics
-    /// When they are not in the matrix.
-    pub fn fetch_rows(&self, rows: &Range<usize>) {
-        let bytes = self.panel_bytes();
-        (kernels().prefetch)(&self.data[rows.start / TILE_ROWS * bytes..rows.end.div_ceil(TILE_ROWS) * bytes]);
     }
 }
 

@@ -7,6 +7,6 @@ mod tile;
 pub use matrix::PanelMatrix;
 pub(crate) use matrix::multiply_panels;
 pub(in crate::quant) use scalar::panels_scalar;
-pub(in crate::quant) use tile::{Element, Operands};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub(in crate::quant) use tile::{narrow, panels};
+pub(in crate::quant) use tile::panels;
+pub(in crate::quant) use tile::{Element, Operands};

@@ -16,7 +16,7 @@ pub(in crate::quant) unsafe fn panels_scalar(element: Element, at: Operands, pan
             for n in 0..TILE_ROWS {
                 let weights = data.chunks_exact(TILE_ROWS * element.bytes());
                 let products = weights.zip(xs).map(|(weights, &x)| f64::from(element.read(weights, n)) * f64::from(x));
-                let sum = products.sum::<f64>() * f64::from(element.scale(data, n));
+                let sum = products.sum::<f64>();
                 // SAFETY: the caller vouches for 16 values per panel in each row of output.
                 unsafe { *at.out.add(m * at.stride + panel * TILE_ROWS + n) = sum as f32 }
             }

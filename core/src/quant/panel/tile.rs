@@ -18,8 +18,6 @@ pub(in crate::quant) enum Element {
     F32,
     F16,
     BF16,
-    /// Bytes from -127 to 127, with a scale per row behind each panel.
-    I8,
 }
 
 impl Element {
@@ -38,17 +36,15 @@ impl Element {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::BF16 => 2,
-            Self::I8 => 1,
         }
     }
 
     /// Bytes of a panel of `cols` inputs.
     pub(in crate::quant) const fn panel_bytes(self, cols: usize) -> usize {
-        let scales = if matches!(self, Self::I8) { TILE_ROWS * size_of::<f32>() } else { 0 };
-        cols * TILE_ROWS * self.bytes() + scales
+        cols * TILE_ROWS * self.bytes()
     }
 
-    /// Weight `row` of the `TILE_ROWS` for one input, without its scale.
+    /// Weight `row` of the `TILE_ROWS` for one input.
     pub(in crate::quant) fn read(self, weights: &[u8], row: usize) -> f32 {
         let bytes = &weights[row * self.bytes()..(row + 1) * self.bytes()];
         let mut value = [0.0];
@@ -56,18 +52,8 @@ impl Element {
             Self::F32 => BlockType::F32.dequantize(bytes, &mut value),
             Self::F16 => BlockType::F16.dequantize(bytes, &mut value),
             Self::BF16 => BlockType::BF16.dequantize(bytes, &mut value),
-            Self::I8 => value[0] = f32::from(bytes[0].cast_signed()),
         }
         value[0]
-    }
-
-    /// The scale of row `row` of a panel.
-    pub(in crate::quant) fn scale(self, panel: &[u8], row: usize) -> f32 {
-        if self != Self::I8 {
-            return 1.0;
-        }
-        let scales = &panel[panel.len() - TILE_ROWS * size_of::<f32>()..];
-        scales[4 * row..].first_chunk().map_or(0.0, |bytes| f32::from_le_bytes(*bytes))
     }
 }
 
@@ -101,16 +87,6 @@ trait Read {
 struct Singles;
 struct Halves;
 struct Brains;
-struct Bytes;
-
-impl Read for Bytes {
-    const ELEMENT: Element = Element::I8;
-    #[inline(always)]
-    unsafe fn read<L: Lanes>(from: *const u8) -> L::V {
-        // SAFETY: the caller's promise.
-        unsafe { L::widen_signed(from) }
-    }
-}
 
 impl Read for Singles {
     const ELEMENT: Element = Element::F32;
@@ -139,42 +115,6 @@ impl Read for Brains {
     }
 }
 
-/// Multiplies panels of few rows, such as the down projections of adapters, for few rows of activations: in four partial
-/// sums, so that one panel's additions do not wait for each other.
-///
-/// # Safety
-/// As [`panels`].
-#[inline(always)]
-pub(in crate::quant) unsafe fn narrow<L: Lanes>(element: Element, at: Operands, panels: usize) {
-    // SAFETY: the caller's promise, handed on.
-    unsafe {
-        match element {
-            Element::F32 => each_narrow::<L, Singles>(at, panels),
-            Element::F16 => each_narrow::<L, Halves>(at, panels),
-            Element::BF16 => each_narrow::<L, Brains>(at, panels),
-            Element::I8 => each_narrow::<L, Bytes>(at, panels),
-        }
-    }
-}
-
-/// A panel after the other.
-#[inline(always)]
-unsafe fn each_narrow<L: Lanes, R: Read>(mut at: Operands, panels: usize) {
-    let bytes = const { R::ELEMENT }.panel_bytes(at.cols);
-    for _ in 0..panels {
-        // SAFETY: so many panels and columns of output remain.
-        unsafe {
-            match TILE_ROWS / L::WIDTH {
-                1 => strips::<L, R, 1, 4>(at, bytes),
-                2 => strips::<L, R, 2, 2>(at, bytes),
-                _ => strips::<L, R, 4, 1>(at, bytes),
-            }
-            at.panels = at.panels.add(bytes);
-            at.out = at.out.add(TILE_ROWS);
-        }
-    }
-}
-
 /// Multiplies `panels` panels.
 ///
 /// # Safety
@@ -188,7 +128,6 @@ pub(in crate::quant) unsafe fn panels<L: Lanes>(element: Element, at: Operands, 
             Element::F32 => each::<L, Singles>(at, panels),
             Element::F16 => each::<L, Halves>(at, panels),
             Element::BF16 => each::<L, Brains>(at, panels),
-            Element::I8 => each::<L, Bytes>(at, panels),
         }
     }
 }
@@ -299,12 +238,6 @@ unsafe fn strip<L: Lanes, R: Read, const M: usize, const N: usize, const P: usiz
                 let mut sum = sums[m][n][0];
                 for part in 1..P {
                     sum = L::add(sum, sums[m][n][part]);
-                }
-                if matches!(const { R::ELEMENT }, Element::I8) {
-                    // Behind the weights of the register's panel, the scales of its rows.
-                    let panel = at.panels.add(n * L::WIDTH / TILE_ROWS * bytes);
-                    let scales = panel.add(at.cols * step).cast::<f32>().add(n * L::WIDTH % TILE_ROWS);
-                    sum = L::mul(sum, L::load(scales));
                 }
                 L::store(at.out.add(m * at.stride + n * L::WIDTH), sum);
             }
