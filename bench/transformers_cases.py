@@ -82,7 +82,8 @@ def encoder_mean(model: Any, x: torch.Tensor) -> torch.Tensor:
 
 
 CASES = (
-    Case("MiniLM-L6, 32 tokens", "text", minilm, (32,), lambda model, x: unit(mean(model, x)), save_minilm),
+    Case("MiniLM-L6, 16 tokens", "text", minilm, (16,), lambda model, x: unit(mean(model, x)), save_minilm),
+    Case("MiniLM-L6, 128 tokens", "text", minilm, (128,), lambda model, x: unit(mean(model, x)), save_minilm),
     # The whole context, as exported CLIPs read it; Loam itself leaves the padding out.
     Case(
         "CLIP ViT-B/32 text, 77 tokens",

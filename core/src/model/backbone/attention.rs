@@ -12,12 +12,10 @@ use super::config::BackboneConfig;
 use crate::model::cache::{BLOCK_TOKENS, KvCache};
 use crate::model::ops::softcap;
 use crate::pool;
-use crate::quant::{TILE_ROWS, kernels, multiply_panels};
+use crate::quant::{MAX_PLANES, Planes, Rows, TILE_ROWS, kernels};
 
-/// Positions per piece: whole blocks.
-const SEGMENT: usize = 512;
-/// Blocks whose keys and values are fetched ahead.
-const FETCH_BLOCKS: usize = 3;
+/// Positions per piece.
+const SEGMENT: usize = MAX_PLANES * BLOCK_TOKENS;
 /// Rows of one sequence that share a read of its keys and values.
 const TILE: usize = 8;
 
@@ -79,7 +77,6 @@ impl Cut {
 struct Scratch {
     queries: Vec<f32>,
     scores: Vec<f32>,
-    values: Vec<f32>,
 }
 
 thread_local! {
@@ -142,27 +139,15 @@ impl Attend<'_> {
             ..last.min((piece.segment + 1) * SEGMENT - 1) / BLOCK_TOKENS + 1;
         let (start, width) = (blocks.start * BLOCK_TOKENS, blocks.len() * BLOCK_TOKENS);
 
-        let Scratch { queries, scores, values } = scratch;
+        let Scratch { queries, scores } = scratch;
         queries.clear();
         for row in tile.first..tile.first + tile.rows {
             let at = (row * config.num_attention_heads + head * group) * dim;
             queries.extend_from_slice(&self.q[at..at + group * dim]);
         }
         scores.resize(tile.rows * group * width, 0.0);
-        // Planes are short and far apart: the processor does not see the next one coming.
-        let fetch = |block: usize| {
-            if blocks.contains(&block) {
-                let (keys, values) = cache.planes(self.layer, head, block);
-                (kernels().prefetch)(keys);
-                (kernels().prefetch)(values);
-            }
-        };
-        (blocks.start..blocks.start + FETCH_BLOCKS).for_each(fetch);
-        for (i, block) in blocks.clone().enumerate() {
-            fetch(block + FETCH_BLOCKS);
-            let keys = cache.planes(self.layer, head, block).0;
-            multiply_panels(kind, keys, dim, queries, &mut scores[i * BLOCK_TOKENS..], width);
-        }
+        let planes = |block: usize| cache.planes(self.layer, head, blocks.start + block);
+        Planes::new(blocks.len(), |block| planes(block).0).score(kind, dim, queries, scores, width);
         let result_width = self.partial_width();
         for (query, scores) in scores.chunks_exact_mut(width).enumerate() {
             let position = first + query / group;
@@ -174,27 +159,15 @@ impl Attend<'_> {
             after.fill(0.0);
             let result = &mut out[query * result_width..(query + 1) * result_width];
             (result[0], result[1]) = weights(seen, config);
-            result[2..].fill(0.0);
         }
-        let panels = result_width - 2;
-        values.resize(tile.rows * group * panels, 0.0);
-        let mut weights = [0.0f32; TILE * BLOCK_TOKENS];
-        for (i, block) in blocks.enumerate() {
-            let plane = cache.planes(self.layer, head, block).1;
-            // The kernel reads rows that follow each other: the block's weights of some queries at a time.
-            let first = i * BLOCK_TOKENS;
-            for (some, out) in scores.chunks(TILE * width).zip(out.chunks_mut(TILE * result_width)) {
-                let count = some.len() / width;
-                for (weights, row) in weights.chunks_exact_mut(BLOCK_TOKENS).zip(some.chunks_exact(width)) {
-                    weights.copy_from_slice(&row[first..first + BLOCK_TOKENS]);
-                }
-                let values = &mut values[..count * panels];
-                multiply_panels(kind, plane, BLOCK_TOKENS, &weights[..count * BLOCK_TOKENS], values, panels);
-                for (sum, values) in out.chunks_exact_mut(result_width).zip(values.chunks_exact(panels)) {
-                    (kernels().rows.add)(&mut sum[2..], values);
-                }
-            }
-        }
+        let weights = Rows { values: scores, count: tile.rows * group, stride: width };
+        Planes::new(blocks.len(), |block| planes(block).1).blend(
+            kind,
+            BLOCK_TOKENS,
+            weights,
+            &mut out[2..],
+            result_width,
+        );
     }
 }
 

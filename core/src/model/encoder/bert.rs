@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::model::layer::{Activation, Bias, Heads, LayerNorm, Loader, Mask, Prefix, attend};
 use crate::model::table::LinearTable;
 use crate::pool;
-use crate::quant::{Deltas, Linear, LinearId, Matrix, RowDeltas, groups, kernels};
+use crate::quant::{Deltas, Linear, LinearId, Matrix, Product, RowDeltas, groups, kernels, multiply};
 use crate::weights::Checkpoint;
 
 const FORMAT: &str = "config.json";
@@ -168,14 +168,14 @@ impl Bert {
         let width = self.config.hidden_size;
         let deltas: Vec<Option<&Deltas>> = sequences.iter().flat_map(|s| s.tokens.iter().map(|_| s.deltas)).collect();
         let mut x = self.embed(sequences, &deltas);
-        let rows = deltas.len();
+        let (rows, adapters) = (deltas.len(), groups(&deltas));
         let (mut q, mut k, mut v) = (vec![0.0; rows * width], vec![0.0; rows * width], vec![0.0; rows * width]);
         let mut attended = vec![0.0; rows * width];
         let mut inner = vec![0.0; rows * self.config.intermediate_size];
         for layer in &self.layers {
-            layer.query.forward(&x, &deltas, &mut q);
-            layer.key.forward(&x, &deltas, &mut k);
-            layer.value.forward(&x, &deltas, &mut v);
+            let products =
+                &mut [Product(&layer.query, &mut q), Product(&layer.key, &mut k), Product(&layer.value, &mut v)];
+            multiply(products, &x, rows, &adapters, &[]);
             self.attend(sequences, &q, &k, &v, &mut attended);
             layer.output.forward(&attended, &deltas, &mut q);
             add_norm(&mut x, &q, &layer.attention_norm);

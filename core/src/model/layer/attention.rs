@@ -6,6 +6,8 @@ use crate::weights::BlockType;
 
 /// Queries that share one read of the keys and values.
 const QUERIES: usize = 32;
+/// Keys that are worked on together, whole panels: with their values and scores they stay in the nearest caches.
+const KEYS: usize = 512;
 
 /// How a row of `heads * dim` values divides.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +35,7 @@ pub(crate) enum Mask {
 }
 
 /// `out = softmax(q k^T / sqrt(dim)) v` per head. `q` and `out` are `[queries, heads * dim]`, `k` and `v` are
-/// `[keys, heads * dim]`. Memory: a copy of keys and values, and `32 * keys` scores per running task.
+/// `[keys, heads * dim]`. Memory: a copy of keys and values.
 pub(crate) fn attend(heads: Heads, mask: Mask, q: &[f32], k: &[f32], v: &[f32], out: &mut [f32]) {
     Planes::new(heads, k, v).attend(mask, q, out);
 }
@@ -45,7 +47,7 @@ pub(crate) struct Planes {
     count: usize,
     /// `[heads, keys / 16, dim, 16]`.
     keys: Vec<f32>,
-    /// `[heads, dim / 16, keys, 16]`, with as many keys as whole panels have.
+    /// `[heads, keys / 128, dim / 16, 128, 16]`, of the last stretch as many keys as whole panels have.
     values: Vec<f32>,
 }
 
@@ -67,11 +69,15 @@ impl Planes {
             }
         });
         planes.values = vec![0.0; heads.count * panels * padded * TILE_ROWS];
-        pool::rows(&mut planes.values, (padded * TILE_ROWS).max(1), |at, panel| {
-            let (head, first) = (at / panels, at % panels * TILE_ROWS);
-            let some = head * dim + first..head * dim + dim.min(first + TILE_ROWS);
-            for (row, token) in panel.chunks_exact_mut(TILE_ROWS).zip(v.chunks_exact(width)) {
-                row[..some.len()].copy_from_slice(&token[some.clone()]);
+        pool::rows(&mut planes.values, (panels * padded * TILE_ROWS).max(1), |head, plane| {
+            for (stretch, plane) in plane.chunks_mut(panels * KEYS * TILE_ROWS).enumerate() {
+                let tokens = v[stretch * KEYS * width..].chunks_exact(width);
+                let keys = plane.len() / (panels * TILE_ROWS);
+                for (at, token) in tokens.take(keys).enumerate() {
+                    for (panel, values) in token[head * dim..(head + 1) * dim].chunks(TILE_ROWS).enumerate() {
+                        plane[(panel * keys + at) * TILE_ROWS..][..values.len()].copy_from_slice(values);
+                    }
+                }
             }
         });
         planes
@@ -96,7 +102,8 @@ impl Planes {
             let (block, head) = (share / heads.count, share % heads.count);
             let first = block * QUERIES;
             let rows = first..queries.min(first + QUERIES);
-            let own: Vec<f32> = rows.clone().flat_map(|t| &q[t * width + head * dim..][..dim]).copied().collect();
+            let mut own = Vec::with_capacity(rows.len() * dim);
+            rows.clone().for_each(|t| own.extend_from_slice(&q[t * width + head * dim..][..dim]));
             let seen = |row: usize| if mask == Mask::Causal { keys - (queries - 1 - (first + row)) } else { keys };
             self.head_block(head, &own, rows.len(), seen, &mut plane[..rows.len() * wide]);
         });
@@ -109,22 +116,50 @@ impl Planes {
         });
     }
 
-    /// One head of `count` queries: `plane` becomes `[count, dim in whole panels]`.
+    /// One head of `count` queries: `plane`, zeros, becomes `[count, dim in whole panels]`.
+    ///
+    /// One stretch of keys after the other, as FlashAttention (arXiv 2205.14135) has it: what was summed up before is scaled
+    /// down when a greater score comes.
     fn head_block(&self, head: usize, q: &[f32], count: usize, seen: impl Fn(usize) -> usize, plane: &mut [f32]) {
         let (dim, padded) = (self.heads.dim, self.padded());
         let wide = dim.next_multiple_of(TILE_ROWS);
-        let mut scores = vec![0.0; count * padded];
-        let keys = &self.keys[head * padded * dim..(head + 1) * padded * dim];
-        multiply_panels(BlockType::F32, bytes(keys), dim, q, &mut scores, padded);
         let scale = (dim as f32).powf(-0.5);
-        let mut sums = [0.0f32; QUERIES];
-        for (row, (scores, sum)) in scores.chunks_exact_mut(padded).zip(&mut sums).enumerate() {
-            let (seen, rest) = scores.split_at_mut(seen(row));
-            (_, *sum) = (kernels().rows.exp_sum)(seen, scale);
-            rest.fill(0.0);
+        let mut scores = [0.0; QUERIES * KEYS];
+        let mut part = vec![0.0; count * wide];
+        let (mut greatest, mut sums) = ([f32::NEG_INFINITY; QUERIES], [0.0f32; QUERIES]);
+        for first in (0..padded).step_by(KEYS) {
+            let keys = KEYS.min(padded - first);
+            let scores = &mut scores[..count * keys];
+            let panels = &self.keys[(head * padded + first) * dim..][..keys * dim];
+            multiply_panels(BlockType::F32, bytes(panels), dim, q, scores, keys);
+            let mut found = [(f32::NEG_INFINITY, 0.0f32); QUERIES];
+            for (row, (scores, found)) in scores.chunks_exact_mut(keys).zip(&mut found).enumerate() {
+                let (seen, rest) = scores.split_at_mut(seen(row).saturating_sub(first).min(keys));
+                if !seen.is_empty() {
+                    *found = (kernels().rows.exp_sum)(seen, scale);
+                }
+                rest.fill(0.0);
+            }
+            let panels = &self.values[(head * padded + first) * wide..][..keys * wide];
+            multiply_panels(BlockType::F32, bytes(panels), keys, scores, &mut part, wide);
+            let rows = plane.chunks_exact_mut(wide).zip(part.chunks_exact(wide)).zip(found);
+            for (((plane, part), (most, sum)), (greatest, total)) in rows.zip(greatest.iter_mut().zip(&mut sums)) {
+                if sum == 0.0 {
+                    continue;
+                }
+                let now = if most > *greatest {
+                    let before = (*greatest - most).exp();
+                    *greatest = most;
+                    *total *= before;
+                    plane.iter_mut().for_each(|sum| *sum *= before);
+                    1.0
+                } else {
+                    (most - *greatest).exp()
+                };
+                *total += sum * now;
+                (kernels().axpy)(now, part, plane);
+            }
         }
-        let values = &self.values[head * padded * wide..(head + 1) * padded * wide];
-        multiply_panels(BlockType::F32, bytes(values), padded, &scores, plane, wide);
         for (row, sum) in plane.chunks_exact_mut(wide).zip(sums) {
             let by = 1.0 / sum;
             row.iter_mut().for_each(|value| *value *= by);
@@ -170,6 +205,8 @@ mod tests {
             (1, 1, Mask::None),
             (45, 45, Mask::Causal),
             (33, 70, Mask::None),
+            (33, 300, Mask::None),
+            (200, 290, Mask::Causal),
             (64, 64, Mask::Causal),
             (5, 9, Mask::Causal),
         ] {

@@ -5,7 +5,7 @@ use super::attention::{Heads, Mask, attend};
 use super::loader::{Bias, Loader};
 use super::norm::LayerNorm;
 use crate::error::{Error, Result};
-use crate::quant::{Deltas, Linear, RowDeltas};
+use crate::quant::{Deltas, Linear, Product, RowDeltas, groups, multiply};
 
 /// Module paths of a block's layers, relative to the block.
 #[derive(Clone, Copy, Debug)]
@@ -148,9 +148,8 @@ impl TransformerBlock {
     fn attended(&self, pass: &Pass<'_>, x: Vec<f32>) -> Vec<f32> {
         let (mut q, mut k, mut v) = (vec![0.0; x.len()], vec![0.0; x.len()], vec![0.0; x.len()]);
         let [query, key, value, output] = &self.attention;
-        query.forward(&x, pass.deltas, &mut q);
-        key.forward(&x, pass.deltas, &mut k);
-        value.forward(&x, pass.deltas, &mut v);
+        let products = &mut [Product(query, &mut q), Product(key, &mut k), Product(value, &mut v)];
+        multiply(products, &x, pass.deltas.len(), &groups(pass.deltas), &[]);
         let mut mixed = x;
         self.attend(pass, &q, &k, &v, &mut mixed);
         output.forward(&mixed, pass.deltas, &mut q);

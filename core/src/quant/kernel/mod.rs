@@ -63,6 +63,8 @@ pub struct Kernels {
     pub(in crate::quant) tiles: unsafe fn(kind: BlockType, at: packed::Operands, tiles: usize),
     /// Multiplies panels of floats.
     pub(in crate::quant) panels: unsafe fn(element: panel::Element, at: panel::Operands, panels: usize),
+    /// Sums up weighted values of scattered planes.
+    pub(in crate::quant) blend: unsafe fn(element: panel::Element, at: panel::Blend),
     /// Adds the product of tiles of an up projection with one row.
     pub(in crate::quant) up: unsafe fn(at: packed::UpOperands, tiles: usize),
 }

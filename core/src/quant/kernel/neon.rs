@@ -26,6 +26,7 @@ const NEON: Kernels = Kernels {
     quantize: packed::quantize,
     tiles: packed::tiles_neon,
     panels,
+    blend,
     up: packed::up_neon,
 };
 const DOTPROD: Kernels = Kernels { name: "neon-dotprod", tiles: packed::tiles_dotprod, up: packed::up_dotprod, ..NEON };
@@ -36,6 +37,13 @@ const I8MM: Kernels = Kernels { name: "neon-i8mm", tiles: packed::tiles_i8mm, up
 unsafe fn panels(element: panel::Element, at: panel::Operands, panels: usize) {
     // SAFETY: the caller's promise; NEON is always present.
     unsafe { panel::panels::<Neon>(element, at, panels) }
+}
+
+/// # Safety
+/// As [`panel::blend`].
+unsafe fn blend(element: panel::Element, at: panel::Blend) {
+    // SAFETY: the caller's promise; NEON is always present.
+    unsafe { panel::blend::<Neon>(element, at) }
 }
 
 /// Four halves to singles. The intrinsic for it is not stable.

@@ -114,13 +114,19 @@ pub(super) fn quick_gelu(x: &mut [f32]) {
 #[inline(always)]
 pub(super) fn exp_sum(x: &mut [f32], scale: f32) -> (f32, f32) {
     let mut greatest = [f32::NEG_INFINITY; LANES];
-    for chunk in x.chunks_mut(LANES) {
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
+    let (chunks, tail) = x.as_chunks_mut::<LANES>();
+    for chunk in chunks {
         for (greatest, x) in greatest.iter_mut().zip(chunk) {
             *x *= scale;
-            *greatest = greatest.max(*x);
+            *greatest = larger(*greatest, *x);
         }
     }
-    let greatest = halve(greatest, f32::max);
+    for (greatest, x) in greatest.iter_mut().zip(tail) {
+        *x *= scale;
+        *greatest = larger(*greatest, *x);
+    }
+    let greatest = halve(greatest, larger);
     let mut lanes = [0.0f32; LANES];
     let (chunks, tail) = x.as_chunks_mut::<LANES>();
     for chunk in chunks {
@@ -156,18 +162,18 @@ fn exp(x: f32) -> f32 {
     /// ln 2 in two parts, the first of which has few enough bits that a multiple of it is exact (Cody and Waite).
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     let x = x.clamp(-87.0, 88.0);
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
     let count = shifted - ROUND;
-    let r = (x - count * LN_2[0]) - count * LN_2[1];
+    let r = count.mul_add(-LN_2[1], count.mul_add(-LN_2[0], x));
     // Taylor's series: the first term left out is below 6e-9 for |r| <= ln 2 / 2.
-    let poly = 1.0 / 5040.0;
-    let poly = poly * r + 1.0 / 720.0;
-    let poly = poly * r + 1.0 / 120.0;
-    let poly = poly * r + 1.0 / 24.0;
-    let poly = poly * r + 1.0 / 6.0;
-    let poly = poly * r + 0.5;
-    let poly = poly * r + 1.0;
-    let poly = poly * r + 1.0;
+    let poly: f32 = 1.0 / 5040.0;
+    let poly = poly.mul_add(r, 1.0 / 720.0);
+    let poly = poly.mul_add(r, 1.0 / 120.0);
+    let poly = poly.mul_add(r, 1.0 / 24.0);
+    let poly = poly.mul_add(r, 1.0 / 6.0);
+    let poly = poly.mul_add(r, 0.5);
+    let poly = poly.mul_add(r, 1.0);
+    let poly = poly.mul_add(r, 1.0);
     // The count in the exponent's place: its low bits plus the bias, moved there.
     poly * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
 }

@@ -15,6 +15,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     quantize: packed::quantize,
     tiles: packed::tiles_scalar,
     panels: panel::panels_scalar,
+    blend: panel::blend_scalar,
     up: packed::up_scalar,
 };
 

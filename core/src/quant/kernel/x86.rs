@@ -64,6 +64,7 @@ const AVX2: Kernels = Kernels {
     quantize: quantize_avx2,
     tiles: packed::tiles_avx2,
     panels: panels_avx2,
+    blend: blend_avx2,
     up: packed::up_avx2,
 };
 const AVX_VNNI: Kernels = Kernels { name: "avx-vnni", tiles: packed::tiles_avx_vnni, up: packed::up_avx_vnni, ..AVX2 };
@@ -75,6 +76,7 @@ const AVX512: Kernels = Kernels {
     rows: row_kernels!("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq", $),
     quantize: quantize_avx512,
     panels: panels_avx512,
+    blend: blend_avx512,
     ..AVX2
 };
 const AVX512_VNNI: Kernels =
@@ -165,6 +167,18 @@ unsafe_kernel!(
     "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq",
     (element: panel::Element, at: panel::Operands, panels: usize),
     panel::panels::<Avx512>(element, at, panels)
+);
+unsafe_kernel!(
+    blend_avx2,
+    "avx2,fma,f16c",
+    (element: panel::Element, at: panel::Blend),
+    panel::blend::<Avx2>(element, at)
+);
+unsafe_kernel!(
+    blend_avx512,
+    "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq",
+    (element: panel::Element, at: panel::Blend),
+    panel::blend::<Avx512>(element, at)
 );
 kernel!(quantize_avx2, "avx2,fma,f16c", (xs: &[f32], out: Codes<'_>), packed::quantize(xs, out));
 kernel!(

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::tile::{Element, Operands};
+use super::tile::{Element, Operands, Panels};
 use crate::error::{Error, Result};
 use crate::pool;
 use crate::quant::kernel::{Kernels, kernels};
@@ -151,11 +151,13 @@ impl PanelMatrix {
         assert_eq!(xs.len(), rows * self.cols, "invariant: activations are [rows, cols]");
         let whole = panels.start..panels.end.min(self.rows / TILE_ROWS).max(panels.start);
         let at = |panel: usize, out, stride| Operands {
-            panels: self.data[panel * self.panel_bytes()..].as_ptr(),
+            panels: Panels::Following {
+                first: self.data[panel * self.panel_bytes()..].as_ptr(),
+                fetch_end: self.data.as_ptr().wrapping_add(fetch_end.min(self.panels()) * self.panel_bytes()),
+            },
             cols: self.cols,
             xs: xs.as_ptr(),
             rows,
-            fetch_end: self.data.as_ptr().wrapping_add(fetch_end.min(self.panels()) * self.panel_bytes()),
             out,
             stride,
         };
@@ -204,9 +206,8 @@ pub(crate) fn multiply_panels(kind: BlockType, panels: &[u8], cols: usize, xs: &
     assert!(panels.len() == count * bytes && xs.len() == rows * cols, "invariant: whole panels and whole rows");
     assert!(rows > 0 && count * TILE_ROWS <= stride && out.len() >= (rows - 1) * stride + count * TILE_ROWS);
     // Small and just written: nothing is to be fetched.
-    let fetch_end = panels.as_ptr();
-    let at =
-        Operands { panels: panels.as_ptr(), cols, xs: xs.as_ptr(), rows, fetch_end, out: out.as_mut_ptr(), stride };
+    let panels = Panels::Following { first: panels.as_ptr(), fetch_end: panels.as_ptr() };
+    let at = Operands { panels, cols, xs: xs.as_ptr(), rows, out: out.as_mut_ptr(), stride };
     // SAFETY: the selected kernels run here, and the lengths were just checked.
     unsafe { (kernels().panels)(element, at, count) }
 }

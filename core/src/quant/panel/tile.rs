@@ -11,6 +11,8 @@ use crate::weights::BlockType;
 
 /// How far ahead of its use a panel is fetched, in bytes.
 const FETCH_AHEAD: usize = 4096;
+/// How many panels ahead of their use those of a list are fetched.
+pub(super) const FETCH_LISTED: usize = 3;
 
 /// Type of the weights of a panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,36 +59,79 @@ impl Element {
     }
 }
 
+/// Where panels lie.
+#[derive(Clone, Copy)]
+pub(in crate::quant) enum Panels {
+    /// One after the other from here on; it is worth while to fetch ahead up to `fetch_end`.
+    Following { first: *const u8, fetch_end: *const u8 },
+    /// At the addresses of a list.
+    Listed { list: *const *const u8, count: usize },
+}
+
 /// Pointers of one product.
 #[derive(Clone, Copy)]
 pub(in crate::quant) struct Operands {
-    /// The first panel: `[cols, 16]` weights.
-    pub(in crate::quant) panels: *const u8,
+    /// Panels of `[cols, 16]` weights.
+    pub(in crate::quant) panels: Panels,
     /// Inputs.
     pub(in crate::quant) cols: usize,
     /// The first row of activations.
     pub(in crate::quant) xs: *const f32,
     /// Rows of activations.
     pub(in crate::quant) rows: usize,
-    /// Up to where it is worth while to fetch weights ahead; at `panels` for none of them.
-    pub(in crate::quant) fetch_end: *const u8,
     /// Where the first row's output for the first panel goes.
     pub(in crate::quant) out: *mut f32,
     /// Values from one output row to the next.
     pub(in crate::quant) stride: usize,
 }
 
+impl Panels {
+    /// Where panel `index` lies.
+    ///
+    /// # Safety
+    /// There are more panels than `index`.
+    #[inline(always)]
+    pub(in crate::quant) unsafe fn at(self, index: usize, bytes: usize) -> *const u8 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                Self::Following { first, .. } => first.add(index * bytes),
+                Self::Listed { list, .. } => *list.add(index),
+            }
+        }
+    }
+
+    /// What is fetched while panel `index` is read, and whether it is worth it.
+    ///
+    /// # Safety
+    /// As [`Panels::at`].
+    #[inline(always)]
+    unsafe fn ahead(self, index: usize, bytes: usize) -> (*const u8, bool) {
+        match self {
+            Self::Following { first, fetch_end } => {
+                let ahead = first.wrapping_add(index * bytes + FETCH_AHEAD);
+                (ahead, ahead < fetch_end)
+            }
+            // SAFETY: below the list's length.
+            Self::Listed { list, count } => unsafe {
+                let ahead = index + FETCH_LISTED;
+                (*list.add(ahead.min(count - 1)), ahead < count)
+            },
+        }
+    }
+}
+
 /// Reads weights of one type.
-trait Read {
+pub(super) trait Read {
     const ELEMENT: Element;
     /// # Safety
     /// `WIDTH` weights are readable, and the processor has the instructions of `L`.
     unsafe fn read<L: Lanes>(from: *const u8) -> L::V;
 }
 
-struct Singles;
-struct Halves;
-struct Brains;
+pub(super) struct Singles;
+pub(super) struct Halves;
+pub(super) struct Brains;
 
 impl Read for Singles {
     const ELEMENT: Element = Element::F32;
@@ -134,18 +179,17 @@ pub(in crate::quant) unsafe fn panels<L: Lanes>(element: Element, at: Operands, 
 
 /// Two panels at a time where a panel is a single register, so that an activation is read once for both.
 #[inline(always)]
-unsafe fn each<L: Lanes, R: Read>(mut at: Operands, mut panels: usize) {
-    let bytes = const { R::ELEMENT }.panel_bytes(at.cols);
+unsafe fn each<L: Lanes, R: Read>(at: Operands, panels: usize) {
+    let mut panel = 0;
     macro_rules! step {
         ($panels:literal, $registers:literal, $sums:literal) => {
-            while panels >= $panels {
+            while panel + $panels <= panels {
                 // SAFETY: so many panels and columns of output remain.
                 unsafe {
-                    strips::<L, R, $registers, $sums>(at, bytes);
-                    at.panels = at.panels.add($panels * bytes);
-                    at.out = at.out.add($panels * TILE_ROWS);
+                    let out = at.out.add(panel * TILE_ROWS);
+                    strips::<L, R, $registers, $sums>(Operands { out, ..at }, panel);
                 }
-                panels -= $panels;
+                panel += $panels;
             }
         };
     }
@@ -159,21 +203,31 @@ unsafe fn each<L: Lanes, R: Read>(mut at: Operands, mut panels: usize) {
     }
 }
 
-/// All rows, up to four at a time, with `N` registers of weights, in `P` partial sums.
+/// All rows, up to four at a time, with `N` registers of weights from panel `panel` on, in `P` partial sums.
 #[inline(always)]
-unsafe fn strips<L: Lanes, R: Read, const N: usize, const P: usize>(mut at: Operands, bytes: usize) {
+unsafe fn strips<L: Lanes, R: Read, const N: usize, const P: usize>(mut at: Operands, panel: usize) {
+    let bytes = const { R::ELEMENT }.panel_bytes(at.cols);
+    let (mut weights, mut ahead, mut fetch) = ([std::ptr::null(); N], [std::ptr::null(); N], false);
+    for n in 0..N {
+        let (own, lane) = (panel + n * L::WIDTH / TILE_ROWS, n * L::WIDTH % TILE_ROWS);
+        // SAFETY: registers lie within the panels that the caller vouches for.
+        unsafe {
+            weights[n] = at.panels.at(own, bytes).add(lane * const { R::ELEMENT.bytes() });
+            (ahead[n], fetch) = at.panels.ahead(own, bytes);
+        }
+    }
     let mut left = at.rows;
     macro_rules! strip {
         ($rows:literal) => {
             while left >= $rows {
                 // SAFETY: `left` rows remain of activations and of output.
                 unsafe {
-                    strip::<L, R, $rows, N, P>(at, bytes);
+                    strip::<L, R, $rows, N, P>(at, weights, ahead, fetch);
                     at.xs = at.xs.add($rows * at.cols);
                     at.out = at.out.add($rows * at.stride);
                 }
                 // The first rows have fetched for all.
-                at.fetch_end = at.panels;
+                fetch = false;
                 left -= $rows;
             }
         };
@@ -184,43 +238,41 @@ unsafe fn strips<L: Lanes, R: Read, const N: usize, const P: usize>(mut at: Oper
     strip!(1);
 }
 
-/// `M` rows with `N` registers of weights, which lie in one panel or in neighbouring ones.
+/// `M` rows with `N` registers of weights.
 #[inline(always)]
-unsafe fn strip<L: Lanes, R: Read, const M: usize, const N: usize, const P: usize>(at: Operands, bytes: usize) {
+unsafe fn strip<L: Lanes, R: Read, const M: usize, const N: usize, const P: usize>(
+    at: Operands,
+    weights: [*const u8; N],
+    ahead: [*const u8; N],
+    fetch: bool,
+) {
     // SAFETY: inputs below `cols`, rows below `M`, and registers within the panels: all within what the caller vouches for.
     unsafe {
         let mut sums = [[[L::zero(); P]; N]; M];
-        let width = L::WIDTH * const { R::ELEMENT.bytes() };
         let step = TILE_ROWS * const { R::ELEMENT.bytes() };
-        // Where the panels' registers begin, in bytes.
-        let mut starts = [0; N];
-        for n in 1..N {
-            starts[n] = n * L::WIDTH / TILE_ROWS * bytes + n * width % step;
-        }
         let mut rows = [at.xs; M];
         for m in 1..M {
             rows[m] = at.xs.add(m * at.cols);
         }
-        let mut weights = at.panels;
+        let mut offset = 0usize;
         macro_rules! input {
             ($k:expr, $part:expr) => {
                 for n in 0..N {
-                    let w = R::read::<L>(weights.add(starts[n]));
+                    let w = R::read::<L>(weights[n].add(offset));
                     for m in 0..M {
                         sums[m][n][$part] = L::fma(w, L::splat(*rows[m].add($k)), sums[m][n][$part]);
                     }
                 }
-                weights = weights.add(step);
+                offset = offset.wrapping_add(step);
             };
         }
         let mut k = 0;
         for _ in 0..at.cols / P {
-            // Each line of each panel once.
-            for n in (0..N).step_by(TILE_ROWS / L::WIDTH) {
-                let ahead = weights.wrapping_add(starts[n]).wrapping_add(FETCH_AHEAD);
-                if ahead < at.fetch_end {
+            if fetch {
+                // Each line of each panel once.
+                for n in (0..N).step_by(TILE_ROWS / L::WIDTH) {
                     for line in 0..(P * step).div_ceil(64) {
-                        L::prefetch(ahead.wrapping_add(line * 64));
+                        L::prefetch(ahead[n].wrapping_add(offset + line * 64));
                     }
                 }
             }
