@@ -9,7 +9,7 @@ use crate::quant::kernel::kernels;
 use crate::quant::linear::Linear;
 use crate::quant::lora::Group;
 use crate::quant::matrix::{Input, Matrix};
-use crate::quant::packed::{Activations, Codes, GROUP, TILE_ROWS};
+use crate::quant::packed::{Activations, Codes, GROUP, PAIRED, TILE_ROWS};
 use crate::quant::patch::{Patch, patches, project};
 
 /// Work of a share, in products of a weight with a row: about what takes ten microseconds.
@@ -98,13 +98,17 @@ fn shares(products: &mut [Product<'_>], input: &Input<'_>, patches: &[Vec<Patch<
         .collect();
     let work = (tiles * TILE_ROWS * cols).saturating_mul(input.rows + READ);
     let threads = pool::threads();
-    let per_thread = work.div_ceil(SHARE).div_ceil(threads);
+    // Kernels read activations once for two tiles where there are many rows.
+    let unit = if input.rows >= PAIRED { 2 } else { 1 };
+    let units = tiles.div_ceil(unit);
+    let per_thread = work.div_ceil(SHARE).min(units).div_ceil(threads);
     let count = per_thread * threads;
+    // The first tile of a share.
+    let start = |share: usize| (units * share / count * unit).min(tiles);
     pool::run(count, |share| {
-        let mut from = tiles * share / count;
-        let to = tiles * (share + 1) / count;
+        let (mut from, to) = (start(share), start(share + 1));
         // The last tile of the thread that comes to this share first.
-        let lane_end = tiles * (share / per_thread + 1) * per_thread / count;
+        let lane_end = start((share / per_thread + 1) * per_thread);
         let mut first = 0;
         for ((linear, out), patches) in outputs.iter().zip(patches) {
             let last = first + linear.weight().tiles();
@@ -153,8 +157,7 @@ unsafe fn part(
         linear.weight().columns(kernels(), tiles, fetch_end, input, out);
         if let Some(bias) = linear.bias() {
             for row in 0..input.rows {
-                let window = out.window(row, columns.start, columns.end);
-                window.iter_mut().zip(&bias[columns.clone()]).for_each(|(y, b)| *y += b);
+                (kernels().rows.add)(out.window(row, columns.start, columns.end), &bias[columns.clone()]);
             }
         }
         for patch in patches {

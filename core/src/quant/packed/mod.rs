@@ -22,7 +22,7 @@ pub use activations::{Activations, CodeRows, Codes};
 pub use format::{GROUP, LAYOUT_VERSION, TILE_ROWS};
 pub use matrix::PackedMatrix;
 pub(in crate::quant) use scalar::tiles_scalar;
-pub(in crate::quant) use tile::Operands;
+pub(in crate::quant) use tile::{Operands, PAIRED};
 pub use up::{SmallRows, UpMatrix};
 pub(in crate::quant) use up::{UpOperands, up_scalar};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

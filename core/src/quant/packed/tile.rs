@@ -15,7 +15,7 @@ use crate::weights::BlockType;
 const FETCH_AHEAD: [(usize, bool); 2] = [(4 << 10, false), (16 << 10, true)];
 
 /// Rows of activations from which two tiles are worked on together.
-const PAIRED: usize = 8;
+pub(in crate::quant) const PAIRED: usize = 8;
 
 /// Pointers of one product.
 #[derive(Clone, Copy)]
