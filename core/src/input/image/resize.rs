@@ -8,6 +8,7 @@
 use super::raster::{Raster, check_pixels, check_size};
 use crate::error::Result;
 use crate::pool;
+use crate::quant::kernels;
 
 /// Bits after the point of a weight: Pillow's `32 - 8 - 2`.
 const PRECISION: u32 = 22;
@@ -102,15 +103,27 @@ fn taps(from: usize, to: usize, resampling: Resampling) -> Vec<Taps> {
         .collect()
 }
 
+/// What sums begin at, so that they are rounded when the bits after the point are dropped. Weights add up to one, their
+/// magnitudes to less than two, so sums of weighted bytes fit.
+const HALF: i32 = 1 << (PRECISION - 1);
+
 /// The sum of weighted pixels as a byte.
-fn byte(sum: i64) -> u8 {
-    ((sum + (1 << (PRECISION - 1))) >> PRECISION).clamp(0, 255) as u8
+fn byte(sum: i32) -> u8 {
+    (sum >> PRECISION).clamp(0, 255) as u8
 }
 
-/// Bytes weighted from the first of `source` on, `step` apart.
-fn weigh(taps: &Taps, source: &[u8], step: usize) -> u8 {
-    let values = source.iter().step_by(step);
-    byte(taps.weights.iter().zip(values).map(|(weight, value)| i64::from(*weight) * i64::from(*value)).sum())
+/// A row at another width, of pixels of `N` bytes.
+fn widen_row<const N: usize>(taps: &[Taps], source: &[u8], out: &mut [u8]) {
+    let (source, out) = (source.as_chunks::<N>().0, out.as_chunks_mut::<N>().0);
+    for (target, taps) in out.iter_mut().zip(taps) {
+        let mut sums = [HALF; N];
+        for (weight, pixel) in taps.weights.iter().zip(&source[taps.first..]) {
+            for (sum, value) in sums.iter_mut().zip(pixel) {
+                *sum += weight * i32::from(*value);
+            }
+        }
+        *target = sums.map(byte);
+    }
 }
 
 impl Raster {
@@ -135,10 +148,11 @@ impl Raster {
         let stride = self.width() * pixel;
         pool::rows(&mut bytes, width * pixel, |at, row| {
             let source = &self.bytes()[at * stride..(at + 1) * stride];
-            for (target, taps) in row.chunks_exact_mut(pixel).zip(&taps) {
-                for (channel, value) in target.iter_mut().enumerate() {
-                    *value = weigh(taps, &source[taps.first * pixel + channel..], pixel);
-                }
+            match pixel {
+                1 => widen_row::<1>(&taps, source, row),
+                2 => widen_row::<2>(&taps, source, row),
+                3 => widen_row::<3>(&taps, source, row),
+                _ => widen_row::<4>(&taps, source, row),
             }
         });
         self.of_size(bytes, width, self.height())
@@ -151,9 +165,11 @@ impl Raster {
         let mut bytes = vec![0; height * stride];
         pool::rows(&mut bytes, stride, |row, out| {
             let taps = &taps[row];
-            for (at, value) in out.iter_mut().enumerate() {
-                *value = weigh(taps, &self.bytes()[taps.first * stride + at..], stride);
+            let mut sums = vec![HALF; stride];
+            for (weight, source) in taps.weights.iter().zip(self.bytes()[taps.first * stride..].chunks_exact(stride)) {
+                (kernels().rows.add_bytes)(&mut sums, *weight, source);
             }
+            out.iter_mut().zip(sums).for_each(|(value, sum)| *value = byte(sum));
         });
         self.of_size(bytes, self.width(), height)
     }

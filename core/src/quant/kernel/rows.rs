@@ -10,6 +10,8 @@ pub struct RowKernels {
     pub layer_norm: fn(x: &mut [f32], weight: &[f32], bias: &[f32], eps: f32),
     /// `x += y`.
     pub add: fn(x: &mut [f32], y: &[f32]),
+    /// `sums += weight * bytes`; the caller knows that sums fit.
+    pub add_bytes: fn(sums: &mut [i32], weight: i32, bytes: &[u8]),
     /// `x * sigmoid(x)`, in place.
     pub silu: fn(x: &mut [f32]),
     /// GELU with the error function, in place.
@@ -26,7 +28,7 @@ pub struct RowKernels {
 
 /// With the instructions that every processor of the target has.
 pub(super) const PLAIN: RowKernels =
-    RowKernels { rms_norm, layer_norm, add, mul, silu, gelu, gelu_tanh, quick_gelu, exp_sum };
+    RowKernels { rms_norm, layer_norm, add, mul, add_bytes, silu, gelu, gelu_tanh, quick_gelu, exp_sum };
 
 /// Partial sums of a reduction: as many as the widest register has lanes, twice, so that additions do not wait.
 const LANES: usize = 32;
@@ -104,6 +106,13 @@ pub(super) fn gelu(x: &mut [f32]) {
 pub(super) fn gelu_tanh(x: &mut [f32]) {
     const TWICE_SQRT_2_OVER_PI: f32 = 2.0 * 0.797_884_6;
     x.iter_mut().for_each(|x| *x -= *x / (exp(TWICE_SQRT_2_OVER_PI * (*x + 0.044_715 * *x * *x * *x)) + 1.0));
+}
+
+#[inline(always)]
+pub(super) fn add_bytes(sums: &mut [i32], weight: i32, bytes: &[u8]) {
+    for (sum, &byte) in sums.iter_mut().zip(bytes) {
+        *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(byte)));
+    }
 }
 
 #[inline(always)]

@@ -45,6 +45,7 @@ macro_rules! row_kernels {
             layer_norm: entry!(layer_norm, (x: &mut [f32], weight: &[f32], bias: &[f32], eps: f32)),
             add: entry!(add, (x: &mut [f32], y: &[f32])),
             mul: entry!(mul, (x: &mut [f32], y: &[f32])),
+            add_bytes: entry!(add_bytes, (sums: &mut [i32], weight: i32, bytes: &[u8])),
             silu: entry!(silu, (x: &mut [f32])),
             gelu: entry!(gelu, (x: &mut [f32])),
             gelu_tanh: entry!(gelu_tanh, (x: &mut [f32])),

@@ -52,7 +52,7 @@ unsafe fn panels<L: Lanes, R: Read>(at: Blend) {
     let mut panel = 0;
     macro_rules! step {
         ($panels:literal, $registers:literal) => {
-            while panel + $panels <= at.panels {
+            while at.panels - panel >= $panels {
                 // SAFETY: so many panels remain.
                 unsafe { rows::<L, R, $registers>(at, panel) }
                 panel += $panels;

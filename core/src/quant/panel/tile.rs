@@ -183,7 +183,7 @@ unsafe fn each<L: Lanes, R: Read>(at: Operands, panels: usize) {
     let mut panel = 0;
     macro_rules! step {
         ($panels:literal, $registers:literal, $sums:literal) => {
-            while panel + $panels <= panels {
+            while panels - panel >= $panels {
                 // SAFETY: so many panels and columns of output remain.
                 unsafe {
                     let out = at.out.add(panel * TILE_ROWS);
