@@ -8,7 +8,7 @@ use super::kernel::{Kernels, available};
 use super::matrix::{Input, Matrix};
 use super::packed::{Activations, SmallRows, UpMatrix};
 use crate::quant::columns::Columns;
-use crate::quant::panel::PanelMatrix;
+use crate::quant::panel::{PanelMatrix, Planes, Rows};
 use crate::quant::{CodePair, FloatPair, LowRank, add_delta};
 use crate::weights::{BlockType, TensorView};
 
@@ -251,6 +251,52 @@ proptest! {
                     matrix.add(&scalar, tile, &xs, m, &mut oracle);
                     prop_assert!(out.iter().zip(&oracle).all(|(a, b)| (a - b).abs() <= 1e-5), "{}", set.name);
                 }
+            }
+        }
+    }
+
+    /// Every set and shape: scores and weighted sums over scattered planes as the oracle has them, each row as if alone.
+    #[test]
+    fn every_set_reads_scattered_planes_as_the_oracle_does(
+        count in 1usize..12,
+        panels in 1usize..10,
+        dim in 1usize..70,
+        rows in 1usize..10,
+        seed in 0u64..1000,
+    ) {
+        for kind in [BlockType::F16, BlockType::F32] {
+            let plane = |values: usize, seed: u64| -> Vec<u8> {
+                let values = uneven(values, seed);
+                match kind {
+                    BlockType::F16 => values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect(),
+                    _ => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+                }
+            };
+            let of = |values| -> Vec<Vec<u8>> { (0..count).map(|i| plane(values, seed + i as u64)).collect() };
+            let (keys, values) = (of(dim * 16), of(panels * 16 * 16));
+            let (keys, values) = (Planes::new(count, |i| &keys[i][..]), Planes::new(count, |i| &values[i][..]));
+            let (queries, weights) = (uneven(rows * dim, seed + 20), uneven(rows * count * 16, seed + 21));
+            let score = |set: &Kernels, queries: &[f32]| {
+                let mut out = vec![f32::NAN; queries.len() / dim * count * 16];
+                keys.score_by(set, kind, dim, queries, &mut out, count * 16);
+                out
+            };
+            let blend = |set: &Kernels, weights: &[f32]| {
+                let rows = Rows { values: weights, count: weights.len() / (count * 16), stride: count * 16 };
+                let mut out = vec![f32::NAN; rows.count * panels * 16];
+                values.blend_by(set, kind, 16, rows, &mut out, panels * 16);
+                out
+            };
+            let scalar = available().next().expect("the oracle");
+            let (scores, sums) = (score(&scalar, &queries), blend(&scalar, &weights));
+            for set in available() {
+                let (ours, blended) = (score(&set, &queries), blend(&set, &weights));
+                let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * dim.max(count * 16) as f32;
+                prop_assert!(ours.iter().zip(&scores).all(close), "{} of {kind}", set.name);
+                prop_assert!(blended.iter().zip(&sums).all(close), "{} of {kind}", set.name);
+                let (row, alone) = (&queries[(rows - 1) * dim..], &weights[(rows - 1) * count * 16..]);
+                prop_assert_eq!(&score(&set, row)[..], &ours[(rows - 1) * count * 16..]);
+                prop_assert_eq!(&blend(&set, alone)[..], &blended[(rows - 1) * panels * 16..]);
             }
         }
     }

@@ -97,6 +97,51 @@ fn where_nothing_can_be_written_memory_serves() {
     assert_eq!(packed, Packed::Memory);
 }
 
+/// A file system that is unmounted at the end.
+#[cfg(target_os = "linux")]
+struct Small(tempfile::TempDir);
+
+#[cfg(target_os = "linux")]
+impl Small {
+    /// One of `size`, as `mount` reads it; `None` where this process may not mount.
+    fn new(size: &str) -> Option<Self> {
+        let dir = tempfile::tempdir().expect("directory");
+        let mount = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(dir.path())
+            .output();
+        mount.is_ok_and(|out| out.status.success()).then(|| Self(dir))
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Small {
+    fn drop(&mut self) {
+        // Lazily: a failed test may leave a mapping.
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+/// A disk too small for the store costs a warning; nothing is left on it, and what was there is kept.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_full_disk_memory_serves() {
+    let Some(pulled) = foundation() else { return };
+    let Some(disk) = Small::new("8m") else {
+        eprintln!("skipped: this user may not mount a small file system");
+        return;
+    };
+    let place = disk.0.path().join("packed");
+    std::fs::create_dir(&place).expect("folder");
+    std::fs::write(place.join("notes.txt"), "mine").expect("file");
+    let model = pulled.join(FILE);
+    let (expected, _) = logits(&open(&model, Packing::Memory));
+    let found = logits(&open(&model, Packing::In(place.clone())));
+    assert_eq!(found, (expected, Packed::Memory));
+    assert_eq!(stores(&place), [place.join("notes.txt")], "a part of a store was left");
+    assert_eq!(std::fs::read_to_string(place.join("notes.txt")).expect("kept"), "mine");
+}
+
 /// An encoder alone maps nothing of the backbone, and what is unloaded is no longer mapped: the kernel says so.
 #[cfg(target_os = "linux")]
 #[test]
