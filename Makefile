@@ -130,12 +130,11 @@ fixtures: ## Make the committed test fixtures again
 	parity/setup.sh
 	parity/make_fixtures.sh
 
-bench: build pull ## Products, sampling, and SmolLM2 side by side with llama.cpp (an hour; 5 GB of models, made once)
-	$(CARGO) build --release --package loam --example machine_limits
+bench: build pull ## Products, sampling, SmolLM2 beside llama.cpp, encoders beside onnxruntime (two hours; 5 GB, made once)
+	$(CARGO) build --release --package loam --examples
 	$(CARGO) bench --package loam --bench linear --bench sampling
 	parity/setup.sh
-	"$(PARITY_VENV)/bin/python" bench/models.py
-	"$(PARITY_VENV)/bin/python" bench/compare.py --loam $(LOAM) --limits $(dir $(LOAM))examples/machine_limits
+	LOAM=$(LOAM) PYTHON="$(PARITY_VENV)/bin/python" bench/run.sh
 
 fuzz: ## Fuzz every parser for FUZZ_SECONDS (240) each
 	fuzz/run.sh $(FUZZ_SECONDS)

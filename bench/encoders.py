@@ -77,7 +77,7 @@ def quantized(exported: Path, folder: Path, program: Path) -> Path:
     """Both sides with eight-bit linears: the path of onnxruntime's; Loam's takes the place of the checkpoint."""
     target = folder / "model.int8.onnx"
     quantize_dynamic(exported, target, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True)
-    gguf = folder.parent / f"{folder.name}.gguf"
+    gguf = folder / "quantized.part"
     subprocess.run([program.with_name("quantize"), folder, "q8_0", gguf], check=True, capture_output=True)
     for weights in [*folder.glob("*.safetensors"), *folder.glob("*.bin")]:
         weights.unlink()

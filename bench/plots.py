@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from job import LOAM, PEER
-from results import Results, load
+from results import Results, ceilings, load
 from shapes import shape_of
 from suites import CONTEXTS, ROWS, Measure, Row, context, plain, rows
 
@@ -75,15 +75,6 @@ def loads(model: str, threads: int) -> list[Load]:
         Load("4 rows", 4, Measure(replace(job, sequences=4), "decode")),
         Load("prefill", job.prompt, Measure(job, "prefill")),
     ]
-
-
-def ceilings(results: Results, threads: int) -> tuple[float, float] | None:
-    """GB/s of the memory and GOP/s of the processor: the most that any run reached, for they are limits."""
-    for entry in (results.limits or {}).get("limits", []):
-        if entry["threads"] == threads and entry["int8"]:
-            read = max(rate for size in entry["read"] for rate in size["gb_per_s"])
-            return read, max(rate for kernel in entry["int8"] for rate in kernel["gop_per_s"])
-    return None
 
 
 def roofline(results: Results, threads: int) -> Figure | None:

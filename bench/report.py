@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable
+from statistics import median
 
 from job import LOAM, PEER
-from results import Results
-from suites import Row
+from results import Results, ceilings
+from suites import Measure, Row, plain
 
 #: Above this part of all processor time, others have spoiled a job.
 FOREIGN_LIMIT = 0.10
@@ -31,6 +32,7 @@ def table(results: Results, rows: Iterable[Row]) -> str:
     if disturbed:
         lines += ["", f"Others took more than {FOREIGN_LIMIT:.0%} of the processor, twice:"]
         lines += [f"- {run.engine}, {run.job.title()}, round {run.round + 1}: {run.foreign:.0%}" for run in disturbed]
+    lines += shares(results)
     if results.perplexity:
         lines += ["", *perplexities(results)]
     return "\n".join(lines) + "\n"
@@ -83,12 +85,39 @@ def perplexities(results: Results) -> list[str]:
     lines = [
         "Perplexity, WikiText-2 test (both engines on the same tokens; the F32 file holds Q4_1's values):",
         "",
-        "| model | tokens | Loam | llama.cpp | Loam over llama.cpp |",
-        "|---|---|---|---|---|",
+        "| model | tokens | Loam | llama.cpp | Loam over llama.cpp | top-1 as F32's | KL from F32's, nats |",
+        "|---|---|---|---|---|---|---|",
     ]
     for entry in results.perplexity:
         ours, theirs = entry.get(LOAM), entry.get(PEER)
         ratio = f"{ours / theirs:.4f}" if ours and theirs else ""
         shown = [f"{value:.4f}" if value else "" for value in (ours, theirs)]
-        lines.append(f"| {entry['model']} | {entry['tokens']} | {shown[0]} | {shown[1]} | {ratio} |")
+        shown += [ratio, f"{entry['top1']:.1%}" if "top1" in entry else "", f"{entry['kl']:.4f}" if "kl" in entry else ""]
+        lines.append(f"| {entry['model']} | {entry['tokens']} | {' | '.join(shown)} |")
     return lines
+
+
+def shares(results: Results) -> list[str]:
+    """How much of what the machine can do decoding (memory) and prefill (int8 products) reach, in Loam."""
+    lines = []
+    for model, facts in results.models.items():
+        for threads in sorted({run.job.threads for run in results.runs}):
+            limit = ceilings(results, threads)
+            decoded = results.values(Measure(plain(model, threads), "decode"), LOAM)
+            filled = results.values(Measure(plain(model, threads), "prefill"), LOAM)
+            if not (limit and decoded and filled):
+                continue
+            read = median(decoded) * (facts["bytes"] + facts["logits_bytes"]) / 1e9
+            done = median(filled) * 2 * facts["weights"] / 1e9
+            lines.append(
+                f"| {model} | {threads} | {read:.1f} of {limit[0]:.1f} GB/s | {read / limit[0]:.0%} "
+                f"| {done:.0f} of {limit[1]:.0f} GOP/s | {done / limit[1]:.0%} |"
+            )
+    head = [
+        "",
+        "Of the most that this machine reached in the same run:",
+        "",
+        "| model | threads | decode: weights read | | prefill 128: products | |",
+        "|---|---|---|---|---|---|",
+    ]
+    return head + lines if lines else []

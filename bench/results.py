@@ -52,8 +52,8 @@ class Results:
         if row.alone:
             return values
         if row.over_file:
-            size = self.models[row.measure.job.model]["file_bytes"]
-            return [value / size for value in values]
+            facts = self.models.get(row.measure.job.model, {})
+            return [value / facts["file_bytes"] for value in values if facts]
         below = self.values(row.over, engine) if row.over else self.values(row.measure, jobs.PEER)
         return [value / other for value, other in zip(values, below, strict=False)]
 
@@ -77,3 +77,12 @@ def load(paths: Iterable[Path]) -> Results:
         whole.runs += [Run(**run | {"job": Job(**run["job"])}) for run in read["runs"]]
         whole.perplexity += read["perplexity"]
     return whole
+
+
+def ceilings(results: Results, threads: int) -> tuple[float, float] | None:
+    """GB/s of the memory and GOP/s of the processor: the most that any run reached, for they are limits."""
+    for entry in (results.limits or {}).get("limits", []):
+        if entry["threads"] == threads and entry["int8"]:
+            read = max(rate for size in entry["read"] for rate in size["gb_per_s"])
+            return read, max(rate for kernel in entry["int8"] for rate in kernel["gop_per_s"])
+    return None

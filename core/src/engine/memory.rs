@@ -48,20 +48,8 @@ pub(super) fn give_back() {
     unsafe { libc::malloc_trim(0) };
 }
 
-/// As on Linux: Bionic keeps freed pages for a second, and longer where it is told to.
-#[cfg(target_os = "android")]
-pub(super) fn give_back() {
-    unsafe extern "C" {
-        fn mallopt(option: std::ffi::c_int, value: std::ffi::c_int) -> std::ffi::c_int;
-    }
-    /// `M_PURGE` of Bionic's `malloc.h`.
-    const PURGE: std::ffi::c_int = -101;
-    // SAFETY: declared as in Bionic's header; may be called at any time and from any thread.
-    unsafe { mallopt(PURGE, 0) };
-}
-
-/// Other allocators decide for themselves.
-#[cfg(not(any(all(target_os = "linux", target_env = "gnu"), target_os = "android")))]
+/// Other allocators decide for themselves; Android's has a call for it, but only from version 9 on.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(super) fn give_back() {}
 
 #[cfg(all(test, target_os = "linux"))]

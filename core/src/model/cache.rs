@@ -133,7 +133,11 @@ impl KvCache {
     /// Writes the keys and values of all heads at `position`, rounded to the cache's type.
     pub(crate) fn write(&mut self, layer: usize, position: usize, keys: &[f32], values: &[f32]) {
         match self.shape.kind {
-            CacheType::F16 => self.write_as(layer, position, keys, values, |v| half::f16::from_f32(v).to_le_bytes()),
+            // Beyond the range of halves lies infinity, which would make a value that a query does not see, and so weighs
+            // with zero, no number.
+            CacheType::F16 => self.write_as(layer, position, keys, values, |v| {
+                half::f16::from_f32(v.clamp(f32::from(half::f16::MIN), f32::from(half::f16::MAX))).to_le_bytes()
+            }),
             CacheType::F32 => self.write_as(layer, position, keys, values, f32::to_le_bytes),
         }
     }

@@ -8,8 +8,10 @@ const STALL: Duration = Duration::from_micros(300);
 const CREDIT: Duration = Duration::from_millis(6);
 /// Lost time is forgotten at this rate: one part in so many of the time that goes by.
 const FORGIVENESS: u32 = 10;
-/// The first and the longest time without helpers.
-const PAUSE: [Duration; 2] = [Duration::from_millis(8), Duration::from_millis(256)];
+/// The first and the longest time without helpers. Each try beside a busy core costs some milliseconds.
+const PAUSE: [Duration; 2] = [Duration::from_millis(16), Duration::from_millis(1024)];
+/// How much longer each pause is than the one before.
+const GROWTH: u32 = 4;
 
 /// What the owner of the pool has seen of its helpers.
 #[derive(Debug)]
@@ -62,11 +64,11 @@ impl Patience {
         self.lost = self.lost.saturating_sub(good / FORGIVENESS) + waited;
         self.since = Some(now);
         if self.lost > CREDIT {
-            self.until = Some(now + self.pause);
-            self.pause = (self.pause * 2).min(PAUSE[1]);
+            let until = now + self.pause;
+            self.pause = (self.pause * GROWTH).min(PAUSE[1]);
             // The next try may not lose as much before it is given up.
             self.lost = CREDIT;
-            self.since = Some(now + self.pause);
+            (self.until, self.since) = (Some(until), Some(until));
         }
     }
 }
@@ -104,8 +106,8 @@ mod tests {
                 now = until;
             }
         }
-        assert_eq!(pauses[..4], [8, 16, 32, 64]);
-        assert!(pauses.ends_with(&[256, 256]), "{pauses:?}");
+        assert_eq!(pauses[..4], [16, 64, 256, 1024]);
+        assert!(pauses.ends_with(&[1024, 1024]), "{pauses:?}");
         now += 10_000 * MILLISECOND;
         patience.stalled(3 * MILLISECOND, now);
         assert!(!patience.is_closed(), "long ago is forgotten");

@@ -59,8 +59,8 @@ impl FloatPair {
 }
 
 impl CodePair {
-    /// Rounds the factors; `None` when they are not stored as floats, when a value is not finite, or when the inputs are not
-    /// whole groups.
+    /// Rounds the factors; `None` when they are not stored as floats, when a value is not finite, when the inputs are not
+    /// whole groups, or all values are too small for their reciprocal.
     #[must_use]
     pub fn new(a: &Matrix, b: &Matrix, scale: f32) -> Option<Self> {
         let floats = |matrix: &Matrix| matrix.kind().block_elements() == 1;
@@ -70,7 +70,10 @@ impl CodePair {
         let (mut down, up) = (finite(a)?, finite(b)?);
         // Blocks have halves for scales, which small values would lose; a power of two loses nothing.
         let largest = down.iter().fold(0.0f32, |largest, v| largest.max(v.abs()));
-        let unit = if largest > 0.0 { largest.log2().floor().clamp(-100.0, 100.0).exp2() } else { 1.0 };
+        let unit = if largest > 0.0 { largest.log2().floor().exp2() } else { 1.0 };
+        if !unit.is_normal() {
+            return None;
+        }
         down.iter_mut().for_each(|v| *v /= unit);
         let kind = BlockType::Q8_0;
         let mut blocks = Vec::with_capacity(a.rows() * kind.bytes(a.cols()));

@@ -40,7 +40,7 @@ enum Store {
 /// Rows of activations in the forms that matrices read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Input<'a> {
-    /// `[rows, cols]`; empty where every reader reads codes.
+    /// `[rows, cols]`.
     pub(crate) values: &'a [f32],
     /// The same rows as codes; needed where a reader reads them.
     pub(crate) codes: &'a Activations,
@@ -263,10 +263,11 @@ impl Matrix {
             Store::Packed(packed) => unsafe {
                 packed.columns(kernels, tiles, fetch_end, input.codes.all(), out.at(0, first), out.stride());
             },
-            // SAFETY: as above.
-            Store::Panels(panels) => unsafe {
-                panels.columns(kernels, tiles, fetch_end, input.values, out.at(0, first), out.stride());
-            },
+            Store::Panels(panels) => {
+                assert_eq!(input.values.len(), input.rows * self.cols, "invariant: activations are [rows, inputs]");
+                // SAFETY: as above.
+                unsafe { panels.columns(kernels, tiles, fetch_end, input.values, out.at(0, first), out.stride()) }
+            }
             Store::Blocks(data) => {
                 let mut weights = vec![0.0; PANEL * self.cols];
                 let mut dots = vec![0.0; PANEL * input.rows];

@@ -20,7 +20,7 @@ pub(crate) use lora::{Group, groups};
 pub use matrix::Matrix;
 pub use packed::TILE_ROWS;
 pub use panel::PanelMatrix;
-pub(crate) use panel::{MAX_PLANES, Planes, Rows, multiply_panels};
+pub(crate) use panel::{MAX_PLANES, PlaneList, Rows, multiply_panels};
 pub(crate) use patch::add_delta;
 pub(crate) use product::{Product, multiply};
 pub use store::Packed;

@@ -39,6 +39,8 @@ const FETCH_NEXT: usize = 16 << 10;
 pub(crate) fn multiply(products: &mut [Product<'_>], xs: &[f32], rows: usize, groups: &[Group<'_>], next: &[&Linear]) {
     let cols = products.first().map_or(0, |Product(linear, _)| linear.weight().cols());
     assert_eq!(xs.len(), rows * cols, "invariant: activations are [rows, inputs]");
+    let same = products.iter().all(|Product(linear, _)| linear.weight().cols() == cols);
+    assert!(same, "invariant: all linears read the same rows");
     if rows == 0 {
         return;
     }
@@ -98,8 +100,9 @@ fn shares(products: &mut [Product<'_>], input: &Input<'_>, patches: &[Vec<Patch<
         .collect();
     let work = (tiles * TILE_ROWS * cols).saturating_mul(input.rows + READ);
     let threads = pool::threads();
-    // Kernels read activations once for two tiles where there are many rows.
-    let unit = if input.rows >= PAIRED { 2 } else { 1 };
+    // Some kernels read activations once for several tiles where there are many rows.
+    let together = if input.rows >= PAIRED { kernels().together } else { 1 };
+    let unit = if tiles >= threads * together { together } else { 1 };
     let units = tiles.div_ceil(unit);
     let per_thread = work.div_ceil(SHARE).min(units).div_ceil(threads);
     let count = per_thread * threads;

@@ -8,7 +8,7 @@ use super::kernel::{Kernels, available};
 use super::matrix::{Input, Matrix};
 use super::packed::{Activations, SmallRows, UpMatrix};
 use crate::quant::columns::Columns;
-use crate::quant::panel::{PanelMatrix, Planes, Rows};
+use crate::quant::panel::{PanelMatrix, PlaneList, Rows};
 use crate::quant::{CodePair, FloatPair, LowRank, add_delta};
 use crate::weights::{BlockType, TensorView};
 
@@ -274,7 +274,7 @@ proptest! {
             };
             let of = |values| -> Vec<Vec<u8>> { (0..count).map(|i| plane(values, seed + i as u64)).collect() };
             let (keys, values) = (of(dim * 16), of(panels * 16 * 16));
-            let (keys, values) = (Planes::new(count, |i| &keys[i][..]), Planes::new(count, |i| &values[i][..]));
+            let (keys, values) = (PlaneList::new(count, |i| &keys[i][..]), PlaneList::new(count, |i| &values[i][..]));
             let (queries, weights) = (uneven(rows * dim, seed + 20), uneven(rows * count * 16, seed + 21));
             let score = |set: &Kernels, queries: &[f32]| {
                 let mut out = vec![f32::NAN; queries.len() / dim * count * 16];

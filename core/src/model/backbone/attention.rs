@@ -12,7 +12,7 @@ use super::config::BackboneConfig;
 use crate::model::cache::{BLOCK_TOKENS, KvCache};
 use crate::model::ops::softcap;
 use crate::pool;
-use crate::quant::{MAX_PLANES, Planes, Rows, TILE_ROWS, kernels};
+use crate::quant::{MAX_PLANES, PlaneList, Rows, TILE_ROWS, kernels};
 
 /// Positions per piece.
 const SEGMENT: usize = MAX_PLANES * BLOCK_TOKENS;
@@ -147,7 +147,7 @@ impl Attend<'_> {
         }
         scores.resize(tile.rows * group * width, 0.0);
         let planes = |block: usize| cache.planes(self.layer, head, blocks.start + block);
-        Planes::new(blocks.len(), |block| planes(block).0).score(kind, dim, queries, scores, width);
+        PlaneList::new(blocks.len(), |block| planes(block).0).score(kind, dim, queries, scores, width);
         let result_width = self.partial_width();
         for (query, scores) in scores.chunks_exact_mut(width).enumerate() {
             let position = first + query / group;
@@ -161,7 +161,7 @@ impl Attend<'_> {
             (result[0], result[1]) = weights(seen, config);
         }
         let weights = Rows { values: scores, count: tile.rows * group, stride: width };
-        Planes::new(blocks.len(), |block| planes(block).1).blend(
+        PlaneList::new(blocks.len(), |block| planes(block).1).blend(
             kind,
             BLOCK_TOKENS,
             weights,

@@ -47,7 +47,7 @@ pub(crate) struct Planes {
     count: usize,
     /// `[heads, keys / 16, dim, 16]`.
     keys: Vec<f32>,
-    /// `[heads, keys / 128, dim / 16, 128, 16]`, of the last stretch as many keys as whole panels have.
+    /// `[heads, keys / 512, dim / 16, 512, 16]`, of the last stretch as many keys as whole panels have.
     values: Vec<f32>,
 }
 
@@ -124,7 +124,7 @@ impl Planes {
         let (dim, padded) = (self.heads.dim, self.padded());
         let wide = dim.next_multiple_of(TILE_ROWS);
         let scale = (dim as f32).powf(-0.5);
-        let mut scores = [0.0; QUERIES * KEYS];
+        let mut scores = vec![0.0; count * KEYS.min(padded)];
         let mut part = vec![0.0; count * wide];
         let (mut greatest, mut sums) = ([f32::NEG_INFINITY; QUERIES], [0.0f32; QUERIES]);
         for first in (0..padded).step_by(KEYS) {

@@ -59,6 +59,8 @@ pub struct Kernels {
     pub rows: RowKernels,
     /// Quantizes whole groups of activations.
     pub quantize: fn(xs: &[f32], out: Codes<'_>),
+    /// Tiles or panels that are worked on together where there are many rows.
+    pub(in crate::quant) together: usize,
     /// Multiplies packed tiles of one type.
     pub(in crate::quant) tiles: unsafe fn(kind: BlockType, at: packed::Operands, tiles: usize),
     /// Multiplies panels of floats.

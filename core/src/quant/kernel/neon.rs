@@ -24,6 +24,7 @@ const NEON: Kernels = Kernels {
     axpy,
     rows: rows::PLAIN,
     quantize: packed::quantize,
+    together: 1,
     tiles: packed::tiles_neon,
     panels,
     blend,

@@ -13,6 +13,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     axpy,
     rows: rows::PLAIN,
     quantize: packed::quantize,
+    together: 1,
     tiles: packed::tiles_scalar,
     panels: panel::panels_scalar,
     blend: panel::blend_scalar,

@@ -1,6 +1,7 @@
 //! Weights in the order in which integer kernels read them.
 
 mod activations;
+mod dots;
 mod format;
 mod matrix;
 mod pack;

@@ -6,6 +6,7 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 use std::marker::PhantomData;
 
+use super::dots;
 use super::simd::Simd;
 use super::tile::{self, Layout, Operands};
 use super::up::{self, UpOperands};
@@ -61,7 +62,7 @@ unsafe trait Dot: Sized {
         part: usize,
     ) -> [[int8x16_t; N]; M] {
         // SAFETY: the caller's promise, handed on.
-        unsafe { tile::dots::<Neon<Self>, L, M, N>(codes, rows, start, part) }
+        unsafe { dots::dots::<Neon<Self>, L, M, N>(codes, rows, start, part) }
     }
 }
 
@@ -141,7 +142,7 @@ unsafe impl Dot for I8mm {
         // SAFETY: the caller's promise, handed on.
         unsafe {
             if M == 1 {
-                return tile::dots::<Neon<Self>, L, M, N>(codes, rows, start, part);
+                return dots::dots::<Neon<Self>, L, M, N>(codes, rows, start, part);
             }
             // Sums of two rows of weights with two of activations, by pair of activations, register, and half of it.
             let mut sums = [[[vdupq_n_s32(0); 2]; N]; M];
@@ -160,12 +161,12 @@ unsafe impl Dot for I8mm {
                 };
                 let parts = const { tile::parts(L::FORMAT) };
                 if part == 0 {
-                    eight(tile::codes_of::<Neon<Self>, L, 0>(codes), 0);
-                    eight(tile::codes_of::<Neon<Self>, L, 2>(codes), 2);
+                    eight(dots::codes_of::<Neon<Self>, L, 0>(codes), 0);
+                    eight(dots::codes_of::<Neon<Self>, L, 2>(codes), 2);
                 }
                 if part + 1 == parts {
-                    eight(tile::codes_of::<Neon<Self>, L, 4>(codes), 4);
-                    eight(tile::codes_of::<Neon<Self>, L, 6>(codes), 6);
+                    eight(dots::codes_of::<Neon<Self>, L, 4>(codes), 4);
+                    eight(dots::codes_of::<Neon<Self>, L, 6>(codes), 6);
                 }
             }
             std::array::from_fn(|m| {

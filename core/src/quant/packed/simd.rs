@@ -1,6 +1,7 @@
 //! What a packed tile needs from an instruction set.
 
-use super::tile::{self, Layout};
+use super::dots;
+use super::tile::Layout;
 use crate::quant::kernel::Lanes;
 
 /// Registers of integers and floats that hold one lane per output row, and their operations.
@@ -59,7 +60,7 @@ pub(super) unsafe trait Simd {
         Self: Sized,
     {
         // SAFETY: the caller's promise, handed on.
-        unsafe { tile::dots::<Self, L, M, N>(codes, rows, start, part) }
+        unsafe { dots::dots::<Self, L, M, N>(codes, rows, start, part) }
     }
     /// Integers to floats.
     unsafe fn floats(v: Self::Int) -> <Self::Floats as Lanes>::V;

@@ -3,9 +3,10 @@
 //!
 //! A tile is 16 rows: a register of four inputs of each row after the other, codes plus 128, then a scale per row as f32.
 
+use super::dots::{codes_of, eight};
 use super::format::TILE_ROWS;
 use super::simd::Simd;
-use super::tile::{codes_of, eight, layout};
+use super::tile::layout;
 use crate::quant::kernel::{Kernels, Lanes};
 use crate::weights::Bytes;
 
@@ -82,18 +83,6 @@ impl UpMatrix {
             }
         });
         Self { rows, rank, data }
-    }
-
-    /// Output features.
-    #[must_use]
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Input features.
-    #[must_use]
-    pub fn rank(&self) -> usize {
-        self.rank
     }
 
     /// The bytes of all tiles.
@@ -239,8 +228,8 @@ pub(super) unsafe fn up<S: Simd>(mut at: UpOperands, tiles: usize) {
                 S::Floats::prefetch(ahead);
                 ahead = ahead.wrapping_add(REGISTER);
             }
-            at.tiles = at.tiles.add(tile_bytes(at.quads));
-            at.out = at.out.add(TILE_ROWS);
+            at.tiles = at.tiles.wrapping_add(tile_bytes(at.quads));
+            at.out = at.out.wrapping_add(TILE_ROWS);
         }
     }
 }

@@ -81,8 +81,8 @@ unsafe fn rows<L: Lanes, R: Read, const N: usize>(mut at: Blend, panel: usize) {
                 // SAFETY: `left` rows remain of weights and of output.
                 unsafe {
                     strip::<L, R, $rows, N>(at, panel, fetch);
-                    at.weights = at.weights.add($rows * at.weight_stride);
-                    at.out = at.out.add($rows * at.stride);
+                    at.weights = at.weights.wrapping_add($rows * at.weight_stride);
+                    at.out = at.out.wrapping_add($rows * at.stride);
                 }
                 // The first rows have fetched for all.
                 fetch = false;

@@ -205,7 +205,7 @@ pub(crate) fn multiply_panels(kind: BlockType, panels: &[u8], cols: usize, xs: &
     let (count, rows) = (panels.len() / bytes, xs.len() / cols);
     assert!(panels.len() == count * bytes && xs.len() == rows * cols, "invariant: whole panels and whole rows");
     assert!(rows > 0 && count * TILE_ROWS <= stride && out.len() >= (rows - 1) * stride + count * TILE_ROWS);
-    // Small and just written: nothing is to be fetched.
+    // Just written, or small enough to be near: nothing is to be fetched.
     let panels = Panels::Following { first: panels.as_ptr(), fetch_end: panels.as_ptr() };
     let at = Operands { panels, cols, xs: xs.as_ptr(), rows, out: out.as_mut_ptr(), stride };
     // SAFETY: the selected kernels run here, and the lengths were just checked.

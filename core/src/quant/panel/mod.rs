@@ -9,7 +9,7 @@ mod tile;
 pub(in crate::quant) use blend::Blend;
 pub use matrix::PanelMatrix;
 pub(crate) use matrix::multiply_panels;
-pub(crate) use planes::{MAX_PLANES, Planes, Rows};
+pub(crate) use planes::{MAX_PLANES, PlaneList, Rows};
 pub(in crate::quant) use scalar::{blend_scalar, panels_scalar};
 pub(in crate::quant) use tile::{Element, Operands};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

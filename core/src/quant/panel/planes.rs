@@ -9,14 +9,14 @@ use crate::weights::BlockType;
 /// Most planes of one call.
 pub(crate) const MAX_PLANES: usize = 32;
 
-/// Planes of one size.
+/// PlaneList of one size.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Planes<'a> {
+pub(crate) struct PlaneList<'a> {
     planes: [&'a [u8]; MAX_PLANES],
     count: usize,
 }
 
-impl<'a> Planes<'a> {
+impl<'a> PlaneList<'a> {
     /// The planes that `plane` gives for `0..count`.
     ///
     /// # Panics
@@ -68,7 +68,7 @@ impl<'a> Planes<'a> {
 
     /// `out[m, ..] = sum over planes p and inputs t of weights[m, p * cols + t] * planes[p][.., t, ..]`: each plane is
     /// `[panels, cols, 16]` of `kind`, row `m` of the weights begins at `weights[m * weight_stride]`, and row `m` of the output,
-    /// `16 * panels` values, at `out[m * stride]`.
+    /// `16 * panels` values, at `out[m * stride]`. Without planes nothing is written.
     ///
     /// # Panics
     /// When `kind` is no float, or the lengths do not fit.
@@ -87,10 +87,10 @@ impl<'a> Planes<'a> {
     ) {
         let element = Element::of(kind).expect("invariant: planes hold floats");
         let Rows { values, count: rows, stride: weight_stride } = weights;
-        if rows == 0 {
+        if rows == 0 || self.count == 0 {
             return;
         }
-        let panels = self.planes[0].len() / element.panel_bytes(cols).max(1);
+        let panels = self.planes[0].len() / element.panel_bytes(cols);
         assert!(self.planes[0].len() == panels * element.panel_bytes(cols), "invariant: whole panels");
         assert!(self.count * cols <= weight_stride && values.len() >= (rows - 1) * weight_stride + self.count * cols);
         assert!(panels * TILE_ROWS <= stride && out.len() >= (rows - 1) * stride + panels * TILE_ROWS);

@@ -223,8 +223,8 @@ unsafe fn strips<L: Lanes, R: Read, const N: usize, const P: usize>(mut at: Oper
                 // SAFETY: `left` rows remain of activations and of output.
                 unsafe {
                     strip::<L, R, $rows, N, P>(at, weights, ahead, fetch);
-                    at.xs = at.xs.add($rows * at.cols);
-                    at.out = at.out.add($rows * at.stride);
+                    at.xs = at.xs.wrapping_add($rows * at.cols);
+                    at.out = at.out.wrapping_add($rows * at.stride);
                 }
                 // The first rows have fetched for all.
                 fetch = false;
@@ -269,7 +269,7 @@ unsafe fn strip<L: Lanes, R: Read, const M: usize, const N: usize, const P: usiz
         let mut k = 0;
         for _ in 0..at.cols / P {
             if fetch {
-                // Each line of each panel once.
+                // Each line of each panel.
                 for n in (0..N).step_by(TILE_ROWS / L::WIDTH) {
                     for line in 0..(P * step).div_ceil(64) {
                         L::prefetch(ahead[n].wrapping_add(offset + line * 64));
