@@ -1,7 +1,5 @@
 //! Codes out of their registers, and the dot products of a group.
 
-#![expect(clippy::needless_range_loop, reason = "registers are unrolled by number; iterators over arrays are calls")]
-
 use super::format::TILE_ROWS;
 use super::simd::Simd;
 use super::tile::{Layout, parts};
