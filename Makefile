@@ -132,6 +132,7 @@ fixtures: ## Make the committed test fixtures again
 
 bench: build pull ## Products, sampling, SmolLM2 beside llama.cpp, encoders beside onnxruntime (two hours; 5 GB, made once)
 	$(CARGO) build --release --package loam --examples
+	CARGO_TARGET_DIR="$(or $(CARGO_TARGET_DIR),target)" $(CARGO) build --release --manifest-path bench/candle/Cargo.toml
 	$(CARGO) bench --package loam --bench linear --bench sampling
 	parity/setup.sh
 	LOAM=$(LOAM) PYTHON="$(PARITY_VENV)/bin/python" bench/run.sh

@@ -143,7 +143,8 @@ def curves(
         return None
     shapes = list(dict.fromkeys(shape_of(model).name for model in drawn))
     marked = list(zip(MARKERS, drawn, strict=False))
-    size = (4.6 * len(shapes), 4.2)
+    # Wide enough for the legend below.
+    size = (max(7.5, 4.6 * len(shapes)), 4.2)
     figure, panels = pyplot.subplots(1, len(shapes), figsize=size, layout="constrained", squeeze=False)
     for axes, shape in zip(panels[0], shapes, strict=True):
         for marker, model in marked:

@@ -14,6 +14,7 @@ stamp=$(date +%Y-%m-%d-%H%M%S)
 "$PYTHON" compare.py --loam "$LOAM" --rounds 1 --suite context,rows --models smollm2-135m-Q4_1,smollm2-135m-Q8_0 \
   --output "$results/$stamp-curves.json"
 "$PYTHON" plots.py "$results/$stamp.json" "$results/$stamp-curves.json" --output "$results/$stamp"
+"$PYTHON" candle.py --loam "$LOAM" --candle "$programs/candle-prefill" --rounds "$rounds"
 named="MiniLM|ViT-B/32 224|Whisper tiny"
 IFS='|'
 # The encoders that have an aim; without --case all of them are measured.
