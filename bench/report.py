@@ -92,7 +92,11 @@ def perplexities(results: Results) -> list[str]:
         ours, theirs = entry.get(LOAM), entry.get(PEER)
         ratio = f"{ours / theirs:.4f}" if ours and theirs else ""
         shown = [f"{value:.4f}" if value else "" for value in (ours, theirs)]
-        shown += [ratio, f"{entry['top1']:.1%}" if "top1" in entry else "", f"{entry['kl']:.4f}" if "kl" in entry else ""]
+        shown += [
+            ratio,
+            f"{entry['top1']:.1%}" if "top1" in entry else "",
+            f"{entry['kl']:.4f}" if "kl" in entry else "",
+        ]
         lines.append(f"| {entry['model']} | {entry['tokens']} | {' | '.join(shown)} |")
     return lines
 
