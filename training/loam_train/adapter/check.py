@@ -32,6 +32,9 @@ from .scores import texts
 TOLERANCE = 1.0
 """Points that torch and the engine may differ by: the engine rounds the activations of quantized linears to eight bits, so
 one row in a hundred may fall on the other side."""
+MOST_BY_CHANCE = 2.0
+"""Points beyond which chance excuses nothing: writers that disagree more often would otherwise widen what they may
+differ by."""
 TASKS = ("classify", "generate", "answer")
 
 
@@ -51,7 +54,7 @@ class Comparison:
     @property
     def apart(self) -> bool:
         """Whether they differ by more than the tolerance, and than chance explains."""
-        return abs(self.torch - self.engine) > max(TOLERANCE, self.chance) + 1e-9
+        return abs(self.torch - self.engine) > max(TOLERANCE, min(self.chance, MOST_BY_CHANCE)) + 1e-9
 
 
 def compare(path: Path, data: DataFolder, base: Path, loam: str, limit: int) -> Comparison:
