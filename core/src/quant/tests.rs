@@ -314,9 +314,10 @@ proptest! {
         let inputs = groups * 32;
         let size = 2f32.powi(exponent);
         let a: Vec<f32> = uneven(rank * inputs, seed).iter().map(|v| v * size).collect();
-        let (a, b) = (Matrix::from_f32(&a, rank, inputs), Matrix::from_f32(&uneven(outputs * rank, seed + 1), outputs, rank));
-        let exact = LowRank::Floats(FloatPair::new(&a, &b, 0.5).expect("floats"));
-        let rounded = LowRank::Codes(CodePair::new(&a, &b, 0.5).expect("finite floats"));
+        let b = uneven(outputs * rank, seed + 1);
+        let (down, up) = (Matrix::from_f32(&a, rank, inputs), Matrix::from_f32(&b, outputs, rank));
+        let exact = LowRank::Floats(FloatPair::new(&down, &up, 0.5).expect("floats"));
+        let rounded = LowRank::Codes(CodePair::new(&down, &up, 0.5).expect("finite floats"));
         let xs = uneven(rows * inputs, seed + 2);
         let added = |delta: &LowRank, xs: &[f32]| {
             let mut out = vec![0.0; xs.len() / inputs * outputs];
@@ -324,13 +325,45 @@ proptest! {
             out
         };
         let (exact, all) = (added(&exact, &xs), added(&rounded, &xs));
-        let largest = exact.iter().fold(0.0f32, |a, v| a.max(v.abs()));
-        let error = exact.iter().zip(&all).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        prop_assert!(error <= 0.03 * largest, "{error} of {largest}");
+        for (m, x) in xs.chunks_exact(inputs).enumerate() {
+            let bounds = rounding_bounds(&a, &b, rank, x);
+            for (n, bound) in bounds.iter().enumerate() {
+                let error = (exact[m * outputs + n] - all[m * outputs + n]).abs();
+                prop_assert!(error <= 0.5 * bound, "row {m}, output {n}: {error}, bound {bound}");
+            }
+        }
         for (m, x) in xs.chunks_exact(inputs).enumerate() {
             prop_assert_eq!(&added(&rounded, x)[..], &all[m * outputs..(m + 1) * outputs]);
         }
     }
+}
+
+/// What rounding may change at most in each output of `B (A x)`: half a step of every code, through both products.
+fn rounding_bounds(a: &[f32], b: &[f32], rank: usize, x: &[f32]) -> Vec<f32> {
+    /// Half a step of the largest value's 127, and a little for scales that are halves and sums of floats.
+    const HALF: f32 = 1.15 / 254.0;
+    let largest = |values: &[f32]| values.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+    let total = |values: &[f32]| values.iter().map(|v| v.abs()).sum::<f32>();
+    let middle: Vec<(f32, f32)> = a
+        .chunks_exact(x.len())
+        .map(|a| {
+            let groups = a.chunks_exact(32).zip(x.chunks_exact(32));
+            let error = groups.map(|(a, x)| {
+                let (step_a, step_x) = (largest(a) * HALF, largest(x) * HALF);
+                step_a * total(x) + step_x * total(a) + 32.0 * step_a * step_x
+            });
+            (a.iter().zip(x).map(|(a, x)| a * x).sum(), error.sum())
+        })
+        .collect();
+    // The row between the products is rounded once more.
+    let step = middle.iter().fold(0.0f32, |most, (value, error)| most.max(value.abs() + error)) * HALF;
+    b.chunks_exact(rank)
+        .map(|b| {
+            let step_b = largest(b) * HALF;
+            let each = b.iter().zip(&middle);
+            each.map(|(b, (value, error))| (b.abs() + step_b) * (error + step) + step_b * value.abs()).sum()
+        })
+        .collect()
 }
 
 #[test]
