@@ -27,6 +27,7 @@
 //! ```
 
 pub mod adapter;
+mod arena;
 pub mod engine;
 pub mod error;
 pub mod foundation;

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use arbitrary::{Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use loam::adapter::{AdapterPackage, Base, bind};
-use loam::model::backbone::{Backbone, Entry, Row, Want, Workspace};
+use loam::model::backbone::{Backbone, Entry, Row, Want};
 
 mod panics;
 mod scratch;
@@ -153,7 +153,7 @@ fuzz_target!(init: panics::only_own(), |bytes: &[u8]| {
     let mut cache = backbone.new_cache();
     let want = if bound.head.is_some() { Want::Hidden } else { Want::Logits };
     let row = Row { entry: Entry::Token(3), sequence: 0, position: 0, deltas: Some(&bound.deltas), want };
-    let out = backbone.forward(&[row], &mut [&mut cache], &mut Workspace::default()).expect("a bound adapter runs");
+    let out = backbone.forward(&[row], &mut [&mut cache]).expect("a bound adapter runs");
     if let Some(head) = &bound.head {
         assert_eq!(head.logits(&out).len(), head.outputs());
     }

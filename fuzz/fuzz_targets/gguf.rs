@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use loam::model::backbone::{Backbone, Entry, Row, Want, Workspace};
+use loam::model::backbone::{Backbone, Entry, Row, Want};
 use loam::weights::Gguf;
 
 mod panics;
@@ -33,7 +33,7 @@ fuzz_target!(init: panics::only_own(), |bytes: &[u8]| {
         deltas: None,
         want: Want::Logits,
     });
-    let logits = backbone.forward(&rows, &mut [&mut cache], &mut Workspace::default());
+    let logits = backbone.forward(&rows, &mut [&mut cache]);
     if let Ok(logits) = logits {
         assert_eq!(logits.len(), 2 * backbone.config().vocab_size);
     }

@@ -8,7 +8,7 @@ use clap::Args;
 use loam::adapter::Adapter;
 use loam::engine::{LanguageModel, PREFILL_CHUNK, ProcessMemory};
 use loam::model::KvCache;
-use loam::model::backbone::{Entry, Row, Want, Workspace, token_rows};
+use loam::model::backbone::{Entry, Row, Want, token_rows};
 use loam::pool;
 use loam::quant::{Deltas, kernels};
 use serde_json::json;
@@ -130,13 +130,12 @@ impl Subject<'_> {
 
     /// Runs a prompt in chunks, asking for `last` at its end.
     fn fill(&self, cache: &mut KvCache, count: usize, deltas: Option<&Deltas>, last: Want) -> loam::Result<()> {
-        let mut work = Workspace::default();
         for start in (0..count).step_by(PREFILL_CHUNK) {
             let end = count.min(start + PREFILL_CHUNK);
             let ids: Vec<u32> = (start..end).map(|position| self.token(position)).collect();
             let want = |position| if position + 1 == count { last } else { Want::Nothing };
             let rows = token_rows(&ids, start, deltas, want);
-            self.model.backbone().forward(&rows, &mut [&mut *cache], &mut work)?;
+            self.model.backbone().forward(&rows, &mut [&mut *cache])?;
         }
         Ok(())
     }
@@ -146,25 +145,18 @@ impl Subject<'_> {
         let mut first = self.model.backbone().new_cache();
         self.fill(&mut first, self.args.context as usize, self.adapters.first().copied(), Want::Nothing)?;
         let mut caches = vec![first; self.args.sequences as usize];
-        let mut work = Workspace::default();
         let adapters: Vec<Option<&Deltas>> = (0..caches.len())
             .map(|i| (!self.adapters.is_empty()).then(|| self.adapters[i % self.adapters.len()]))
             .collect();
         let start = Instant::now();
         for step in 0..self.args.decode as usize {
-            self.step(&mut caches, self.args.context as usize + step, &adapters, &mut work)?;
+            self.step(&mut caches, self.args.context as usize + step, &adapters)?;
         }
         Ok(f64::from(self.args.decode * self.args.sequences) / start.elapsed().as_secs_f64())
     }
 
     /// One token of every sequence.
-    fn step(
-        &self,
-        caches: &mut [KvCache],
-        position: usize,
-        adapters: &[Option<&Deltas>],
-        work: &mut Workspace,
-    ) -> loam::Result<()> {
+    fn step(&self, caches: &mut [KvCache], position: usize, adapters: &[Option<&Deltas>]) -> loam::Result<()> {
         let rows: Vec<Row<'_>> = (0..caches.len())
             .map(|sequence| Row {
                 entry: Entry::Token(self.token(position + sequence)),
@@ -175,12 +167,12 @@ impl Subject<'_> {
             })
             .collect();
         let mut borrowed: Vec<_> = caches.iter_mut().collect();
-        self.model.backbone().forward(&rows, &mut borrowed, work).map(|_| ())
+        self.model.backbone().forward(&rows, &mut borrowed).map(|_| ())
     }
 
     /// What the first token after a switch from the bare base to an adapter takes beyond the second, in milliseconds.
     fn switch(&self) -> loam::Result<f64> {
-        let (mut caches, mut work) = ([self.model.backbone().new_cache()], Workspace::default());
+        let mut caches = [self.model.backbone().new_cache()];
         let (mut first, mut second) = (Vec::new(), Vec::new());
         let mut position = 0;
         for round in 0..SWITCHES.min(self.model.backbone().config().max_position_embeddings / 4) {
@@ -189,7 +181,7 @@ impl Subject<'_> {
                 [(None, None), (None, None), (adapter, Some(&mut first)), (adapter, Some(&mut second))]
             {
                 let start = Instant::now();
-                self.step(&mut caches, position, &[deltas], &mut work)?;
+                self.step(&mut caches, position, &[deltas])?;
                 if let Some(times) = times {
                     times.push(start.elapsed().as_secs_f64() * 1e3);
                 }

@@ -16,7 +16,7 @@ use crate::engine::trace::{Step, Trace};
 use crate::error::Result;
 use crate::input::{Detokenizer, StopStrings, Tokenizer};
 use crate::model::KvCache;
-use crate::model::backbone::{BackboneConfig, Entry, Row, Want, Workspace};
+use crate::model::backbone::{BackboneConfig, Entry, Row, Want};
 
 /// Prompt tokens per step, over all requests: bounds both the activations and how long a decoding request waits.
 pub const PREFILL_CHUNK: usize = 128;
@@ -68,7 +68,6 @@ pub struct Batch<'m, 's> {
     model: &'m LanguageModel,
     tokenizer: &'m Tokenizer,
     slots: Vec<Slot<'s>>,
-    work: Workspace,
 }
 
 impl<'m, 's> Batch<'m, 's> {
@@ -77,7 +76,7 @@ impl<'m, 's> Batch<'m, 's> {
     /// # Errors
     /// [`crate::Error::Text`] for a model without a tokenizer.
     pub fn new(model: &'m LanguageModel) -> Result<Self> {
-        Ok(Self { model, tokenizer: model.tokenizer()?, slots: Vec::new(), work: Workspace::default() })
+        Ok(Self { model, tokenizer: model.tokenizer()?, slots: Vec::new() })
     }
 
     /// Adds a request; its events go to `sink`.
@@ -168,7 +167,7 @@ impl<'m, 's> Batch<'m, 's> {
         if rows.is_empty() {
             return Ok(false);
         }
-        let mut logits = model.backbone().forward(&rows, &mut caches, &mut self.work)?;
+        let mut logits = model.backbone().forward(&rows, &mut caches)?;
         drop(rows);
         let mut rest = &mut logits[..];
         for (index, draft) in wanting {

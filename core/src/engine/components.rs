@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::memory::give_back;
 use super::trace::Part;
+use crate::arena;
 use crate::error::{Error, Result};
 use crate::foundation::Component;
 use crate::quant::{Packed, StorePlace, open_packed};
@@ -148,6 +149,7 @@ impl Components {
         let found = self.state().slots.remove(name);
         let unloaded = found.is_some();
         drop(found);
+        arena::trim();
         give_back();
         unloaded
     }

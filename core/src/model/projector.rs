@@ -8,9 +8,10 @@ use serde_json::Value;
 use super::encoder::{Fields, MAX_WIDTH};
 use super::layer::{Activation, Bias, Loader, Prefix};
 use super::table::LinearTable;
+use crate::arena::Room;
 use crate::error::{Error, Result};
 use crate::pool;
-use crate::quant::{Deltas, Linear};
+use crate::quant::{Deltas, Linear, RowAdapters};
 use crate::weights::{Checkpoint, read_json};
 
 /// `model_type` of a projector's own `config.json`.
@@ -245,14 +246,14 @@ impl Projector {
             Layers::Two(up, _, down) => (up.weight().cols(), down.outputs()),
         };
         for (xs, out) in xs.chunks(ROWS_PER_PASS * inputs).zip(out.chunks_mut(ROWS_PER_PASS * outputs)) {
-            let rows = vec![deltas; xs.len() / inputs];
+            let adapters = RowAdapters::same(xs.len() / inputs, deltas);
             match &self.layers {
-                Layers::One(linear) => linear.forward(xs, &rows, out),
+                Layers::One(linear) => linear.forward(xs, &adapters, out),
                 Layers::Two(up, activation, down) => {
-                    let mut inner = vec![0.0; rows.len() * up.outputs()];
-                    up.forward(xs, &rows, &mut inner);
+                    let mut inner = Room::new(adapters.rows() * up.outputs());
+                    up.forward(xs, &adapters, &mut inner);
                     activation.apply(&mut inner);
-                    down.forward(&inner, &rows, out);
+                    down.forward(&inner, &adapters, out);
                 }
             }
         }

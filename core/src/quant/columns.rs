@@ -26,6 +26,11 @@ impl<'a> Columns<'a> {
         Self { start: values.as_mut_ptr(), width, rows, owner: PhantomData }
     }
 
+    /// Rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// Values from one row to the next.
     pub(crate) fn stride(&self) -> usize {
         self.width

@@ -1,7 +1,7 @@
 //! A frozen linear layer with per-row adapters beside it.
 
 use crate::error::Result;
-use crate::quant::lora::{LinearId, RowDeltas, groups};
+use crate::quant::lora::{LinearId, RowAdapters};
 use crate::quant::matrix::Matrix;
 use crate::quant::product::{Product, multiply};
 
@@ -53,12 +53,12 @@ impl Linear {
         self.weight.rows()
     }
 
-    /// `xs` is `[rows.len(), in]`, `out` becomes `[rows.len(), out]`. The base weights are read once for all rows; a
+    /// `xs` is `[rows, in]`, `out` becomes `[rows, out]`. The base weights are read once for all rows; a
     /// row's result does not depend on the other rows or on their adapters.
     ///
     /// # Panics
     /// When the lengths do not fit.
-    pub fn forward(&self, xs: &[f32], rows: &RowDeltas<'_>, out: &mut [f32]) {
-        multiply(&mut [Product(self, out)], xs, rows.len(), &groups(rows), &[]);
+    pub fn forward(&self, xs: &[f32], rows: &RowAdapters<'_>, out: &mut [f32]) {
+        multiply(&mut [Product::new(self, out, rows.rows())], xs, rows, &[]);
     }
 }

@@ -175,21 +175,45 @@ impl Deltas {
     }
 }
 
-/// The adapter of each row of a batch, `None` for the bare base.
-pub type RowDeltas<'a> = [Option<&'a Deltas>];
-
 /// An adapter and the rows that carry it.
 pub(crate) type Group<'a> = (&'a Deltas, Vec<usize>);
 
-/// The adapters of a batch, rows of one adapter together even when they are scattered.
-pub(crate) fn groups<'a>(rows: &RowDeltas<'a>) -> Vec<Group<'a>> {
-    let mut groups: Vec<Group<'a>> = Vec::new();
-    for (row, deltas) in rows.iter().enumerate() {
-        let Some(deltas) = *deltas else { continue };
-        match groups.iter_mut().find(|(known, _)| std::ptr::eq(*known, deltas)) {
-            Some((_, members)) => members.push(row),
-            None => groups.push((deltas, vec![row])),
+/// Which rows of a batch carry which adapter: found out once, for all linears that the rows pass.
+#[derive(Clone, Debug)]
+pub struct RowAdapters<'a> {
+    rows: usize,
+    groups: Vec<Group<'a>>,
+}
+
+impl<'a> RowAdapters<'a> {
+    /// From the adapter of each row, `None` for the bare base. Rows of one adapter come together even when they are scattered.
+    pub fn new(rows: impl IntoIterator<Item = Option<&'a Deltas>>) -> Self {
+        let (mut count, mut groups) = (0, Vec::<Group<'a>>::new());
+        for (row, deltas) in rows.into_iter().enumerate() {
+            count = row + 1;
+            let Some(deltas) = deltas else { continue };
+            match groups.iter_mut().find(|(known, _)| std::ptr::eq(*known, deltas)) {
+                Some((_, members)) => members.push(row),
+                None => groups.push((deltas, vec![row])),
+            }
         }
+        Self { rows: count, groups }
     }
-    groups
+
+    /// `rows` rows under one adapter.
+    #[must_use]
+    pub fn same(rows: usize, deltas: Option<&'a Deltas>) -> Self {
+        Self { rows, groups: deltas.map(|deltas| (deltas, (0..rows).collect())).into_iter().collect() }
+    }
+
+    /// Rows of the batch.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The adapters, each with its rows in order.
+    pub(crate) fn groups(&self) -> &[Group<'a>] {
+        &self.groups
+    }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
+use crate::arena::Room;
 use crate::error::{Error, Result};
 use crate::pool;
 use crate::quant::columns::Columns;
@@ -269,8 +270,8 @@ impl Matrix {
                 unsafe { panels.columns(kernels, tiles, fetch_end, input.values, out.at(0, first), out.stride()) }
             }
             Store::Blocks(data) => {
-                let mut weights = vec![0.0; PANEL * self.cols];
-                let mut dots = vec![0.0; PANEL * input.rows];
+                let mut weights = Room::new(PANEL * self.cols);
+                let mut dots = Room::new(PANEL * input.rows);
                 for from in (first..last).step_by(PANEL) {
                     let rows = PANEL.min(last - from);
                     let (weights, dots) = (&mut weights[..rows * self.cols], &mut dots[..rows * input.rows]);

@@ -1,14 +1,16 @@
 //! What adapters add to the outputs of a product: the down projections first, then the up projections, column by column.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 
+use crate::arena::Room;
 use crate::pool;
 use crate::quant::columns::Columns;
 use crate::quant::kernel::kernels;
-use crate::quant::linear::Linear;
 use crate::quant::lora::{Group, LowRank};
 use crate::quant::matrix::Input;
 use crate::quant::packed::{Activations, SmallRows, TILE_ROWS};
+use crate::quant::product::Product;
 
 /// Work of a share, in products of a weight with a row: about what takes five microseconds.
 const SHARE: usize = 1 << 20;
@@ -21,10 +23,15 @@ const LONG: usize = 32;
 
 /// What an adapter adds to the output of one linear.
 pub(super) struct Patch<'a> {
+    /// Which of the products.
+    number: usize,
     delta: &'a LowRank,
     members: &'a [usize],
     down: Down,
 }
+
+/// All patches of some products.
+pub(super) struct Patches<'a>(Vec<Patch<'a>>);
 
 /// `scale * A x` of each member.
 #[derive(Default)]
@@ -38,8 +45,8 @@ struct Down {
 thread_local! {
     /// Buffers of patches that are done, kept so that a product allocates nothing large.
     static IDLE: RefCell<Vec<Down>> = const { RefCell::new(Vec::new()) };
-    /// What an adapter of floats adds to some columns of a row.
-    static ROOM: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    /// The list of patches, while there is none.
+    static LIST: Cell<Vec<Patch<'static>>> = const { Cell::new(Vec::new()) };
 }
 
 impl Drop for Patch<'_> {
@@ -50,32 +57,67 @@ impl Drop for Patch<'_> {
     }
 }
 
-/// What the groups' adapters add to `linear`; nothing is computed yet.
-pub(super) fn patches<'a>(linear: &Linear, groups: &'a [Group<'a>]) -> Vec<Patch<'a>> {
-    let found = groups.iter().filter_map(|(deltas, members)| Some((deltas.low_rank.get(&linear.id())?, members)));
-    found.map(|(delta, members)| Patch::new(delta, members)).collect()
+/// An empty list in the memory of another one.
+fn emptied<'b>(mut list: Vec<Patch<'_>>) -> Vec<Patch<'b>> {
+    list.clear();
+    list.into_iter().map(|_| unreachable!("the list is empty")).collect()
 }
 
-/// Computes the down projections: by all threads where they are much work.
-pub(super) fn project(patches: &mut [Vec<Patch<'_>>], input: &Input<'_>) {
-    let mut all: Vec<&mut Patch<'_>> = patches.iter_mut().flatten().collect();
-    // What one adapter has for several linears lies together.
-    all.sort_by_key(|patch| patch.members.first().copied());
-    if input.rows >= LONG {
-        // A prompt: each projection has rows for all threads.
-        all.into_iter().for_each(|patch| patch.project_shared(input));
-        return;
+impl Drop for Patches<'_> {
+    fn drop(&mut self) {
+        let list = emptied(std::mem::take(&mut self.0));
+        // As above.
+        let _ = LIST.try_with(|place| place.set(list));
     }
-    let weights: usize = all.iter().map(|p| p.delta.rank() * p.delta.inputs() * (p.members.len() + READ)).sum();
-    let per_share = all.len().div_ceil(weights.div_ceil(SHARE).max(1)).max(1);
-    pool::chunks(&mut all, per_share, |_, patches| patches.iter_mut().for_each(|patch| patch.project(input)));
+}
+
+impl<'a> Deref for Patches<'a> {
+    type Target = [Patch<'a>];
+
+    fn deref(&self) -> &[Patch<'a>] {
+        &self.0
+    }
+}
+
+impl<'a> Patches<'a> {
+    /// What the groups' adapters add to the products; nothing is computed yet.
+    pub(super) fn new(products: &[Product<'_>], groups: &'a [Group<'a>]) -> Self {
+        let mut list = emptied(LIST.take());
+        // What one adapter has for several linears lies together.
+        for (deltas, members) in groups {
+            for (number, product) in products.iter().enumerate() {
+                if let Some(delta) = deltas.low_rank.get(&product.linear.id()) {
+                    list.push(Patch::new(number, delta, members));
+                }
+            }
+        }
+        Self(list)
+    }
+
+    /// Those of one product.
+    pub(super) fn of(&self, number: usize) -> impl Iterator<Item = &Patch<'a>> {
+        self.iter().filter(move |patch| patch.number == number)
+    }
+
+    /// Computes the down projections: by all threads where they are much work.
+    pub(super) fn project(&mut self, input: &Input<'_>) {
+        if input.rows >= LONG {
+            // A prompt: each projection has rows for all threads.
+            self.0.iter_mut().for_each(|patch| patch.project_shared(input));
+            return;
+        }
+        let weight = |patch: &Patch<'_>| patch.delta.rank() * patch.delta.inputs() * (patch.members.len() + READ);
+        let weights: usize = self.iter().map(weight).sum();
+        let per_share = self.len().div_ceil(weights.div_ceil(SHARE).max(1)).max(1);
+        pool::chunks(&mut self.0, per_share, |_, patches| patches.iter_mut().for_each(|patch| patch.project(input)));
+    }
 }
 
 impl<'a> Patch<'a> {
-    fn new(delta: &'a LowRank, members: &'a [usize]) -> Self {
+    fn new(number: usize, delta: &'a LowRank, members: &'a [usize]) -> Self {
         let mut down = IDLE.with_borrow_mut(Vec::pop).unwrap_or_default();
         down.values.resize(members.len() * delta.rank(), 0.0);
-        Self { delta, members, down }
+        Self { number, delta, members, down }
     }
 
     /// Whether the down projection reads activations as codes.
@@ -122,17 +164,17 @@ impl<'a> Patch<'a> {
                     pair.b.add(kernels(), from / TILE_ROWS, &self.down.codes, i, window);
                 }
             }
-            LowRank::Floats(pair) => ROOM.with_borrow_mut(|room| {
+            LowRank::Floats(pair) => {
                 let rank = pair.a.rows();
                 for (members, down) in self.members.chunks(ROWS).zip(self.down.values.chunks(ROWS * rank)) {
-                    room.resize(members.len() * (to - from), 0.0);
-                    pair.b.multiply_rows(from..to, down, room);
+                    let mut room = Room::new(members.len() * (to - from));
+                    pair.b.multiply_rows(from..to, down, &mut room);
                     for (&row, values) in members.iter().zip(room.chunks_exact(to - from)) {
                         // SAFETY: the caller's promise.
                         (kernels().rows.add)(unsafe { out.window(row, from, to) }, values);
                     }
                 }
-            }),
+            }
         }
     }
 }
@@ -167,7 +209,7 @@ pub(crate) fn add_delta(delta: &LowRank, xs: &[f32], rows: usize, out: &mut [f32
     if delta.reads_codes() {
         codes.quantize(xs, delta.inputs());
     }
-    let mut patch = Patch::new(delta, &members);
+    let mut patch = Patch::new(0, delta, &members);
     patch.project(&Input { values: xs, codes: &codes, rows });
     let width = out.len() / rows;
     // SAFETY: the output is borrowed mutably, and this thread alone works on it.

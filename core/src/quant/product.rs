@@ -3,14 +3,15 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
+use crate::arena::Room;
 use crate::pool;
 use crate::quant::columns::Columns;
 use crate::quant::kernel::kernels;
 use crate::quant::linear::Linear;
-use crate::quant::lora::Group;
+use crate::quant::lora::RowAdapters;
 use crate::quant::matrix::{Input, Matrix};
 use crate::quant::packed::{Activations, Codes, GROUP, PAIRED, TILE_ROWS};
-use crate::quant::patch::{Patch, patches, project};
+use crate::quant::patch::{Patch, Patches};
 
 /// Work of a share, in products of a weight with a row: about what takes ten microseconds.
 const SHARE: usize = 1 << 21;
@@ -20,7 +21,18 @@ const READ: usize = 15;
 const QUANTIZE_ALONE: usize = 1 << 14;
 
 /// One linear, and where its output goes: `[rows, outputs]`.
-pub(crate) struct Product<'a>(pub(crate) &'a Linear, pub(crate) &'a mut [f32]);
+pub(crate) struct Product<'a> {
+    pub(super) linear: &'a Linear,
+    out: Columns<'a>,
+}
+
+impl<'a> Product<'a> {
+    /// # Panics
+    /// When `out` has another length.
+    pub(crate) fn new(linear: &'a Linear, out: &'a mut [f32], rows: usize) -> Self {
+        Self { linear, out: Columns::new(out, linear.outputs(), rows) }
+    }
+}
 
 thread_local! {
     /// Codes of the rows at hand, kept so that a product allocates nothing.
@@ -30,31 +42,32 @@ thread_local! {
 /// Bytes of the weights that a thread reads next, which it asks for before it has anything to do with them.
 const FETCH_NEXT: usize = 16 << 10;
 
-/// Computes every product with `xs`, `[rows, inputs]`, and adds what the adapters of `groups` do. The weights are read once for
+/// Computes every product with `xs`, `[rows, inputs]`, and adds what the rows' adapters do. The weights are read once for
 /// all rows; a row's result does not depend on the other rows, on their adapters, or on the number of threads. `next` are the
 /// linears of the product that follows: memory is idle meanwhile, so what they read first is fetched.
 ///
 /// # Panics
 /// When the lengths do not fit, or the linears read different widths.
-pub(crate) fn multiply(products: &mut [Product<'_>], xs: &[f32], rows: usize, groups: &[Group<'_>], next: &[&Linear]) {
-    let cols = products.first().map_or(0, |Product(linear, _)| linear.weight().cols());
+pub(crate) fn multiply(products: &mut [Product<'_>], xs: &[f32], adapters: &RowAdapters<'_>, next: &[&Linear]) {
+    let rows = adapters.rows();
+    let cols = products.first().map_or(0, |product| product.linear.weight().cols());
     assert_eq!(xs.len(), rows * cols, "invariant: activations are [rows, inputs]");
-    let same = products.iter().all(|Product(linear, _)| linear.weight().cols() == cols);
-    assert!(same, "invariant: all linears read the same rows");
+    let fits = |product: &Product<'_>| product.linear.weight().cols() == cols && product.out.rows() == rows;
+    assert!(products.iter().all(fits), "invariant: all linears read the same rows");
     if rows == 0 {
         return;
     }
-    let mut patches: Vec<Vec<Patch<'_>>> = products.iter().map(|Product(linear, _)| patches(linear, groups)).collect();
-    let reads_codes = products.iter().any(|Product(linear, _)| linear.weight().reads_codes())
-        || patches.iter().flatten().any(Patch::reads_codes);
+    let mut patches = Patches::new(products, adapters.groups());
+    let reads_codes =
+        products.iter().any(|product| product.linear.weight().reads_codes()) || patches.iter().any(Patch::reads_codes);
     if reads_codes {
         CODES.with_borrow_mut(|codes| {
             quantize(codes, xs, cols);
-            with_adapters(products, &Input { values: xs, codes, rows }, groups, &mut patches, next);
+            with_adapters(products, &Input { values: xs, codes, rows }, adapters, &mut patches, next);
         });
     } else {
         let input = Input { values: xs, codes: &Activations::default(), rows };
-        with_adapters(products, &input, groups, &mut patches, next);
+        with_adapters(products, &input, adapters, &mut patches, next);
     }
 }
 
@@ -68,22 +81,23 @@ fn quantize(codes: &mut Activations, xs: &[f32], cols: usize) {
 }
 
 fn with_adapters(
-    products: &mut [Product<'_>],
+    products: &[Product<'_>],
     input: &Input<'_>,
-    groups: &[Group<'_>],
-    patches: &mut [Vec<Patch<'_>>],
+    adapters: &RowAdapters<'_>,
+    patches: &mut Patches<'_>,
     next: &[&Linear],
 ) {
-    project(patches, input);
+    patches.project(input);
     shares(products, input, patches, next);
-    for (Product(linear, out), patches) in products.iter_mut().zip(patches) {
-        for (deltas, members) in groups {
+    for (number, Product { linear, out }) in products.iter().enumerate() {
+        for (deltas, members) in adapters.groups() {
             if let Some(by) = deltas.replaced.get(&linear.id()) {
-                replace(by, input.values, members, out);
-                if let Some(patch) = patches.iter().find(|patch| patch.is_of(members)) {
-                    let columns = Columns::new(out, linear.outputs(), input.rows);
-                    // SAFETY: the shares have ended, so nobody else uses the output.
-                    unsafe { patch.add(0, linear.outputs(), &columns) }
+                // SAFETY: the shares have ended, so nobody else uses the output.
+                unsafe {
+                    replace(by, input.values, members, out);
+                    if let Some(patch) = patches.of(number).find(|patch| patch.is_of(members)) {
+                        patch.add(0, linear.outputs(), out);
+                    }
                 }
             }
         }
@@ -91,13 +105,9 @@ fn with_adapters(
 }
 
 /// Runs all products, cut into shares of tiles that may span two of them.
-fn shares(products: &mut [Product<'_>], input: &Input<'_>, patches: &[Vec<Patch<'_>>], next: &[&Linear]) {
-    let tiles: usize = products.iter().map(|Product(linear, _)| linear.weight().tiles()).sum();
-    let cols = products.first().map_or(0, |Product(linear, _)| linear.weight().cols());
-    let outputs: Vec<(&Linear, Columns<'_>)> = products
-        .iter_mut()
-        .map(|Product(linear, out)| (*linear, Columns::new(out, linear.outputs(), input.rows)))
-        .collect();
+fn shares(products: &[Product<'_>], input: &Input<'_>, patches: &Patches<'_>, next: &[&Linear]) {
+    let tiles: usize = products.iter().map(|product| product.linear.weight().tiles()).sum();
+    let cols = products.first().map_or(0, |product| product.linear.weight().cols());
     let work = (tiles * TILE_ROWS * cols).saturating_mul(input.rows + READ);
     let threads = pool::threads();
     // Some kernels read activations once for several tiles where there are many rows.
@@ -113,12 +123,17 @@ fn shares(products: &mut [Product<'_>], input: &Input<'_>, patches: &[Vec<Patch<
         // The last tile of the thread that comes to this share first.
         let lane_end = start((share / per_thread + 1) * per_thread);
         let mut first = 0;
-        for ((linear, out), patches) in outputs.iter().zip(patches) {
+        for (number, product) in products.iter().enumerate() {
+            let linear = product.linear;
             let last = first + linear.weight().tiles();
             let end = to.min(last);
             if from < end {
                 // SAFETY: shares are disjoint ranges of tiles, so each column has one writer.
-                unsafe { part(linear, from - first..end - first, lane_end.min(last) - first, input, patches, out) }
+                unsafe {
+                    part(product, from - first..end - first, lane_end.min(last) - first, input);
+                    let columns = product.columns(from - first..end - first);
+                    patches.of(number).for_each(|patch| patch.add(columns.start, columns.end, &product.out));
+                }
                 from = end;
             }
             first = last;
@@ -142,19 +157,19 @@ fn fetch_next(next: &[&Linear], thread: usize, threads: usize) {
     }
 }
 
-/// Some tiles of one linear: the frozen product, its bias, and what adapters add.
+impl Product<'_> {
+    /// The columns of some tiles.
+    fn columns(&self, tiles: Range<usize>) -> Range<usize> {
+        tiles.start * TILE_ROWS..(tiles.end * TILE_ROWS).min(self.linear.outputs())
+    }
+}
+
+/// Some tiles of one linear: the frozen product and its bias.
 ///
 /// # Safety
-/// Nobody else uses the tiles' columns of `out` meanwhile.
-unsafe fn part(
-    linear: &Linear,
-    tiles: Range<usize>,
-    fetch_end: usize,
-    input: &Input<'_>,
-    patches: &[Patch<'_>],
-    out: &Columns<'_>,
-) {
-    let columns = tiles.start * TILE_ROWS..(tiles.end * TILE_ROWS).min(linear.outputs());
+/// Nobody else uses the tiles' columns of the output meanwhile.
+unsafe fn part(product: &Product<'_>, tiles: Range<usize>, fetch_end: usize, input: &Input<'_>) {
+    let (Product { linear, out }, columns) = (product, product.columns(tiles.clone()));
     // SAFETY: the caller's promise.
     unsafe {
         linear.weight().columns(kernels(), tiles, fetch_end, input, out);
@@ -163,20 +178,23 @@ unsafe fn part(
                 (kernels().rows.add)(out.window(row, columns.start, columns.end), &bias[columns.clone()]);
             }
         }
-        for patch in patches {
-            patch.add(columns.start, columns.end, out);
-        }
     }
 }
 
 /// Overwrites the members' rows with their product with another matrix.
-fn replace(by: &Matrix, xs: &[f32], members: &[usize], out: &mut [f32]) {
+///
+/// # Safety
+/// Nobody else uses the output meanwhile.
+unsafe fn replace(by: &Matrix, xs: &[f32], members: &[usize], out: &Columns<'_>) {
     let (width, cols) = (by.rows(), by.cols());
-    let gathered: Vec<f32> = members.iter().flat_map(|&m| &xs[m * cols..(m + 1) * cols]).copied().collect();
-    let mut product = vec![0.0; members.len() * width];
+    let (mut gathered, mut product) = (Room::new(members.len() * cols), Room::new(members.len() * width));
+    for (values, &member) in gathered.chunks_exact_mut(cols).zip(members) {
+        values.copy_from_slice(&xs[member * cols..(member + 1) * cols]);
+    }
     by.multiply(&gathered, members.len(), &mut product);
-    for (&m, values) in members.iter().zip(product.chunks_exact(width)) {
-        out[m * width..(m + 1) * width].copy_from_slice(values);
+    for (&member, values) in members.iter().zip(product.chunks_exact(width)) {
+        // SAFETY: the caller's promise.
+        unsafe { out.window(member, 0, width) }.copy_from_slice(values);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::engine::{LanguageModel, PREFILL_CHUNK};
 use crate::error::{Error, Result};
 use crate::input::{Affixes, Special};
 use crate::model::KvCache;
-use crate::model::backbone::{Want, Workspace, token_rows};
+use crate::model::backbone::{Want, token_rows};
 use crate::model::ops::mean_rows;
 use crate::quant::Deltas;
 
@@ -59,11 +59,10 @@ pub(super) fn feed(
     if tokens.is_empty() {
         return Err(Error::argument("text", "it has no token"));
     }
-    let mut work = Workspace::default();
     let mut out = Vec::new();
     for ids in tokens.chunks(PREFILL_CHUNK) {
         let rows = token_rows(ids, cache.len(), deltas, &want);
-        out.extend(model.backbone().forward(&rows, &mut [&mut *cache], &mut work)?);
+        out.extend(model.backbone().forward(&rows, &mut [&mut *cache])?);
     }
     Ok(out)
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::adapter::Adapter;
 use crate::engine::LanguageModel;
 use crate::error::{Error, Result};
-use crate::model::backbone::{Want, Workspace, token_rows};
+use crate::model::backbone::{Want, token_rows};
 use crate::task::read::log_probability;
 
 /// Tokens per forward pass; bounds the memory of logits to this many rows.
@@ -42,11 +42,10 @@ impl LanguageModel {
         }
         let deltas = self.deltas(adapter)?;
         let mut cache = self.backbone().new_cache();
-        let mut work = Workspace::default();
         for ids in tokens.chunks(SCORE_CHUNK) {
             let start = cache.len();
             let rows = token_rows(ids, start, deltas, |_| Want::Logits);
-            let logits = self.backbone().forward(&rows, &mut [&mut cache], &mut work)?;
+            let logits = self.backbone().forward(&rows, &mut [&mut cache])?;
             for (i, row) in logits.chunks_exact(self.backbone().config().vocab_size).enumerate() {
                 self.part().check_finite("logits", row)?;
                 visit(start + i, row)?;

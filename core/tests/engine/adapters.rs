@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use loam::adapter::{
     AdapterLimits, AdapterPackage, AdapterRegistry, AdapterTask, Base, BoundAdapter, InstallPolicy, bind,
 };
-use loam::model::backbone::{Backbone, Entry, Row, Want, Workspace};
+use loam::model::backbone::{Backbone, Entry, Row, Want};
 use loam::{Error, Result};
 
 use crate::fixture::{expected, max_difference, path, run, shared};
@@ -51,7 +51,7 @@ fn classify(backbone: &Backbone, bound: &BoundAdapter, tokens: &[u32]) -> Vec<f3
             want: if position + 1 == tokens.len() { Want::Hidden } else { Want::Nothing },
         })
         .collect();
-    let hidden = backbone.forward(&rows, &mut [&mut cache], &mut Workspace::default()).expect("forward");
+    let hidden = backbone.forward(&rows, &mut [&mut cache]).expect("forward");
     bound.head.as_ref().expect("a head").logits(&hidden)
 }
 
@@ -160,7 +160,6 @@ fn mixed_batches_equal_isolated_runs() {
     let greedy = |chosen: &[usize]| {
         let mut caches: Vec<_> = chosen.iter().map(|_| backbone.new_cache()).collect();
         let mut ids: Vec<Vec<u32>> = chosen.iter().map(|&r| prompts[r].to_vec()).collect();
-        let mut work = Workspace::default();
         for _ in 0..32 {
             let mut batch = Vec::new();
             for (sequence, &r) in chosen.iter().enumerate() {
@@ -177,7 +176,7 @@ fn mixed_batches_equal_isolated_runs() {
                 }
             }
             let mut borrowed: Vec<_> = caches.iter_mut().collect();
-            let logits = backbone.forward(&batch, &mut borrowed, &mut work).expect("forward");
+            let logits = backbone.forward(&batch, &mut borrowed).expect("forward");
             for (ids, logits) in ids.iter_mut().zip(logits.chunks_exact(backbone.config().vocab_size)) {
                 let best = logits.iter().enumerate().max_by(|x, y| x.1.total_cmp(y.1)).expect("logits").0;
                 ids.push(u32::try_from(best).expect("id"));

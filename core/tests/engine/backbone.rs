@@ -1,7 +1,7 @@
 //! Every family against transformers (fp32), from both formats, in one piece, in chunks and token by token.
 
 use loam::model::CacheType;
-use loam::model::backbone::{Backbone, Entry, Row, Want, Workspace};
+use loam::model::backbone::{Backbone, Entry, Row, Want};
 
 use crate::fixture::{expected, extend, max_difference, path, run};
 
@@ -101,7 +101,6 @@ fn sequences_do_not_mix() {
     let (alone_first, alone_second) = (run(&backbone, first, 3, None), run(&backbone, second, 2, None));
 
     let (mut a, mut b) = (backbone.new_cache(), backbone.new_cache());
-    let mut work = Workspace::default();
     let row =
         |id, sequence, position| Row { entry: Entry::Token(id), sequence, position, deltas: None, want: Want::Logits };
     let vocab = backbone.config().vocab_size;
@@ -111,7 +110,7 @@ fn sequences_do_not_mix() {
         if step < second.len() {
             rows.insert(1, row(second[step], 1, step));
         }
-        let logits = backbone.forward(&rows, &mut [&mut a, &mut b], &mut work).expect("forward");
+        let logits = backbone.forward(&rows, &mut [&mut a, &mut b]).expect("forward");
         for (row, logits) in rows.iter().zip(logits.chunks_exact(vocab)) {
             if row.sequence == 0 { &mut got_first } else { &mut got_second }.extend_from_slice(logits);
         }
@@ -138,7 +137,7 @@ fn logits_come_only_where_asked() {
             want: if position % 5 == 4 { Want::Logits } else { Want::Nothing },
         })
         .collect();
-    let logits = backbone.forward(&rows, &mut [&mut backbone.new_cache()], &mut Workspace::default()).expect("forward");
+    let logits = backbone.forward(&rows, &mut [&mut backbone.new_cache()]).expect("forward");
     let reference: Vec<f32> = expected.logits.chunks_exact(vocab).skip(4).step_by(5).flatten().copied().collect();
     assert!(max_difference(&logits, &reference) <= TOLERANCE);
 }
@@ -160,7 +159,6 @@ fn a_truncated_cache_continues_as_if_never_longer() {
 fn bad_rows_are_refused_and_change_nothing() {
     let backbone = Backbone::open(path("models/llama2")).expect("model");
     let mut cache = backbone.new_cache();
-    let mut work = Workspace::default();
     let good = Row { entry: Entry::Token(1), sequence: 0, position: 0, deltas: None, want: Want::Logits };
     let soft = [0.0; 3];
     for bad in [
@@ -170,7 +168,7 @@ fn bad_rows_are_refused_and_change_nothing() {
         Row { entry: Entry::Token(3), ..good },
         Row { entry: Entry::Soft(&soft), ..good },
     ] {
-        let error = backbone.forward(&[good, bad], &mut [&mut cache], &mut work).expect_err("refused");
+        let error = backbone.forward(&[good, bad], &mut [&mut cache]).expect_err("refused");
         assert!(matches!(error, loam::Error::Argument { name: "rows", .. }), "{error}");
         assert!(cache.is_empty());
     }

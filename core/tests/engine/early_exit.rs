@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use loam::adapter::{Adapter, InstallPolicy};
 use loam::engine::{Engine, LanguageModel};
-use loam::model::backbone::{Entry, Row, Want, Workspace, token_rows};
+use loam::model::backbone::{Entry, Row, Want, token_rows};
 use loam::task::{AnswerLabels, ClassifyOptions, ScoredBy};
 use loam::weights::Safetensors;
 use loam::{Error, Result};
@@ -75,11 +75,10 @@ fn states_after_some_blocks_match_transformers() {
             let golden = floats(&expected, "bare.states");
             for chunk in [ids.len(), 1] {
                 let mut cache = model.backbone().new_cache_of(layers).expect("cache");
-                let mut work = Workspace::default();
                 let mut states = Vec::new();
                 for ids in ids.chunks(chunk) {
                     let rows = token_rows(ids, cache.len(), None, |_| Want::Hidden);
-                    states.extend(model.backbone().forward(&rows, &mut [&mut cache], &mut work).expect("forward"));
+                    states.extend(model.backbone().forward(&rows, &mut [&mut cache]).expect("forward"));
                 }
                 worst = worst.max(max_difference(&states, &golden));
                 // The cache holds the blocks that ran and nothing for the others.
@@ -144,13 +143,12 @@ fn calls_that_mix_depths_are_refused() {
     for blocks in [0, 3, usize::MAX] {
         assert!(matches!(backbone.new_cache_of(blocks), Err(Error::Argument { .. })), "{blocks}");
     }
-    let mut work = Workspace::default();
     let (mut short, mut whole) = (backbone.new_cache_of(1).expect("cache"), backbone.new_cache());
     let rows = token_rows(&[1, 2], 0, None, |_| Want::Logits);
-    let refused = backbone.forward(&rows, &mut [&mut short], &mut work).expect_err("no logits").to_string();
+    let refused = backbone.forward(&rows, &mut [&mut short]).expect_err("no logits").to_string();
     assert!(refused.contains("after 1 blocks"), "{refused}");
     let row = |sequence| Row { entry: Entry::Token(1), sequence, position: 0, deltas: None, want: Want::Hidden };
-    let refused = backbone.forward(&[row(0), row(1)], &mut [&mut short, &mut whole], &mut work);
+    let refused = backbone.forward(&[row(0), row(1)], &mut [&mut short, &mut whole]);
     assert!(matches!(refused, Err(Error::Argument { .. })), "{refused:?}");
     assert!(short.is_empty() && whole.is_empty(), "a refused call changes nothing");
 }

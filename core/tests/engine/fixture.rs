@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use loam::model::KvCache;
-use loam::model::backbone::{Backbone, Entry, Row, Want, Workspace};
+use loam::model::backbone::{Backbone, Entry, Row, Want};
 use loam::quant::Deltas;
 use loam::weights::Safetensors;
 
@@ -59,7 +59,6 @@ pub fn extend(
     deltas: Option<&Deltas>,
     cache: &mut KvCache,
 ) -> Vec<f32> {
-    let mut work = Workspace::default();
     let mut logits = Vec::new();
     for piece in tokens.chunks(chunk) {
         let start = cache.len();
@@ -74,7 +73,7 @@ pub fn extend(
                 want: Want::Logits,
             })
             .collect();
-        logits.extend(backbone.forward(&rows, &mut [&mut *cache], &mut work).expect("forward"));
+        logits.extend(backbone.forward(&rows, &mut [&mut *cache]).expect("forward"));
     }
     logits
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use loam::adapter::{AdapterLimits, AdapterPackage, AdapterRegistry, InstallPolicy, bind};
 use loam::engine::{Batch, Finished, GenerateOptions, Part, Request, VisionLanguageModel, VisionPrompt};
 use loam::input::{Content, ContentPart, Image, Message, Pixels, Role, Tiles};
-use loam::model::backbone::{Backbone, Row, Want, Workspace};
+use loam::model::backbone::{Backbone, Row, Want};
 use loam::model::encoder::{Features, Item};
 use loam::model::projector::States;
 use loam::quant::Deltas;
@@ -84,7 +84,7 @@ fn logits(backbone: &Backbone, prompt: &VisionPrompt, deltas: Option<&Deltas>) -
             want: if position % STRIDE == 0 { Want::Logits } else { Want::Nothing },
         })
         .collect();
-    backbone.forward(&rows, &mut [&mut backbone.new_cache()], &mut Workspace::default()).expect("forward")
+    backbone.forward(&rows, &mut [&mut backbone.new_cache()]).expect("forward")
 }
 
 fn generate(model: &VisionLanguageModel, request: Request) -> Finished {

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 
 use super::batch::Row;
 use super::config::BackboneConfig;
+use crate::arena::Room;
 use crate::model::cache::{BLOCK_TOKENS, KvCache};
 use crate::model::ops::softcap;
 use crate::pool;
@@ -94,13 +95,13 @@ pub(super) struct Attend<'a> {
 }
 
 impl Attend<'_> {
-    /// Writes `[rows, heads * head_dim]` to `out`; `partial` is room for the pieces.
-    pub(super) fn run(&self, partial: &mut Vec<f32>, out: &mut [f32]) {
+    /// Writes `[rows, heads * head_dim]` to `out`.
+    pub(super) fn run(&self, out: &mut [f32]) {
         let (config, cut) = (self.config, self.cut);
         let (kv_heads, width) = (config.num_key_value_heads, self.partial_width());
-        partial.resize(cut.queries * kv_heads * width, 0.0);
+        let mut partial = Room::new(cut.queries * kv_heads * width);
         // Pieces differ in size, so each is a share; those of one key head write next to each other.
-        let results = PartialResults::new(partial, cut, kv_heads, width, config.group());
+        let results = PartialResults::new(&mut partial, cut, kv_heads, width, config.group());
         pool::run(cut.pieces.len() * kv_heads, |share| {
             let (piece, head) = (share / kv_heads, share % kv_heads);
             // SAFETY: every share has its own piece and head.
@@ -118,7 +119,7 @@ impl Attend<'_> {
                     let query = row * config.group() + within;
                     let pieces = (tile.pieces.0..tile.pieces.0 + tile.pieces.1)
                         .map(|piece| results.range(piece, kv_head).start + query * width);
-                    join(partial, pieces, width, out);
+                    join(&partial, pieces, width, out);
                 }
             }
         }

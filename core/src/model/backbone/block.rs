@@ -4,34 +4,20 @@ use super::attention::{Attend, Cut};
 use super::batch::Row;
 use super::config::{Activation, BackboneConfig};
 use super::rope::rotate;
+use crate::arena::Room;
 use crate::model::cache::KvCache;
 use crate::pool;
-use crate::quant::{Group, Linear, Product, kernels, multiply};
+use crate::quant::{Linear, Product, RowAdapters, kernels, multiply};
 
 /// From so many values on, work between products is shared.
 const SHARE: usize = 1 << 14;
-
-/// Activations of a batch, kept between calls so that a step allocates nothing large.
-#[derive(Debug, Default)]
-pub struct Workspace {
-    pub(super) x: Vec<f32>,
-    pub(super) normed: Vec<f32>,
-    q: Vec<f32>,
-    k: Vec<f32>,
-    v: Vec<f32>,
-    partial: Vec<f32>,
-    attended: Vec<f32>,
-    projected: Vec<f32>,
-    gate: Vec<f32>,
-    up: Vec<f32>,
-}
 
 /// What every block of one forward pass shares.
 pub(super) struct Pass<'a> {
     pub(super) config: &'a BackboneConfig,
     pub(super) rows: &'a [Row<'a>],
     /// Which rows carry which adapter.
-    pub(super) groups: &'a [Group<'a>],
+    pub(super) adapters: &'a RowAdapters<'a>,
     /// Cosines and sines per row, for full and for sliding layers.
     pub(super) angles: [Vec<f32>; 2],
     /// How attention is cut, by window.
@@ -63,53 +49,49 @@ pub(super) struct Block {
     pub(super) mlp: Mlp,
 }
 
-/// Resizes without keeping old contents in mind: every value is written before it is read.
-fn sized(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    buffer.resize(len, 0.0);
-    &mut buffer[..len]
-}
-
-/// Normalises each row of `x` into `out`.
-fn norm_rows(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+/// Each row of `x`, normalised.
+fn normed(x: &[f32], weight: &[f32], eps: f32) -> Room {
     let (width, norm) = (weight.len(), kernels().rows.rms_norm);
-    let rows = SHARE.div_ceil(width);
-    pool::chunks(out, rows * width, |share, out| {
+    let (mut out, rows) = (Room::new(x.len()), SHARE.div_ceil(width));
+    pool::chunks(&mut out, rows * width, |share, out| {
         let x = &x[share * rows * width..][..out.len()];
         for (x, y) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
             norm(x, weight, eps, y);
         }
     });
+    out
 }
 
-/// Normalises `row` by way of `copy`.
-fn norm_in_place(row: &mut [f32], copy: &mut Vec<f32>, weight: &[f32], eps: f32) {
-    copy.clear();
-    copy.extend_from_slice(row);
-    (kernels().rows.rms_norm)(copy, weight, eps, row);
+/// Normalises each row in place.
+fn norm_rows(rows: &mut [f32], weight: &[f32], eps: f32) {
+    let mut copy = Room::new(weight.len());
+    for row in rows.chunks_exact_mut(weight.len()) {
+        copy.copy_from_slice(row);
+        (kernels().rows.rms_norm)(&copy, weight, eps, row);
+    }
 }
 
 /// Adds `delta`, normalised first where the family does so, to the residual stream.
 fn add_residual(x: &mut [f32], delta: &mut [f32], norm: Option<&Vec<f32>>, eps: f32) {
     if let Some(weight) = norm {
-        let mut copy = Vec::with_capacity(weight.len());
-        delta.chunks_exact_mut(weight.len()).for_each(|row| norm_in_place(row, &mut copy, weight, eps));
+        norm_rows(delta, weight, eps);
     }
     pool::chunks(x, SHARE, |share, x| (kernels().rows.add)(x, &delta[share * SHARE..][..x.len()]));
 }
 
 impl Block {
-    /// Runs the block on `work.x`, writing keys and values of layer `layer` into each row's cache.
+    /// Runs the block on `x`, `[rows, hidden_size]`, writing keys and values of layer `layer` into each row's cache.
     /// `next` are the linears that are read first after it.
     pub(super) fn forward(
         &self,
         layer: usize,
         pass: &Pass<'_>,
         caches: &mut [&mut KvCache],
-        work: &mut Workspace,
+        x: &mut [f32],
         next: &[&Linear],
     ) {
-        self.attention.forward(layer, pass, caches, work, &[&self.mlp.gate, &self.mlp.up]);
-        self.mlp.forward(pass, work, next);
+        self.attention.forward(layer, pass, caches, x, &[&self.mlp.gate, &self.mlp.up]);
+        self.mlp.forward(pass, x, next);
     }
 
     /// The linears that are read first.
@@ -119,38 +101,27 @@ impl Block {
 }
 
 impl Attention {
-    fn forward(
-        &self,
-        layer: usize,
-        pass: &Pass<'_>,
-        caches: &mut [&mut KvCache],
-        work: &mut Workspace,
-        next: &[&Linear],
-    ) {
+    fn forward(&self, layer: usize, pass: &Pass<'_>, caches: &mut [&mut KvCache], x: &mut [f32], next: &[&Linear]) {
         let (config, count, eps) = (pass.config, pass.rows.len(), eps(pass.config));
-        let normed = sized(&mut work.normed, work.x.len());
-        norm_rows(&work.x, &self.norm, eps, normed);
-        let (q, k, v) = (
-            sized(&mut work.q, count * self.q.outputs()),
-            sized(&mut work.k, count * self.k.outputs()),
-            sized(&mut work.v, count * self.v.outputs()),
-        );
-        multiply(
-            &mut [Product(&self.q, q), Product(&self.k, k), Product(&self.v, v)],
-            normed,
-            count,
-            pass.groups,
-            &[&self.o],
-        );
-        self.place(layer, pass, q, k, v, caches);
-
-        let attended = sized(&mut work.attended, count * self.q.outputs());
-        let cut = pass.cuts.iter().find(|(window, _)| *window == self.window);
-        let (_, cut) = cut.expect("invariant: a pass is cut for every window of its layers");
-        Attend { config, rows: pass.rows, cut, layer, q, caches }.run(&mut work.partial, attended);
-        let projected = sized(&mut work.projected, count * config.hidden_size);
-        multiply(&mut [Product(&self.o, projected)], attended, count, pass.groups, next);
-        add_residual(&mut work.x, projected, self.norm_out.as_ref(), eps);
+        let attended = {
+            let linears = [&self.q, &self.k, &self.v];
+            let [mut q, mut k, mut v] = linears.map(|linear| Room::new(count * linear.outputs()));
+            let products = &mut [
+                Product::new(&self.q, &mut q, count),
+                Product::new(&self.k, &mut k, count),
+                Product::new(&self.v, &mut v, count),
+            ];
+            multiply(products, &normed(x, &self.norm, eps), pass.adapters, &[&self.o]);
+            self.place(layer, pass, &mut q, &mut k, &v, caches);
+            let cut = pass.cuts.iter().find(|(window, _)| *window == self.window);
+            let (_, cut) = cut.expect("invariant: a pass is cut for every window of its layers");
+            let mut attended = Room::new(q.len());
+            Attend { config, rows: pass.rows, cut, layer, q: &q, caches }.run(&mut attended);
+            attended
+        };
+        let mut projected = Room::new(x.len());
+        multiply(&mut [Product::new(&self.o, &mut projected, count)], &attended, pass.adapters, next);
+        add_residual(x, &mut projected, self.norm_out.as_ref(), eps);
     }
 
     /// Norms and turns queries and keys, and writes keys and values into the caches.
@@ -166,8 +137,7 @@ impl Attention {
         let (config, eps) = (pass.config, eps(pass.config));
         for (heads, norm) in [(&mut *q, &self.q_norm), (&mut *k, &self.k_norm)] {
             if let Some(weight) = norm {
-                let mut copy = Vec::with_capacity(config.head_dim);
-                heads.chunks_exact_mut(config.head_dim).for_each(|head| norm_in_place(head, &mut copy, weight, eps));
+                norm_rows(heads, weight, eps);
             }
         }
         let angles = &pass.angles[usize::from(self.window.is_some())];
@@ -185,25 +155,24 @@ impl Attention {
 }
 
 impl Mlp {
-    fn forward(&self, pass: &Pass<'_>, work: &mut Workspace, next: &[&Linear]) {
+    fn forward(&self, pass: &Pass<'_>, x: &mut [f32], next: &[&Linear]) {
         let (config, count, eps) = (pass.config, pass.rows.len(), eps(pass.config));
-        let normed = sized(&mut work.normed, work.x.len());
-        norm_rows(&work.x, &self.norm, eps, normed);
-        let gate = sized(&mut work.gate, count * config.intermediate_size);
-        let up = sized(&mut work.up, count * config.intermediate_size);
-        multiply(&mut [Product(&self.gate, gate), Product(&self.up, up)], normed, count, pass.groups, &[&self.down]);
+        let [mut gate, mut up] = [(); 2].map(|()| Room::new(count * config.intermediate_size));
+        let products = &mut [Product::new(&self.gate, &mut gate, count), Product::new(&self.up, &mut up, count)];
+        multiply(products, &normed(x, &self.norm, eps), pass.adapters, &[&self.down]);
         let rows = kernels().rows;
         let activation = match config.activation {
             Activation::Silu => rows.silu,
             Activation::GeluTanh => rows.gelu_tanh,
         };
-        pool::chunks(gate, SHARE, |share, gate| {
+        pool::chunks(&mut gate, SHARE, |share, gate| {
             activation(gate);
             (rows.mul)(gate, &up[share * SHARE..][..gate.len()]);
         });
-        let projected = sized(&mut work.projected, count * config.hidden_size);
-        multiply(&mut [Product(&self.down, projected)], gate, count, pass.groups, next);
-        add_residual(&mut work.x, projected, self.norm_out.as_ref(), eps);
+        drop(up);
+        let mut projected = Room::new(x.len());
+        multiply(&mut [Product::new(&self.down, &mut projected, count)], &gate, pass.adapters, next);
+        add_residual(x, &mut projected, self.norm_out.as_ref(), eps);
     }
 }
 

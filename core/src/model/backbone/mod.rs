@@ -16,15 +16,15 @@ mod rope;
 use std::path::Path;
 
 pub use batch::{Entry, Row, Want, token_rows};
-pub use block::Workspace;
 pub use config::{Activation, BackboneConfig, Family, Rope, RopePairs, RopeScaling};
 
+use crate::arena::Room;
 use crate::error::{Error, Result};
 use crate::model::cache::{CacheShape, CacheType, KvCache};
 use crate::model::ops::softcap;
 use crate::model::table::LinearTable;
 use crate::pool;
-use crate::quant::{Deltas, Group, Linear, LinearId, Matrix, groups, kernels};
+use crate::quant::{Linear, LinearId, Matrix, RowAdapters, kernels};
 use crate::weights::{BlockType, Checkpoint};
 use attention::Cut;
 use block::{Block, Pass};
@@ -129,21 +129,20 @@ impl Backbone {
     ///
     /// # Errors
     /// [`Error::Argument`] naming the row, or [`Error::ContextFull`].
-    pub fn forward(&self, rows: &[Row<'_>], caches: &mut [&mut KvCache], work: &mut Workspace) -> Result<Vec<f32>> {
+    pub fn forward(&self, rows: &[Row<'_>], caches: &mut [&mut KvCache]) -> Result<Vec<f32>> {
         self.check(rows, caches)?;
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(pool::pass(|| self.pass(rows, caches, work)))
+        Ok(pool::pass(|| self.pass(rows, caches)))
     }
 
-    fn pass(&self, rows: &[Row<'_>], caches: &mut [&mut KvCache], work: &mut Workspace) -> Vec<f32> {
+    fn pass(&self, rows: &[Row<'_>], caches: &mut [&mut KvCache]) -> Vec<f32> {
         for row in rows {
             caches[row.sequence].grow(1);
         }
-        let deltas: Vec<Option<&Deltas>> = rows.iter().map(|row| row.deltas).collect();
-        let groups = groups(&deltas);
-        self.embed(rows, &groups, work);
+        let adapters = RowAdapters::new(rows.iter().map(|row| row.deltas));
+        let mut x = self.embed(rows, &adapters);
         let angles = [0, 1].map(|kind| {
             let rope = &self.rope[kind];
             let mut out = Vec::with_capacity(rows.len() * rope.width());
@@ -151,15 +150,15 @@ impl Backbone {
             out
         });
         let cuts: Vec<_> = self.windows.iter().map(|&w| (w, Cut::new(rows, w, self.config.group()))).collect();
-        let pass = Pass { config: &self.config, rows, groups: &groups, angles, cuts: &cuts };
+        let pass = Pass { config: &self.config, rows, adapters: &adapters, angles, cuts: &cuts };
         let depth = caches.first().map_or(self.blocks.len(), |cache| cache.shape().layers);
         for (layer, block) in self.blocks[..depth].iter().enumerate() {
             match self.blocks[..depth].get(layer + 1) {
-                Some(next) => block.forward(layer, &pass, caches, work, &next.first()),
-                None => block.forward(layer, &pass, caches, work, &[&self.head]),
+                Some(next) => block.forward(layer, &pass, caches, &mut x, &next.first()),
+                None => block.forward(layer, &pass, caches, &mut x, &[&self.head]),
             }
         }
-        self.wanted(&pass, work)
+        self.wanted(rows, &x)
     }
 
     fn check(&self, rows: &[Row<'_>], caches: &[&mut KvCache]) -> Result<()> {
@@ -209,11 +208,11 @@ impl Backbone {
         Ok(())
     }
 
-    fn embed(&self, rows: &[Row<'_>], groups: &[Group<'_>], work: &mut Workspace) {
+    /// What the rows enter the first block with, `[rows, hidden_size]`.
+    fn embed(&self, rows: &[Row<'_>], adapters: &RowAdapters<'_>) -> Room {
         let width = self.config.hidden_size;
-        work.x.clear();
-        work.x.resize(rows.len() * width, 0.0);
-        for (row, x) in rows.iter().zip(work.x.chunks_exact_mut(width)) {
+        let mut states = Room::new(rows.len() * width);
+        for (row, x) in rows.iter().zip(states.chunks_exact_mut(width)) {
             match row.entry {
                 Entry::Soft(values) => x.copy_from_slice(values),
                 Entry::Token(id) => {
@@ -222,42 +221,42 @@ impl Backbone {
                 }
             }
         }
-        for (deltas, members) in groups {
+        for (deltas, members) in adapters.groups() {
             let Some(delta) = deltas.embedding.get(&self.embedding_id) else { continue };
-            let (mut down, mut up) = (vec![0.0; delta.a.cols()], vec![0.0; width]);
+            let (mut down, mut up) = (Room::new(delta.a.cols()), Room::new(width));
             for &member in members {
                 if let Entry::Token(id) = rows[member].entry {
                     delta.a.row(id as usize, &mut down);
                     delta.b.multiply(&down, &mut up);
-                    (kernels().axpy)(delta.scale, &up, &mut work.x[member * width..(member + 1) * width]);
+                    (kernels().axpy)(delta.scale, &up, &mut states[member * width..(member + 1) * width]);
                 }
             }
         }
         if self.config.embedding_scale.to_bits() != 1.0f32.to_bits() {
-            for (row, x) in rows.iter().zip(work.x.chunks_exact_mut(width)) {
+            for (row, x) in rows.iter().zip(states.chunks_exact_mut(width)) {
                 if matches!(row.entry, Entry::Token(_)) {
                     x.iter_mut().for_each(|v| *v *= self.config.embedding_scale);
                 }
             }
         }
+        states
     }
 
-    fn wanted(&self, pass: &Pass<'_>, work: &mut Workspace) -> Vec<f32> {
+    /// What the rows want of their last states `x`.
+    fn wanted(&self, rows: &[Row<'_>], x: &[f32]) -> Vec<f32> {
         let (width, eps) = (self.config.hidden_size, self.config.rms_norm_eps as f32);
-        let wanting: Vec<usize> = (0..pass.rows.len()).filter(|&i| pass.rows[i].want != Want::Nothing).collect();
-        if wanting.is_empty() {
-            return Vec::new();
+        let wanting = || rows.iter().zip(x.chunks_exact(width)).filter(|(row, _)| row.want != Want::Nothing);
+        let count = wanting().count();
+        let hidden = wanting().any(|(row, _)| row.want == Want::Hidden);
+        let mut normed = Room::new(count * width);
+        for ((_, x), out) in wanting().zip(normed.chunks_exact_mut(width)) {
+            (kernels().rows.rms_norm)(x, &self.norm, eps, out);
         }
-        work.normed.resize(wanting.len() * width, 0.0);
-        for (&row, out) in wanting.iter().zip(work.normed.chunks_exact_mut(width)) {
-            (kernels().rows.rms_norm)(&work.x[row * width..(row + 1) * width], &self.norm, eps, out);
+        if hidden || count == 0 {
+            return normed.to_vec();
         }
-        if wanting.iter().any(|&row| pass.rows[row].want == Want::Hidden) {
-            return work.normed[..wanting.len() * width].to_vec();
-        }
-        let deltas: Vec<Option<&Deltas>> = wanting.iter().map(|&row| pass.rows[row].deltas).collect();
-        let mut logits = vec![0.0; wanting.len() * self.config.vocab_size];
-        self.head.forward(&work.normed[..wanting.len() * width], &deltas, &mut logits);
+        let mut logits = vec![0.0; count * self.config.vocab_size];
+        self.head.forward(&normed, &RowAdapters::new(wanting().map(|(row, _)| row.deltas)), &mut logits);
         if let Some(cap) = self.config.final_logit_softcapping {
             logits.iter_mut().for_each(|logit| *logit = softcap(*logit, cap));
         }

@@ -6,10 +6,12 @@ use super::fields::{Fields, MAX_LAYERS, MAX_WIDTH};
 use super::head::{Head, HeadInput, HeadLayers};
 use super::registry::Source;
 use super::vit_names;
+use crate::arena::Room;
 use crate::error::{Error, Result};
 use crate::input::{FeatureExtractor, Input};
 use crate::model::layer::{
     Activation, Bias, BlockShape, Conv, ConvShape, Grid, LayerNorm, Loader, Mask, Pass, Prefix, TransformerBlock,
+    rows_of_planes,
 };
 use crate::model::modality::Modality;
 use crate::model::table::LinearTable;
@@ -174,13 +176,13 @@ impl SpectrogramTransformer {
         for item in items {
             let start = x.len();
             x.extend_from_slice(&self.special);
-            x.extend(self.patches(item));
+            x.extend_from_slice(&self.patches(item));
             x[start..].iter_mut().zip(&self.positions).for_each(|(x, p)| *x += p);
         }
         let of_items: Vec<Option<&Deltas>> = items.iter().map(|item| item.deltas).collect();
         let lengths = vec![self.positions.len() / self.width(); items.len()];
-        let deltas = Pass::rows(&lengths, &of_items);
-        let pass = Pass { lengths: &lengths, deltas: &deltas, mask: Mask::None };
+        let adapters = Pass::rows(&lengths, &of_items);
+        let pass = Pass { lengths: &lengths, adapters: &adapters, mask: Mask::None };
         for block in &self.blocks {
             block.forward(&pass, &mut x);
         }
@@ -190,12 +192,8 @@ impl SpectrogramTransformer {
     }
 
     /// One row per patch, time within frequency.
-    fn patches(&self, item: &Item<'_>) -> Vec<f32> {
-        let Grid { height: bins, width: frames } = self.grid;
-        let mut by_bin = vec![0.0; bins * frames];
-        for (frame, values) in item.features.values.chunks_exact(bins).enumerate() {
-            values.iter().enumerate().for_each(|(bin, value)| by_bin[bin * frames + frame] = *value);
-        }
+    fn patches(&self, item: &Item<'_>) -> Room {
+        let by_bin = rows_of_planes(&item.features.values, self.grid.width);
         self.patch.forward(&by_bin, self.grid, item.deltas).0
     }
 

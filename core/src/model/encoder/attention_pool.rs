@@ -1,9 +1,10 @@
 //! SigLIP's pooling: a learned query attends to all patches, then an MLP (Zhai et al. 2022, arXiv 2106.04560, 3.3).
 
 use super::vit_config::VitConfig;
+use crate::arena::Room;
 use crate::error::Result;
 use crate::model::layer::{Activation, Bias, Heads, LayerNorm, Loader, Mask, attend};
-use crate::quant::{Deltas, Linear, Matrix};
+use crate::quant::{Deltas, Linear, Matrix, RowAdapters};
 
 /// A loaded pooling head.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ impl AttentionPool {
         let probe = loader.values(&path("probe"), &[1, 1, width])?;
         Ok(Self {
             heads: config.block.heads()?,
-            query: product(&part(0)?, &probe),
+            query: product(&part(0)?, &probe).to_vec(),
             key: part(1)?,
             value: part(2)?,
             output: loader.linear(&path("attention.out_proj"), width, width, Bias::Required)?,
@@ -57,24 +58,24 @@ impl AttentionPool {
     pub(super) fn forward(&self, states: &[f32], deltas: Option<&Deltas>) -> Vec<f32> {
         let width = self.query.len();
         let (keys, values) = (product(&self.key, states), product(&self.value, states));
-        let mut attended = vec![0.0; width];
+        let (adapters, mut attended) = (RowAdapters::same(1, deltas), Room::new(width));
         attend(self.heads, Mask::None, &self.query, &keys, &values, &mut attended);
         let mut pooled = vec![0.0; width];
-        self.output.forward(&attended, &[deltas], &mut pooled);
+        self.output.forward(&attended, &adapters, &mut pooled);
         let [up, down] = &self.mlp;
-        let mut inner = vec![0.0; up.outputs()];
-        up.forward(&self.norm.of(&pooled), &[deltas], &mut inner);
+        let mut inner = Room::new(up.outputs());
+        up.forward(&self.norm.of(&pooled), &adapters, &mut inner);
         self.activation.apply(&mut inner);
-        down.forward(&inner, &[deltas], &mut attended);
-        pooled.iter_mut().zip(&attended).for_each(|(x, d)| *x += d);
+        down.forward(&inner, &adapters, &mut attended);
+        pooled.iter_mut().zip(&*attended).for_each(|(x, d)| *x += d);
         pooled
     }
 }
 
 /// `xs [rows, in]` times the matrix, plus the bias.
-fn product((weight, bias): &(Matrix, Vec<f32>), xs: &[f32]) -> Vec<f32> {
+fn product((weight, bias): &(Matrix, Vec<f32>), xs: &[f32]) -> Room {
     let rows = xs.len() / weight.cols();
-    let mut out = vec![0.0; rows * weight.rows()];
+    let mut out = Room::new(rows * weight.rows());
     weight.multiply(xs, rows, &mut out);
     out.chunks_exact_mut(bias.len()).for_each(|row| row.iter_mut().zip(bias).for_each(|(y, b)| *y += b));
     out

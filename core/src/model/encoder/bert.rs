@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use super::fields::{Fields, MAX_LAYERS, MAX_TABLE, MAX_WIDTH};
+use crate::arena::Room;
 use crate::error::{Error, Result};
 use crate::model::layer::{Activation, Bias, Heads, LayerNorm, Loader, Mask, Prefix, attend};
 use crate::model::table::LinearTable;
 use crate::pool;
-use crate::quant::{Deltas, Linear, LinearId, Matrix, Product, RowDeltas, groups, kernels, multiply};
+use crate::quant::{Deltas, Linear, LinearId, Matrix, Product, RowAdapters, kernels, multiply};
 use crate::weights::Checkpoint;
 
 const FORMAT: &str = "config.json";
@@ -166,22 +167,24 @@ impl Bert {
 
     fn pass(&self, sequences: &[Sequence<'_>]) -> Vec<f32> {
         let width = self.config.hidden_size;
-        let deltas: Vec<Option<&Deltas>> = sequences.iter().flat_map(|s| s.tokens.iter().map(|_| s.deltas)).collect();
-        let mut x = self.embed(sequences, &deltas);
-        let (rows, adapters) = (deltas.len(), groups(&deltas));
-        let (mut q, mut k, mut v) = (vec![0.0; rows * width], vec![0.0; rows * width], vec![0.0; rows * width]);
-        let mut attended = vec![0.0; rows * width];
-        let mut inner = vec![0.0; rows * self.config.intermediate_size];
+        let of_rows = sequences.iter().flat_map(|s| s.tokens.iter().map(|_| s.deltas));
+        let adapters = RowAdapters::new(of_rows);
+        let (mut x, rows) = (self.embed(sequences, &adapters), adapters.rows());
+        let [mut q, mut k, mut v, mut attended] = [(); 4].map(|()| Room::new(rows * width));
+        let mut inner = Room::new(rows * self.config.intermediate_size);
         for layer in &self.layers {
-            let products =
-                &mut [Product(&layer.query, &mut q), Product(&layer.key, &mut k), Product(&layer.value, &mut v)];
-            multiply(products, &x, rows, &adapters, &[]);
+            let products = &mut [
+                Product::new(&layer.query, &mut q, rows),
+                Product::new(&layer.key, &mut k, rows),
+                Product::new(&layer.value, &mut v, rows),
+            ];
+            multiply(products, &x, &adapters, &[]);
             self.attend(sequences, &q, &k, &v, &mut attended);
-            layer.output.forward(&attended, &deltas, &mut q);
+            layer.output.forward(&attended, &adapters, &mut q);
             add_norm(&mut x, &q, &layer.attention_norm);
-            layer.up.forward(&x, &deltas, &mut inner);
+            layer.up.forward(&x, &adapters, &mut inner);
             self.config.activation.apply(&mut inner);
-            layer.down.forward(&inner, &deltas, &mut q);
+            layer.down.forward(&inner, &adapters, &mut q);
             add_norm(&mut x, &q, &layer.norm);
         }
         x
@@ -204,26 +207,26 @@ impl Bert {
         Ok(())
     }
 
-    fn embed(&self, sequences: &[Sequence<'_>], deltas: &RowDeltas<'_>) -> Vec<f32> {
+    fn embed(&self, sequences: &[Sequence<'_>], adapters: &RowAdapters<'_>) -> Vec<f32> {
         let width = self.config.hidden_size;
-        let mut x = vec![0.0; deltas.len() * width];
-        let (mut position, mut segment) = (vec![0.0; width], vec![0.0; width]);
+        let mut x = vec![0.0; adapters.rows() * width];
+        let (mut position, mut segment) = (Room::new(width), Room::new(width));
         // Single texts are all of segment 0.
         self.segments.row(0, &mut segment);
         let ids: Vec<u32> = sequences.iter().flat_map(|s| s.tokens).copied().collect();
-        let places = sequences.iter().flat_map(|s| 0..s.tokens.len());
-        for (((x, &id), place), deltas) in x.chunks_exact_mut(width).zip(&ids).zip(places).zip(deltas) {
+        let places = sequences.iter().flat_map(|s| (0..s.tokens.len()).map(|place| (place, s.deltas)));
+        for ((x, &id), (place, deltas)) in x.chunks_exact_mut(width).zip(&ids).zip(places) {
             let replaced = deltas.and_then(|d| d.replaced.get(&self.words_id));
             replaced.unwrap_or(&self.words).row(id as usize, x);
             self.positions.row(place, &mut position);
-            for ((x, p), s) in x.iter_mut().zip(&position).zip(&segment) {
+            for ((x, p), s) in x.iter_mut().zip(&*position).zip(&*segment) {
                 *x += p + s;
             }
         }
-        for (deltas, members) in groups(deltas) {
+        for (deltas, members) in adapters.groups() {
             let Some(delta) = deltas.embedding.get(&self.words_id) else { continue };
-            let (mut down, mut up) = (vec![0.0; delta.a.cols()], vec![0.0; width]);
-            for member in members {
+            let (mut down, mut up) = (Room::new(delta.a.cols()), Room::new(width));
+            for &member in members {
                 delta.a.row(ids[member] as usize, &mut down);
                 delta.b.multiply(&down, &mut up);
                 (kernels().axpy)(delta.scale, &up, &mut x[member * width..(member + 1) * width]);
@@ -247,6 +250,6 @@ impl Bert {
 }
 
 fn add_norm(x: &mut [f32], delta: &[f32], norm: &LayerNorm) {
-    x.iter_mut().zip(delta).for_each(|(x, d)| *x += d);
+    (kernels().rows.add)(x, delta);
     norm.apply(x);
 }

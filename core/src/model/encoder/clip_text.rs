@@ -5,13 +5,14 @@ use serde_json::Value;
 
 use super::fields::{Fields, MAX_LAYERS, MAX_TABLE, MAX_WIDTH};
 use super::text::{TextEncoder, normalise};
+use crate::arena::Room;
 use crate::error::{Error, Result};
 use crate::model::layer::{
     Activation, Bias, BlockNames, BlockShape, LayerNorm, Loader, Mask, Pass, Prefix, TransformerBlock,
 };
 use crate::model::table::LinearTable;
 use crate::pool;
-use crate::quant::{Deltas, Linear, LinearId, Matrix, groups, kernels};
+use crate::quant::{Deltas, Linear, LinearId, Matrix, RowAdapters, kernels};
 use crate::weights::Checkpoint;
 
 const FORMAT: &str = "config.json";
@@ -162,10 +163,10 @@ impl ClipText {
     fn pass(&self, texts: &[Vec<u32>], adapter: Option<&Deltas>) -> Vec<Vec<f32>> {
         let width = self.block.width;
         let lengths: Vec<usize> = texts.iter().map(Vec::len).collect();
-        let deltas = Pass::rows(&lengths, &vec![adapter; texts.len()]);
-        let mut x = self.embed_words(texts, &deltas);
+        let adapters = RowAdapters::same(lengths.iter().sum(), adapter);
+        let mut x = self.embed_words(texts, adapter);
         let mask = if self.pooled == Pooled::Last { Mask::None } else { Mask::Causal };
-        let pass = Pass { lengths: &lengths, deltas: &deltas, mask };
+        let pass = Pass { lengths: &lengths, adapters: &adapters, mask };
         for block in &self.blocks {
             block.forward(&pass, &mut x);
         }
@@ -182,7 +183,7 @@ impl ClipText {
                     None => state.to_vec(),
                     Some(projection) => {
                         let mut out = vec![0.0; projection.outputs()];
-                        projection.forward(state, &[adapter], &mut out);
+                        projection.forward(state, &RowAdapters::same(1, adapter), &mut out);
                         out
                     }
                 };
@@ -192,21 +193,20 @@ impl ClipText {
             .collect()
     }
 
-    fn embed_words(&self, texts: &[Vec<u32>], deltas: &[Option<&Deltas>]) -> Vec<f32> {
+    fn embed_words(&self, texts: &[Vec<u32>], adapter: Option<&Deltas>) -> Vec<f32> {
         let width = self.block.width;
-        let mut x = vec![0.0; deltas.len() * width];
         let ids: Vec<u32> = texts.iter().flatten().copied().collect();
-        for ((x, &id), deltas) in x.chunks_exact_mut(width).zip(&ids).zip(deltas) {
-            let replaced = deltas.and_then(|d| d.replaced.get(&self.words_id));
-            replaced.unwrap_or(&self.words).row(id as usize, x);
+        let mut x = vec![0.0; ids.len() * width];
+        let words = adapter.and_then(|deltas| deltas.replaced.get(&self.words_id)).unwrap_or(&self.words);
+        for (x, &id) in x.chunks_exact_mut(width).zip(&ids) {
+            words.row(id as usize, x);
         }
-        for (deltas, members) in groups(deltas) {
-            let Some(delta) = deltas.embedding.get(&self.words_id) else { continue };
-            let (mut down, mut up) = (vec![0.0; delta.a.cols()], vec![0.0; width]);
-            for member in members {
-                delta.a.row(ids[member] as usize, &mut down);
+        if let Some(delta) = adapter.and_then(|deltas| deltas.embedding.get(&self.words_id)) {
+            let (mut down, mut up) = (Room::new(delta.a.cols()), Room::new(width));
+            for (x, &id) in x.chunks_exact_mut(width).zip(&ids) {
+                delta.a.row(id as usize, &mut down);
                 delta.b.multiply(&down, &mut up);
-                (kernels().axpy)(delta.scale, &up, &mut x[member * width..(member + 1) * width]);
+                (kernels().axpy)(delta.scale, &up, x);
             }
         }
         let places = texts.iter().flat_map(|tokens| self.positions.chunks_exact(width).take(tokens.len()));

@@ -4,9 +4,11 @@
 
 use super::contract::{Features, Item};
 use super::fields::{Fields, MAX_LAYERS, MAX_WIDTH};
+use crate::arena::Room;
 use crate::error::{Error, Result};
 use crate::model::layer::{
     Activation, Bias, BlockNames, BlockShape, Conv, ConvShape, Grid, LayerNorm, Loader, Mask, Pass, TransformerBlock,
+    rows_of_planes,
 };
 use crate::model::table::LinearTable;
 use crate::pool;
@@ -119,33 +121,30 @@ impl Idefics3Vision {
         let patch = self.patch();
         let grid = Grid { height: height * patch, width: width * patch };
         let channels = self.patches.shape().inputs;
-        let mut pixels = vec![0.0; item.features.values.len()];
-        for (channel, plane) in item.features.values.chunks_exact(grid.count()).enumerate() {
-            plane.iter().enumerate().for_each(|(at, value)| pixels[at * channels + channel] = *value);
-        }
+        let pixels = rows_of_planes(&item.features.values, channels);
         let (mut rows, _) = self.patches.forward(&pixels, grid, item.deltas);
-        let mut position = vec![0.0; self.state_width()];
+        let mut position = Room::new(self.state_width());
         for (at, row) in rows.chunks_exact_mut(position.len()).enumerate() {
             // The fraction of the picture at which the patch begins, rounded down to the table's grid. Whole numbers,
             // where the reference compares f32 fractions: equal for every side that checkpoints have (14, 16, 26, 27,
             // 32), and not at the mercy of the last bit for others.
             let (y, x) = (at / width * self.side / height, at % width * self.side / width);
             self.positions.row(y * self.side + x, &mut position);
-            row.iter_mut().zip(&position).for_each(|(value, p)| *value += p);
+            row.iter_mut().zip(&*position).for_each(|(value, p)| *value += p);
         }
-        x.append(&mut rows);
+        x.extend_from_slice(&rows);
     }
 
     /// Runs some items in one pass.
     fn pass(&self, items: &[Item<'_>], grids: &[[usize; 2]]) -> Vec<Vec<f32>> {
         let lengths: Vec<usize> = grids.iter().map(|[height, width]| height * width).collect();
-        let adapters: Vec<Option<&Deltas>> = items.iter().map(|item| item.deltas).collect();
-        let deltas = Pass::rows(&lengths, &adapters);
-        let mut x = Vec::with_capacity(deltas.len() * self.state_width());
+        let of_items: Vec<Option<&Deltas>> = items.iter().map(|item| item.deltas).collect();
+        let adapters = Pass::rows(&lengths, &of_items);
+        let mut x = Vec::with_capacity(adapters.rows() * self.state_width());
         for (item, grid) in items.iter().zip(grids) {
             self.embed(item, *grid, &mut x);
         }
-        let pass = Pass { lengths: &lengths, deltas: &deltas, mask: Mask::None };
+        let pass = Pass { lengths: &lengths, adapters: &adapters, mask: Mask::None };
         for block in &self.blocks {
             block.forward(&pass, &mut x);
         }

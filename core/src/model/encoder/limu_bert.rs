@@ -10,6 +10,7 @@ use super::contract::{Encoder, Encoding, Features, Item, TimeAxis};
 use super::fields::{Fields, MAX_LAYERS, MAX_WIDTH};
 use super::preprocessor::Preprocessor;
 use super::registry::Source;
+use crate::arena::Room;
 use crate::error::{Error, Result};
 use crate::input::{Acceleration, AngularRate, Gravity, ImuConfig, ImuLayout, Input, LongWindow, ShortWindow};
 use crate::model::layer::{Activation, Bias, BlockShape, Heads, LayerNorm, Loader, Mask, Pass, Prefix, add, attend};
@@ -17,7 +18,7 @@ use crate::model::modality::Modality;
 use crate::model::ops::mean_rows;
 use crate::model::table::LinearTable;
 use crate::pool;
-use crate::quant::{Deltas, Linear, RowDeltas};
+use crate::quant::{Deltas, Linear, RowAdapters};
 
 /// In Hz.
 const RATE: f64 = 20.0;
@@ -195,14 +196,14 @@ impl LimuBert {
     fn pass(&self, items: &[Item<'_>]) -> Vec<Encoding> {
         let (width, steps) = (self.width(), self.steps());
         let of_items: Vec<Option<&Deltas>> = items.iter().map(|item| item.deltas).collect();
-        let deltas = Pass::rows(&vec![steps; items.len()], &of_items);
-        let mut rows = Vec::with_capacity(deltas.len() * self.channels);
+        let adapters = Pass::rows(&vec![steps; items.len()], &of_items);
+        let mut rows = Vec::with_capacity(adapters.rows() * self.channels);
         for item in items {
             let values = &item.features.values;
             rows.extend((0..steps).flat_map(|step| (0..self.channels).map(move |c| values[c * steps + step])));
         }
-        let mut x = vec![0.0; deltas.len() * width];
-        self.input.forward(&rows, &deltas, &mut x);
+        let mut x = Room::new(adapters.rows() * width);
+        self.input.forward(&rows, &adapters, &mut x);
         if self.twice {
             self.embedding_norm.apply(&mut x);
         }
@@ -211,19 +212,19 @@ impl LimuBert {
         }
         self.embedding_norm.apply(&mut x);
         for _ in 0..self.layers {
-            x = self.block(&x, &deltas);
+            x = self.block(&x, &adapters);
         }
         x.chunks_exact(steps * width).map(|states| self.encoding(states)).collect()
     }
 
-    fn block(&self, x: &[f32], deltas: &RowDeltas<'_>) -> Vec<f32> {
+    fn block(&self, x: &[f32], adapters: &RowAdapters<'_>) -> Room {
         let through = |linear: &Linear, xs: &[f32]| {
-            let mut out = vec![0.0; deltas.len() * linear.outputs()];
-            linear.forward(xs, deltas, &mut out);
+            let mut out = Room::new(adapters.rows() * linear.outputs());
+            linear.forward(xs, adapters, &mut out);
             out
         };
         let [q, k, v] = self.attention.each_ref().map(|linear| through(linear, x));
-        let mut attended = vec![0.0; x.len()];
+        let mut attended = Room::new(x.len());
         let window = self.positions.len();
         for (at, out) in attended.chunks_exact_mut(window).enumerate() {
             let span = at * window..(at + 1) * window;

@@ -6,14 +6,15 @@ use super::attention_pool::AttentionPool;
 use super::contract::{Encoder, Encoding, Features, Item};
 use super::head::Head;
 use super::vit_config::VitConfig;
+use crate::arena::Room;
 use crate::error::{Error, Result};
 use crate::input::{ImageProcessor, Input};
-use crate::model::layer::{Conv, Grid, LayerNorm, Mask, Pass, TransformerBlock};
+use crate::model::layer::{Conv, Grid, LayerNorm, Mask, Pass, TransformerBlock, rows_of_planes};
 use crate::model::modality::Modality;
-use crate::model::ops::tanh;
+use crate::model::ops::{mean_rows, tanh};
 use crate::model::table::LinearTable;
 use crate::pool;
-use crate::quant::{Deltas, Linear};
+use crate::quant::{Deltas, Linear, RowAdapters};
 
 /// Tokens per forward pass: bounds the activations of long lists. One picture is never divided.
 const TOKENS_PER_PASS: usize = 2048;
@@ -128,7 +129,7 @@ impl VisionTransformer {
         for item in items {
             let start = x.len();
             x.extend_from_slice(&self.special);
-            x.extend(self.patches(item));
+            x.extend_from_slice(&self.patches(item));
             x[start..].iter_mut().zip(&self.positions).for_each(|(x, p)| *x += p);
         }
         if let Some(norm) = &self.first_norm {
@@ -136,8 +137,8 @@ impl VisionTransformer {
         }
         let of_items: Vec<Option<&Deltas>> = items.iter().map(|item| item.deltas).collect();
         let lengths = vec![tokens; items.len()];
-        let deltas = Pass::rows(&lengths, &of_items);
-        let pass = Pass { lengths: &lengths, deltas: &deltas, mask: Mask::None };
+        let adapters = Pass::rows(&lengths, &of_items);
+        let pass = Pass { lengths: &lengths, adapters: &adapters, mask: Mask::None };
         for block in &self.blocks {
             block.forward(&pass, &mut x);
         }
@@ -151,13 +152,9 @@ impl VisionTransformer {
     }
 
     /// One row per patch.
-    fn patches(&self, item: &Item<'_>) -> Vec<f32> {
+    fn patches(&self, item: &Item<'_>) -> Room {
         let (side, channels) = (self.config.image, self.config.channels);
-        let plane = side * side;
-        let mut pixels = vec![0.0; plane * channels];
-        for (at, pixel) in pixels.chunks_exact_mut(channels).enumerate() {
-            pixel.iter_mut().enumerate().for_each(|(c, value)| *value = item.features.values[c * plane + at]);
-        }
+        let pixels = rows_of_planes(&item.features.values, channels);
         self.patch.forward(&pixels, Grid { height: side, width: side }, item.deltas).0
     }
 
@@ -166,22 +163,14 @@ impl VisionTransformer {
         let class = &states[..width];
         let through = |linear: &Linear, xs: &[f32]| {
             let mut out = vec![0.0; linear.outputs()];
-            linear.forward(xs, &[deltas], &mut out);
+            linear.forward(xs, &RowAdapters::same(1, deltas), &mut out);
             out
         };
         match &self.pooling {
-            Pooling::Class { norm, projection: None } => norm.of(class),
+            Pooling::Class { norm, projection: None } => norm.of(class).to_vec(),
             Pooling::Class { norm, projection: Some(projection) } => through(projection, &norm.of(class)),
             Pooling::Attention(pool) => pool.forward(states, deltas),
-            Pooling::Mean => {
-                let mut mean = vec![0.0; width];
-                for state in states.chunks_exact(width) {
-                    mean.iter_mut().zip(state).for_each(|(m, s)| *m += s);
-                }
-                let count = (states.len() / width) as f32;
-                mean.iter_mut().for_each(|m| *m /= count);
-                mean
-            }
+            Pooling::Mean => mean_rows(states, width),
             Pooling::Pooler(None) => class.to_vec(),
             Pooling::Pooler(Some(pooler)) => through(pooler, class).into_iter().map(tanh).collect(),
         }

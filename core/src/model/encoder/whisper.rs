@@ -87,7 +87,7 @@ impl Encoder for WhisperEncoder {
         // One window at a time: its attention alone keeps all cores busy.
         let encode = |item: &Item<'_>| {
             let states = pool::pass(|| self.stack.forward(&item.features.values, item.deltas));
-            Encoding { embedding: mean_rows(&states, self.config.width()), states }
+            Encoding { embedding: mean_rows(&states, self.config.width()), states: states.to_vec() }
         };
         Ok(items.iter().map(encode).collect())
     }

@@ -1,5 +1,6 @@
 //! Scaled dot-product attention of one sequence, all heads.
 
+use crate::arena::Room;
 use crate::pool;
 use crate::quant::{TILE_ROWS, kernels, multiply_panels};
 use crate::weights::BlockType;
@@ -46,9 +47,9 @@ pub(crate) struct Planes {
     heads: Heads,
     count: usize,
     /// `[heads, keys / 16, dim, 16]`.
-    keys: Vec<f32>,
+    keys: Room,
     /// `[heads, keys / 512, dim / 16, 512, 16]`, of the last stretch as many keys as whole panels have.
-    values: Vec<f32>,
+    values: Room,
 }
 
 impl Planes {
@@ -57,10 +58,9 @@ impl Planes {
         let (width, dim) = (heads.width(), heads.dim);
         let count = k.len() / width;
         debug_assert_eq!(v.len(), k.len());
-        let mut planes = Self { heads, count, keys: Vec::new(), values: Vec::new() };
-        let (padded, panels) = (planes.padded(), dim.div_ceil(TILE_ROWS));
-        planes.keys = vec![0.0; heads.count * padded * dim];
-        pool::rows(&mut planes.keys, (TILE_ROWS * dim).max(1), |at, panel| {
+        let (padded, panels) = (count.next_multiple_of(TILE_ROWS), dim.div_ceil(TILE_ROWS));
+        let mut keys = Room::zeros(heads.count * padded * dim);
+        pool::rows(&mut keys, (TILE_ROWS * dim).max(1), |at, panel| {
             let (head, first) = (at / (padded / TILE_ROWS), at % (padded / TILE_ROWS) * TILE_ROWS);
             for (t, token) in k.chunks_exact(width).skip(first).take(TILE_ROWS).enumerate() {
                 for (d, value) in token[head * dim..(head + 1) * dim].iter().enumerate() {
@@ -68,8 +68,8 @@ impl Planes {
                 }
             }
         });
-        planes.values = vec![0.0; heads.count * panels * padded * TILE_ROWS];
-        pool::rows(&mut planes.values, (panels * padded * TILE_ROWS).max(1), |head, plane| {
+        let mut values = Room::zeros(heads.count * panels * padded * TILE_ROWS);
+        pool::rows(&mut values, (panels * padded * TILE_ROWS).max(1), |head, plane| {
             for (stretch, plane) in plane.chunks_mut(panels * KEYS * TILE_ROWS).enumerate() {
                 let tokens = v[stretch * KEYS * width..].chunks_exact(width);
                 let keys = plane.len() / (panels * TILE_ROWS);
@@ -80,7 +80,7 @@ impl Planes {
                 }
             }
         });
-        planes
+        Self { heads, count, keys, values }
     }
 
     /// Keys in whole panels.
@@ -97,13 +97,15 @@ impl Planes {
         // Shares own disjoint planes; the planes are then woven into rows.
         let blocks = queries.div_ceil(QUERIES);
         let wide = dim.next_multiple_of(TILE_ROWS);
-        let mut planes = vec![0.0; blocks * heads.count * QUERIES * wide];
+        let mut planes = Room::zeros(blocks * heads.count * QUERIES * wide);
         pool::chunks(&mut planes, QUERIES * wide, |share, plane| {
             let (block, head) = (share / heads.count, share % heads.count);
             let first = block * QUERIES;
             let rows = first..queries.min(first + QUERIES);
-            let mut own = Vec::with_capacity(rows.len() * dim);
-            rows.clone().for_each(|t| own.extend_from_slice(&q[t * width + head * dim..][..dim]));
+            let mut own = Room::new(rows.len() * dim);
+            for (own, t) in own.chunks_exact_mut(dim).zip(rows.clone()) {
+                own.copy_from_slice(&q[t * width + head * dim..][..dim]);
+            }
             let seen = |row: usize| if mask == Mask::Causal { keys - (queries - 1 - (first + row)) } else { keys };
             self.head_block(head, &own, rows.len(), seen, &mut plane[..rows.len() * wide]);
         });
@@ -124,8 +126,7 @@ impl Planes {
         let (dim, padded) = (self.heads.dim, self.padded());
         let wide = dim.next_multiple_of(TILE_ROWS);
         let scale = (dim as f32).powf(-0.5);
-        let mut scores = vec![0.0; count * KEYS.min(padded)];
-        let mut part = vec![0.0; count * wide];
+        let (mut scores, mut part) = (Room::new(count * KEYS.min(padded)), Room::new(count * wide));
         let (mut greatest, mut sums) = ([f32::NEG_INFINITY; QUERIES], [0.0f32; QUERIES]);
         for first in (0..padded).step_by(KEYS) {
             let keys = KEYS.min(padded - first);

@@ -4,8 +4,9 @@ use super::activation::Activation;
 use super::attention::{Heads, Mask, attend};
 use super::loader::{Bias, Loader};
 use super::norm::LayerNorm;
+use crate::arena::Room;
 use crate::error::{Error, Result};
-use crate::quant::{Deltas, Linear, Product, RowDeltas, groups, multiply};
+use crate::quant::{Deltas, Linear, Product, RowAdapters, kernels, multiply};
 
 /// Module paths of a block's layers, relative to the block.
 #[derive(Clone, Copy, Debug)]
@@ -68,15 +69,16 @@ pub(crate) struct Pass<'a> {
     /// Rows of each sequence, in order.
     pub(crate) lengths: &'a [usize],
     /// The adapter of each row.
-    pub(crate) deltas: &'a RowDeltas<'a>,
+    pub(crate) adapters: &'a RowAdapters<'a>,
     /// Which keys a query sees.
     pub(crate) mask: Mask,
 }
 
 impl<'a> Pass<'a> {
-    /// The adapter of each row, from the adapter of each sequence.
-    pub(crate) fn rows(lengths: &[usize], deltas: &[Option<&'a Deltas>]) -> Vec<Option<&'a Deltas>> {
-        lengths.iter().zip(deltas).flat_map(|(&count, deltas)| std::iter::repeat_n(*deltas, count)).collect()
+    /// The adapters of all rows, from the adapter of each sequence.
+    pub(crate) fn rows(lengths: &[usize], deltas: &[Option<&'a Deltas>]) -> RowAdapters<'a> {
+        let of_rows = lengths.iter().zip(deltas).flat_map(|(&count, deltas)| std::iter::repeat_n(*deltas, count));
+        RowAdapters::new(of_rows)
     }
 }
 
@@ -136,7 +138,7 @@ impl TransformerBlock {
     /// As [`TransformerBlock::forward`] with each norm after its sum, as the first transformers had them:
     /// `x = norm(x + attention(x))`, then `x = norm(x + mlp(x))`.
     pub(crate) fn forward_post_norm(&self, pass: &Pass<'_>, x: &mut [f32]) {
-        let attended = self.attended(pass, x.to_vec());
+        let attended = self.attended(pass, Room::copy(x));
         add(x, &attended);
         self.attention_norm.apply(x);
         let inner = self.inner(pass, x, attended);
@@ -145,24 +147,28 @@ impl TransformerBlock {
     }
 
     /// Self-attention of the rows `x`.
-    fn attended(&self, pass: &Pass<'_>, x: Vec<f32>) -> Vec<f32> {
-        let (mut q, mut k, mut v) = (vec![0.0; x.len()], vec![0.0; x.len()], vec![0.0; x.len()]);
-        let [query, key, value, output] = &self.attention;
-        let products = &mut [Product(query, &mut q), Product(key, &mut k), Product(value, &mut v)];
-        multiply(products, &x, pass.deltas.len(), &groups(pass.deltas), &[]);
+    fn attended(&self, pass: &Pass<'_>, x: Room) -> Room {
+        let (mut q, mut k, mut v) = (Room::new(x.len()), Room::new(x.len()), Room::new(x.len()));
+        let ([query, key, value, output], rows) = (&self.attention, pass.adapters.rows());
+        let products = &mut [
+            Product::new(query, &mut q, rows),
+            Product::new(key, &mut k, rows),
+            Product::new(value, &mut v, rows),
+        ];
+        multiply(products, &x, pass.adapters, &[]);
         let mut mixed = x;
         self.attend(pass, &q, &k, &v, &mut mixed);
-        output.forward(&mixed, pass.deltas, &mut q);
+        output.forward(&mixed, pass.adapters, &mut q);
         q
     }
 
     /// The MLP of the rows `x`, into `out`.
-    fn inner(&self, pass: &Pass<'_>, x: &[f32], mut out: Vec<f32>) -> Vec<f32> {
+    fn inner(&self, pass: &Pass<'_>, x: &[f32], mut out: Room) -> Room {
         let [up, down] = &self.mlp;
-        let mut inner = vec![0.0; pass.deltas.len() * up.outputs()];
-        up.forward(x, pass.deltas, &mut inner);
+        let mut inner = Room::new(pass.adapters.rows() * up.outputs());
+        up.forward(x, pass.adapters, &mut inner);
         self.activation.apply(&mut inner);
-        down.forward(&inner, pass.deltas, &mut out);
+        down.forward(&inner, pass.adapters, &mut out);
         out
     }
 
@@ -186,5 +192,5 @@ impl TransformerBlock {
 
 /// `x += delta`: a residual connection.
 pub(crate) fn add(x: &mut [f32], delta: &[f32]) {
-    x.iter_mut().zip(delta).for_each(|(x, d)| *x += d);
+    (kernels().rows.add)(x, delta);
 }

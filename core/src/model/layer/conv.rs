@@ -1,8 +1,9 @@
 //! Convolutions over one or two axes, as products of gathered patches: a frozen linear like any other, so adapters act on
 //! them too.
 
+use crate::arena::Room;
 use crate::pool;
-use crate::quant::{Deltas, Linear};
+use crate::quant::{Deltas, Linear, RowAdapters};
 
 /// Patches gathered at a time: bounds the memory to this many rows of `channels * kernel` values.
 const PATCHES: usize = 1024;
@@ -94,17 +95,17 @@ impl Conv {
 
     /// Convolves one input under one adapter; the output's extent is [`ConvShape::output`], which the caller has checked
     /// to exist.
-    pub(crate) fn forward(&self, xs: &[f32], grid: Grid, deltas: Option<&Deltas>) -> (Vec<f32>, Grid) {
+    pub(crate) fn forward(&self, xs: &[f32], grid: Grid, deltas: Option<&Deltas>) -> (Room, Grid) {
         let out_grid = self.shape.output(grid).expect("invariant: callers check the extent first");
         let (patch, outputs) = (self.shape.patch(), self.shape.outputs);
-        let mut out = vec![0.0; out_grid.count() * outputs];
+        let mut out = Room::new(out_grid.count() * outputs);
         let rows = PATCHES.min(MAX_GATHERED / patch).max(1);
-        let mut patches = vec![0.0; rows.min(out_grid.count()) * patch];
+        let mut patches = Room::new(rows.min(out_grid.count()) * patch);
         for (chunk, out) in out.chunks_mut(rows * outputs).enumerate() {
             let count = out.len() / outputs;
             let patches = &mut patches[..count * patch];
             pool::rows(patches, patch, |i, row| self.gather(xs, grid, out_grid, chunk * rows + i, row));
-            self.linear.forward(patches, &vec![deltas; count], out);
+            self.linear.forward(patches, &RowAdapters::same(count, deltas), out);
         }
         (out, out_grid)
     }

@@ -1,6 +1,7 @@
 //! Convolutions whose channels fall into groups that do not see each other.
 
 use super::conv::ConvShape;
+use crate::arena::Room;
 use crate::pool;
 use crate::quant::{Deltas, LinearId, Matrix, add_delta};
 
@@ -27,24 +28,22 @@ impl GroupedConv {
     }
 
     /// Convolves one series under one adapter.
-    pub(crate) fn forward(&self, xs: &[f32], deltas: Option<&Deltas>) -> Vec<f32> {
+    pub(crate) fn forward(&self, xs: &[f32], deltas: Option<&Deltas>) -> Room {
         let (inputs, outputs, patch) = (self.shape.inputs, self.shape.outputs, self.shape.patch());
         let groups = self.weights.len();
         let (rows, cols) = (outputs / groups, patch / groups);
         let delta = deltas.and_then(|deltas| deltas.low_rank.get(&self.id));
-        let mut out = vec![0.0; xs.len() / inputs * outputs];
+        let mut out = Room::new(xs.len() / inputs * outputs);
         for (chunk, out) in out.chunks_mut(PATCHES * outputs).enumerate() {
             let count = out.len() / outputs;
-            let mut patches = vec![0.0; count * patch];
+            let mut patches = Room::zeros(count * patch);
             pool::rows(&mut patches, patch, |i, row| self.gather(xs, chunk * PATCHES + i, row));
             // A group's channels lie together in a patch.
             for (group, weight) in self.weights.iter().enumerate() {
-                let own: Vec<f32> = patches
-                    .chunks_exact(patch)
-                    .flat_map(|row| &row[group * cols..(group + 1) * cols])
-                    .copied()
-                    .collect();
-                let mut product = vec![0.0; count * rows];
+                let (mut own, mut product) = (Room::new(count * cols), Room::new(count * rows));
+                for (own, row) in own.chunks_exact_mut(cols).zip(patches.chunks_exact(patch)) {
+                    own.copy_from_slice(&row[group * cols..(group + 1) * cols]);
+                }
                 weight.multiply(&own, count, &mut product);
                 for (out, product) in out.chunks_exact_mut(outputs).zip(product.chunks_exact(rows)) {
                     out[group * rows..(group + 1) * rows].copy_from_slice(product);

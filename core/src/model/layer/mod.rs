@@ -11,6 +11,7 @@ mod conv;
 mod grouped;
 mod loader;
 mod norm;
+mod planes;
 
 pub use activation::Activation;
 pub(crate) use attention::{Heads, Mask, Planes, attend};
@@ -19,3 +20,4 @@ pub(crate) use conv::{Conv, ConvShape, Grid};
 pub(crate) use grouped::GroupedConv;
 pub(crate) use loader::{Bias, Loader, Prefix};
 pub(crate) use norm::{Affine, LayerNorm};
+pub(crate) use planes::rows_of_planes;

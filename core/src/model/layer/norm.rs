@@ -1,5 +1,6 @@
 //! Normalisations of rows.
 
+use crate::arena::Room;
 use crate::pool;
 use crate::quant::kernels;
 
@@ -27,8 +28,8 @@ impl LayerNorm {
     }
 
     /// As [`LayerNorm::apply`], into a copy.
-    pub(crate) fn of(&self, xs: &[f32]) -> Vec<f32> {
-        let mut out = xs.to_vec();
+    pub(crate) fn of(&self, xs: &[f32]) -> Room {
+        let mut out = Room::copy(xs);
         self.apply(&mut out);
         out
     }

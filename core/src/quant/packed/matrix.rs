@@ -6,6 +6,7 @@ use super::activations::CodeRows;
 use super::format::{Format, GROUP, TILE_ROWS};
 use super::pack::{pack_tile, unpack_row};
 use super::tile::Operands;
+use crate::arena::Room;
 use crate::error::{Error, Result};
 use crate::pool;
 use crate::quant::kernel::{Kernels, kernels};
@@ -178,7 +179,7 @@ impl PackedMatrix {
         }
         if whole.end < tiles.end {
             let (left, done) = (self.rows - whole.end * TILE_ROWS, (whole.end - tiles.start) * TILE_ROWS);
-            let mut padded = vec![0.0f32; xs.rows * TILE_ROWS];
+            let mut padded = Room::new(xs.rows * TILE_ROWS);
             // SAFETY: the last tile, with output into a buffer of full rows.
             unsafe { (kernels.tiles)(self.kind, at(whole.end, padded.as_mut_ptr(), TILE_ROWS), 1) }
             for (m, values) in padded.chunks_exact(TILE_ROWS).enumerate() {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::tile::{Element, Operands, Panels};
+use crate::arena::Room;
 use crate::error::{Error, Result};
 use crate::pool;
 use crate::quant::kernel::{Kernels, kernels};
@@ -167,7 +168,7 @@ impl PanelMatrix {
         }
         if whole.end < panels.end {
             let (left, done) = (self.rows - whole.end * TILE_ROWS, (whole.end - panels.start) * TILE_ROWS);
-            let mut padded = vec![0.0f32; rows * TILE_ROWS];
+            let mut padded = Room::new(rows * TILE_ROWS);
             // SAFETY: the last panel, with output into a buffer of full rows.
             unsafe { (kernels.panels)(self.element, at(whole.end, padded.as_mut_ptr(), TILE_ROWS), 1) }
             for (m, values) in padded.chunks_exact(TILE_ROWS).enumerate() {

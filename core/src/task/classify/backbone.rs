@@ -10,7 +10,7 @@ use crate::engine::{Engine, LanguageModel, Trace};
 use crate::error::{Error, Result};
 use crate::input::{Affixes, Message, Special};
 use crate::model::KvCache;
-use crate::model::backbone::{Entry, Row, Want, Workspace};
+use crate::model::backbone::{Entry, Row, Want};
 use crate::quant::Deltas;
 use crate::task::read::{feed, log_probability, prompt, read};
 
@@ -113,11 +113,10 @@ fn answer_likelihoods(
     let want = |position| if position == last { Want::Logits } else { Want::Nothing };
     let first = feed(model, prompt, deltas, want, &mut cache)?;
     let mut caches = vec![cache; labels.len().min(ANSWERS_PER_PASS)];
-    let mut work = Workspace::default();
     let mut totals = Vec::with_capacity(labels.len());
     for answers in answers.chunks(ANSWERS_PER_PASS) {
         caches.iter_mut().for_each(|cache| cache.truncate(prompt.len()));
-        totals.extend(likelihoods(model, answers, (prompt.len(), &first), deltas, &mut caches, &mut work)?);
+        totals.extend(likelihoods(model, answers, (prompt.len(), &first), deltas, &mut caches)?);
     }
     Ok(totals)
 }
@@ -129,7 +128,6 @@ fn likelihoods(
     (start, first): (usize, &[f32]),
     deltas: Option<&Deltas>,
     caches: &mut [KvCache],
-    work: &mut Workspace,
 ) -> Result<Vec<f64>> {
     let rows: Vec<Row<'_>> = answers
         .iter()
@@ -146,7 +144,7 @@ fn likelihoods(
             })
         })
         .collect();
-    let logits = model.backbone().forward(&rows, &mut caches.iter_mut().collect::<Vec<_>>(), work)?;
+    let logits = model.backbone().forward(&rows, &mut caches.iter_mut().collect::<Vec<_>>())?;
     let mut following = logits.chunks_exact(model.backbone().config().vocab_size);
     let total = |answer: &Vec<u32>| {
         let ids = answer.iter().enumerate();

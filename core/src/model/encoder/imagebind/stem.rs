@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use super::super::contract::Features;
+use crate::arena::Room;
 use crate::error::{Error, Result};
-use crate::model::layer::{Conv, Grid, LayerNorm};
+use crate::model::layer::{Conv, Grid, LayerNorm, rows_of_planes};
 use crate::quant::Deltas;
 
 /// Norms of stems have PyTorch's default.
@@ -53,13 +54,8 @@ impl Stem {
     }
 
     /// One row per patch of a clip.
-    pub(super) fn rows(&self, clip: &[f32], deltas: Option<&Deltas>) -> Vec<f32> {
-        let plane = self.grid.count();
-        let planes = self.conv.shape().inputs;
-        let mut positions = vec![0.0; clip.len()];
-        for (at, position) in positions.chunks_exact_mut(planes).enumerate() {
-            position.iter_mut().enumerate().for_each(|(p, value)| *value = clip[p * plane + at]);
-        }
+    pub(super) fn rows(&self, clip: &[f32], deltas: Option<&Deltas>) -> Room {
+        let positions = rows_of_planes(clip, self.conv.shape().inputs);
         let (mut rows, _) = self.conv.forward(&positions, self.grid, deltas);
         if let Some(norm) = &self.norm {
             norm.apply(&mut rows);

@@ -17,7 +17,7 @@ use crate::model::layer::{Bias, LayerNorm, Loader, Mask, Pass, Prefix, Transform
 use crate::model::modality::Modality;
 use crate::model::table::LinearTable;
 use crate::pool;
-use crate::quant::{Deltas, Linear};
+use crate::quant::{Deltas, Linear, RowAdapters};
 
 /// Clips per forward pass: bounds the activations of long lists.
 const CLIPS_PER_PASS: usize = 8;
@@ -141,7 +141,7 @@ impl Tower {
         for (clip, deltas) in clips {
             let start = x.len();
             x.extend_from_slice(&self.class);
-            x.extend(self.stem.rows(clip, *deltas));
+            x.extend_from_slice(&self.stem.rows(clip, *deltas));
             x[start..].iter_mut().zip(&self.positions).for_each(|(x, p)| *x += p);
         }
         if let Some(norm) = &self.first_norm {
@@ -149,8 +149,8 @@ impl Tower {
         }
         let of_clips: Vec<Option<&Deltas>> = clips.iter().map(|(_, deltas)| *deltas).collect();
         let lengths = vec![self.positions.len() / self.width(); clips.len()];
-        let deltas = Pass::rows(&lengths, &of_clips);
-        let pass = Pass { lengths: &lengths, deltas: &deltas, mask: Mask::None };
+        let adapters = Pass::rows(&lengths, &of_clips);
+        let pass = Pass { lengths: &lengths, adapters: &adapters, mask: Mask::None };
         for block in &self.blocks {
             block.forward(&pass, &mut x);
         }
@@ -160,7 +160,7 @@ impl Tower {
     /// A clip's unit vector times the scale, from the state of its class token.
     fn head(&self, class: &[f32], deltas: Option<&Deltas>) -> Vec<f32> {
         let mut out = vec![0.0; self.projection.outputs()];
-        self.projection.forward(&self.norm.of(class), &[deltas], &mut out);
+        self.projection.forward(&self.norm.of(class), &RowAdapters::same(1, deltas), &mut out);
         normalise(&mut out);
         out.iter_mut().for_each(|v| *v *= self.scale);
         out

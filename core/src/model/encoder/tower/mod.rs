@@ -22,7 +22,7 @@ use crate::model::modality::Modality;
 use crate::model::ops::mean_rows;
 use crate::model::table::LinearTable;
 use crate::pool;
-use crate::quant::{Deltas, Linear};
+use crate::quant::{Deltas, Linear, RowAdapters};
 pub(crate) use config::CtcConfig;
 use config::{TowerConfig, TowerPooling};
 pub(crate) use trunk::Trunk;
@@ -185,7 +185,7 @@ impl Encoder for Tower {
 impl Tower {
     fn run(&self, item: &Item<'_>) -> Encoding {
         let (states, _) = self.trunk.forward(&item.features.values, self.trunk.window(), item.deltas);
-        Encoding { embedding: self.pool(&states, item.deltas), states }
+        Encoding { embedding: self.pool(&states, item.deltas), states: states.to_vec() }
     }
 
     fn pool(&self, x: &[f32], deltas: Option<&Deltas>) -> Vec<f32> {
@@ -200,7 +200,7 @@ impl Tower {
         }
         self.output.norm.apply(&mut pooled);
         let mut out = vec![0.0; self.config.dim];
-        self.output.projection.forward(&pooled, &[deltas], &mut out);
+        self.output.projection.forward(&pooled, &RowAdapters::same(1, deltas), &mut out);
         out
     }
 }

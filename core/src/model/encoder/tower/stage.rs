@@ -1,12 +1,13 @@
 //! One stage of a tower.
 
 use super::config::StageConfig;
+use crate::arena::Room;
 use crate::error::{Error, Result};
 use crate::model::encoder::fields::{MAX_LAYERS, MAX_WIDTH};
 use crate::model::layer::{
-    Activation, Affine, Bias, BlockNames, BlockShape, Conv, ConvShape, Grid, Loader, Mask, Pass, TransformerBlock,
+    Activation, Affine, Bias, BlockNames, BlockShape, Conv, ConvShape, Grid, Loader, Mask, Pass, TransformerBlock, add,
 };
-use crate::quant::Deltas;
+use crate::quant::{Deltas, RowAdapters};
 
 const FORMAT: &str = "config.json";
 /// Values between two stages: 256 MB.
@@ -187,7 +188,7 @@ impl Stage {
     }
 
     /// Runs the stage on one input, `[positions, channels]`.
-    pub(super) fn forward(&self, mut x: Vec<f32>, grid: Grid, deltas: Option<&Deltas>) -> (Vec<f32>, Grid) {
+    pub(super) fn forward(&self, mut x: Room, grid: Grid, deltas: Option<&Deltas>) -> (Room, Grid) {
         match self {
             Self::Conv(conv) => conv.forward(&x, grid, deltas),
             Self::Norm(norm) => {
@@ -200,12 +201,12 @@ impl Stage {
             }
             Self::MaxPool(window) => window.largest(&x, grid),
             Self::Residual { body, shortcut } => {
-                let run = |stages: &[Self], x: Vec<f32>| {
+                let run = |stages: &[Self], x: Room| {
                     stages.iter().fold((x, grid), |(x, grid), stage| stage.forward(x, grid, deltas))
                 };
                 let (mut out, grid) = run(body, x.clone());
                 let (kept, _) = run(shortcut, x);
-                out.iter_mut().zip(&kept).for_each(|(o, k)| *o += k);
+                add(&mut out, &kept);
                 (out, grid)
             }
             Self::Transformer { positions, window, blocks } => {
@@ -216,8 +217,8 @@ impl Stage {
                     x.iter_mut().zip(positions).for_each(|(x, p)| *x += p);
                 }
                 let lengths = [grid.count()];
-                let rows = Pass::rows(&lengths, &[deltas]);
-                let pass = Pass { lengths: &lengths, deltas: &rows, mask: Mask::None };
+                let adapters = RowAdapters::same(grid.count(), deltas);
+                let pass = Pass { lengths: &lengths, adapters: &adapters, mask: Mask::None };
                 blocks.iter().for_each(|block| block.forward(&pass, &mut x));
                 (x, grid)
             }
@@ -231,10 +232,11 @@ impl Window {
         Some(Grid { height: along(0, grid.height)?, width: along(1, grid.width)? })
     }
 
-    fn largest(&self, x: &[f32], grid: Grid) -> (Vec<f32>, Grid) {
+    fn largest(&self, x: &[f32], grid: Grid) -> (Room, Grid) {
         let to = self.output(grid).expect("invariant: extents are checked on load");
         let channels = x.len() / grid.count();
-        let mut out = vec![f32::NEG_INFINITY; to.count() * channels];
+        let mut out = Room::new(to.count() * channels);
+        out.fill(f32::NEG_INFINITY);
         for (at, row) in out.chunks_exact_mut(channels).enumerate() {
             let (y0, x0) = (at / to.width * self.stride[0], at % to.width * self.stride[1]);
             for tap in 0..self.kernel[0] * self.kernel[1] {

@@ -2,9 +2,10 @@
 
 use super::config::TowerConfig;
 use super::stage::{Extent, Stage};
+use crate::arena::Room;
 use crate::error::Result;
 use crate::model::encoder::registry::Source;
-use crate::model::layer::{Grid, Loader, Prefix};
+use crate::model::layer::{Grid, Loader, Prefix, rows_of_planes};
 use crate::quant::Deltas;
 
 /// From features to states.
@@ -61,13 +62,8 @@ impl Trunk {
 
     /// Runs all stages on `values`, one plane per channel, to one row per position. The caller has checked that the grid has
     /// an output.
-    pub(crate) fn forward(&self, values: &[f32], grid: Grid, deltas: Option<&Deltas>) -> (Vec<f32>, Grid) {
-        let positions = grid.count();
-        // From planes to rows.
-        let mut x = vec![0.0; positions * self.channels];
-        for (at, row) in x.chunks_exact_mut(self.channels).enumerate() {
-            row.iter_mut().enumerate().for_each(|(c, value)| *value = values[c * positions + at]);
-        }
+    pub(crate) fn forward(&self, values: &[f32], grid: Grid, deltas: Option<&Deltas>) -> (Room, Grid) {
+        let x = rows_of_planes(values, self.channels);
         self.stages.iter().fold((x, grid), |(x, grid), stage| stage.forward(x, grid, deltas))
     }
 }

@@ -1,6 +1,7 @@
 //! The feature extractor: samples to frames by convolutions alone.
 
 use super::config::{ExtractorNorm, Wav2Vec2Config};
+use crate::arena::Room;
 use crate::error::Result;
 use crate::model::layer::{Activation, Bias, Conv, Grid, LayerNorm, Loader};
 use crate::quant::Deltas;
@@ -67,7 +68,7 @@ impl Extractor {
         let mut out = Vec::new();
         for first in (0..frames).step_by(FRAMES) {
             let last = (first + FRAMES).min(frames) - 1;
-            let mut x = samples[first * self.hop..last * self.hop + self.reach].to_vec();
+            let mut x = Room::copy(&samples[first * self.hop..last * self.hop + self.reach]);
             let mut grid = Grid::series(x.len());
             for (conv, norm) in &self.layers {
                 (x, grid) = conv.forward(&x, grid, deltas);
@@ -78,7 +79,7 @@ impl Extractor {
                 }
                 self.activation.apply(&mut x);
             }
-            out.extend(x);
+            out.extend_from_slice(&x);
         }
         out
     }

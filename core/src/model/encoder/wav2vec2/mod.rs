@@ -15,7 +15,7 @@ use crate::model::layer::{Bias, BlockNames, LayerNorm, Loader, Mask, Pass, Prefi
 use crate::model::modality::Modality;
 use crate::model::ops::mean_rows;
 use crate::model::table::LinearTable;
-use crate::quant::{Deltas, Linear};
+use crate::quant::{Deltas, Linear, RowAdapters};
 use config::{NormOrder, Wav2Vec2Config};
 use extractor::Extractor;
 use positions::Positions;
@@ -130,12 +130,12 @@ impl Wav2Vec2 {
         }
         let mut features = self.extractor.forward(samples, deltas);
         self.projection_norm.apply(&mut features);
-        let rows = vec![deltas; frames];
+        let adapters = RowAdapters::same(frames, deltas);
         let mut x = vec![0.0; frames * self.width()];
-        self.projection.forward(&features, &rows, &mut x);
+        self.projection.forward(&features, &adapters, &mut x);
         self.positions.add(&mut x, deltas);
         let lengths = [frames];
-        let pass = Pass { lengths: &lengths, deltas: &rows, mask: Mask::None };
+        let pass = Pass { lengths: &lengths, adapters: &adapters, mask: Mask::None };
         match self.config.order {
             NormOrder::Post => {
                 self.norm.apply(&mut x);

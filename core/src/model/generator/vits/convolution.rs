@@ -1,9 +1,10 @@
 //! Convolutions that only VITS has: weight-normed, transposed and per channel.
 
+use crate::arena::Room;
 use crate::error::Result;
 use crate::model::layer::{Bias, Conv, ConvShape, Grid, Loader};
 use crate::pool;
-use crate::quant::{Linear, Matrix};
+use crate::quant::{Linear, Matrix, RowAdapters};
 use crate::weights::TensorView;
 
 /// Input positions of a transposed convolution at a time: bounds the memory of their products.
@@ -36,7 +37,7 @@ impl Series {
     }
 
     /// `[length, inputs]` to `[length, outputs]`.
-    pub(super) fn forward(&self, xs: &[f32]) -> Vec<f32> {
+    pub(super) fn forward(&self, xs: &[f32]) -> Room {
         self.0.forward(xs, Grid::series(xs.len() / self.0.shape().inputs), None).0
     }
 }
@@ -100,15 +101,15 @@ impl Transposed {
     }
 
     /// `[length, inputs]` to `[length * rate, outputs]`.
-    pub(super) fn forward(&self, xs: &[f32]) -> Vec<f32> {
+    pub(super) fn forward(&self, xs: &[f32]) -> Room {
         let (inputs, outputs) = (self.linear.weight().cols(), self.bias.len());
         let kernel = self.linear.outputs() / outputs;
         let length = xs.len() / inputs;
-        let mut out = self.bias.repeat(length * self.rate);
+        let mut out = repeated(&self.bias, length * self.rate);
         for (chunk, xs) in xs.chunks(POSITIONS * inputs).enumerate() {
             let (first, count) = (chunk * POSITIONS, xs.len() / inputs);
-            let mut products = vec![0.0; count * kernel * outputs];
-            self.linear.forward(xs, &vec![None; count], &mut products);
+            let mut products = Room::new(count * kernel * outputs);
+            self.linear.forward(xs, &RowAdapters::same(count, None), &mut products);
             // Input `i` adds its tap `k` to output `i * rate + k - padding`.
             let from = (first * self.rate).saturating_sub(self.padding);
             let to = ((first + count - 1) * self.rate + kernel - self.padding).min(length * self.rate);
@@ -125,6 +126,13 @@ impl Transposed {
         }
         out
     }
+}
+
+/// `count` copies of `row`.
+fn repeated(row: &[f32], count: usize) -> Room {
+    let mut out = Room::new(row.len() * count);
+    out.chunks_exact_mut(row.len()).for_each(|out| out.copy_from_slice(row));
+    out
 }
 
 /// A convolution of each channel on its own.
@@ -152,11 +160,11 @@ impl Depthwise {
     }
 
     /// `[length, channels]`, as long as the input.
-    pub(super) fn forward(&self, xs: &[f32]) -> Vec<f32> {
+    pub(super) fn forward(&self, xs: &[f32]) -> Room {
         let channels = self.bias.len();
         let kernel = self.weight.len() / channels;
         let (length, padding) = (xs.len() / channels, (kernel - 1) * self.dilation / 2);
-        let mut out = self.bias.repeat(length);
+        let mut out = repeated(&self.bias, length);
         pool::rows(&mut out, channels, |t, row| {
             for tap in 0..kernel {
                 let at = (t + tap * self.dilation).checked_sub(padding).filter(|at| *at < length);

@@ -3,6 +3,7 @@
 use super::config::{ResidualBlock, VitsConfig};
 use super::convolution::{Series, Transposed};
 use super::duration::add_condition;
+use crate::arena::Room;
 use crate::error::Result;
 use crate::model::layer::{Bias, Loader};
 use crate::pool;
@@ -64,7 +65,7 @@ impl Decoder {
         for stage in &self.stages {
             rectify(&mut x, self.slope);
             x = stage.upsampler.forward(&x);
-            let mut sum = vec![0.0; x.len()];
+            let mut sum = Room::zeros(x.len());
             for block in &stage.blocks {
                 let y = block.forward(x.clone(), self.slope);
                 add(&mut sum, &y);
@@ -76,7 +77,7 @@ impl Decoder {
         rectify(&mut x, LAST_SLOPE);
         let mut samples = self.post.forward(&x);
         samples.iter_mut().for_each(|sample| *sample = sample.tanh());
-        samples
+        samples.to_vec()
     }
 }
 
@@ -91,7 +92,7 @@ impl Residual {
         pairs.collect::<Result<_>>().map(Self)
     }
 
-    fn forward(&self, mut x: Vec<f32>, slope: f32) -> Vec<f32> {
+    fn forward(&self, mut x: Room, slope: f32) -> Room {
         for pair in &self.0 {
             let mut y = x.clone();
             for convolution in pair {

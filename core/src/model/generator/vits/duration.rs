@@ -3,8 +3,9 @@
 use super::config::{DurationShape, VitsConfig};
 use super::convolution::{Depthwise, Series};
 use super::spline;
+use crate::arena::Room;
 use crate::error::Result;
-use crate::model::layer::{Activation, Bias, LayerNorm, Loader};
+use crate::model::layer::{Activation, Bias, LayerNorm, Loader, add};
 
 const MODULE: &str = "duration_predictor";
 /// Of layers without an own one, PyTorch's default.
@@ -86,14 +87,14 @@ impl DurationPredictor {
 
 impl Regression {
     fn forward(&self, states: &[f32], speaker: Option<&[f32]>) -> Vec<f32> {
-        let mut x = states.to_vec();
+        let mut x = Room::copy(states);
         add_condition(&mut x, self.speaker.as_ref(), speaker);
         for (convolution, norm) in self.convolutions.iter().zip(&self.norms) {
             x = convolution.forward(&x);
             Activation::Relu.apply(&mut x);
             norm.apply(&mut x);
         }
-        self.projection.forward(&x)
+        self.projection.forward(&x).to_vec()
     }
 }
 
@@ -101,7 +102,7 @@ impl Regression {
 pub(super) fn add_condition(x: &mut [f32], condition: Option<&Series>, speaker: Option<&[f32]>) {
     if let (Some(condition), Some(speaker)) = (condition, speaker) {
         let row = condition.forward(speaker);
-        x.chunks_exact_mut(row.len()).for_each(|x| x.iter_mut().zip(&row).for_each(|(x, c)| *x += c));
+        x.chunks_exact_mut(row.len()).for_each(|x| add(x, &row));
     }
 }
 
@@ -166,7 +167,7 @@ impl ConvolutionFlow {
     fn invert(&self, pairs: &mut [[f32; 2]], condition: &[f32]) {
         let first: Vec<f32> = pairs.iter().map(|pair| pair[0]).collect();
         let mut x = self.pre.forward(&first);
-        x.iter_mut().zip(condition).for_each(|(x, c)| *x += c);
+        add(&mut x, condition);
         let mut parameters = self.projection.forward(&self.separable.forward(x));
         let scale = (self.width as f32).sqrt();
         for (pair, parameters) in pairs.iter_mut().zip(parameters.chunks_exact_mut(3 * self.bins - 1)) {
@@ -204,7 +205,7 @@ impl Separable {
         (0..config.duration.separable_layers).map(layer).collect::<Result<_>>().map(Self)
     }
 
-    fn forward(&self, mut x: Vec<f32>) -> Vec<f32> {
+    fn forward(&self, mut x: Room) -> Room {
         for layer in &self.0 {
             let mut inner = layer.dilated.forward(&x);
             layer.norm.apply(&mut inner);
@@ -212,7 +213,7 @@ impl Separable {
             let mut inner = layer.pointwise.forward(&inner);
             layer.final_norm.apply(&mut inner);
             Activation::Gelu.apply(&mut inner);
-            x.iter_mut().zip(inner).for_each(|(x, d)| *x += d);
+            add(&mut x, &inner);
         }
         x
     }

@@ -2,6 +2,7 @@
 
 use super::config::VitsConfig;
 use super::convolution::Series;
+use crate::arena::Room;
 use crate::error::Result;
 use crate::model::layer::{Bias, Loader};
 use crate::pool;
@@ -80,14 +81,14 @@ impl WaveNet {
     }
 
     /// `[frames, width]` to the same.
-    fn forward(&self, mut x: Vec<f32>, speaker: Option<&[f32]>) -> Vec<f32> {
+    fn forward(&self, mut x: Room, speaker: Option<&[f32]>) -> Room {
         let width = self.width;
         let condition = self.speaker.as_ref().zip(speaker).map(|(layer, speaker)| layer.forward(speaker));
-        let mut out = vec![0.0; x.len()];
+        let mut out = Room::zeros(x.len());
         for (i, [gate, skip]) in self.layers.iter().enumerate() {
             let gates = gate.forward(&x);
             let own = condition.as_ref().map(|c| &c[i * 2 * width..(i + 1) * 2 * width]);
-            let mut gated = vec![0.0; x.len()];
+            let mut gated = Room::new(x.len());
             pool::rows(&mut gated, width, |row, y| {
                 let gates = &gates[row * 2 * width..(row + 1) * 2 * width];
                 for (channel, y) in y.iter_mut().enumerate() {

@@ -3,11 +3,12 @@
 
 use super::config::VitsConfig;
 use super::convolution::Series;
+use crate::arena::Room;
 use crate::error::Result;
-use crate::model::layer::{Activation, Bias, LayerNorm, Loader};
+use crate::model::layer::{Activation, Bias, LayerNorm, Loader, add};
 use crate::model::ops::softmax;
 use crate::pool;
-use crate::quant::{Linear, Matrix};
+use crate::quant::{Linear, Matrix, RowAdapters};
 
 /// What text becomes.
 pub(super) struct Encoded {
@@ -65,7 +66,7 @@ impl TextEncoder {
         for block in &self.blocks {
             block.forward(&mut x);
         }
-        Encoded { prior: self.project.forward(&x), states: x }
+        Encoded { prior: self.project.forward(&x).to_vec(), states: x }
     }
 }
 
@@ -89,12 +90,12 @@ impl Block {
 
     fn forward(&self, x: &mut [f32]) {
         let attended = self.attention.forward(x);
-        x.iter_mut().zip(attended).for_each(|(x, d)| *x += d);
+        add(x, &attended);
         self.norm.apply(x);
         let mut inner = self.convolutions[0].forward(x);
         self.activation.apply(&mut inner);
         let outer = self.convolutions[1].forward(&inner);
-        x.iter_mut().zip(outer).for_each(|(x, d)| *x += d);
+        add(x, &outer);
         self.final_norm.apply(x);
     }
 }
@@ -115,18 +116,18 @@ impl Attention {
         Ok(Self { linears, heads: config.heads, relative })
     }
 
-    fn forward(&self, x: &[f32]) -> Vec<f32> {
+    fn forward(&self, x: &[f32]) -> Room {
         let width = self.linears[0].outputs();
         let (count, dim) = (x.len() / width, width / self.heads);
-        let deltas = vec![None; count];
+        let adapters = RowAdapters::same(count, None);
         let project = |linear: &Linear, xs: &[f32]| {
-            let mut out = vec![0.0; xs.len()];
-            linear.forward(xs, &deltas, &mut out);
+            let mut out = Room::new(xs.len());
+            linear.forward(xs, &adapters, &mut out);
             out
         };
         let [q, k, v] = [0, 1, 2].map(|i| project(&self.linears[i], x));
         let rows = Projected { q: &q, k: &k, v: &v, width, dim };
-        let mut attended = vec![0.0; x.len()];
+        let mut attended = Room::zeros(x.len());
         pool::chunks(&mut attended, dim, |at, out| self.attend(&rows, at / self.heads, at % self.heads, out));
         project(&self.linears[3], &attended)
     }

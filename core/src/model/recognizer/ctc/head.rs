@@ -4,7 +4,7 @@ use super::vocabulary::CtcVocabulary;
 use crate::error::{Error, Result};
 use crate::model::ops::log_sum_exp;
 use crate::pool;
-use crate::quant::{Deltas, Linear};
+use crate::quant::{Deltas, Linear, RowAdapters};
 
 /// The head that a checkpoint brings, with its vocabulary.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ impl CtcHead {
     pub fn log_probabilities(&self, states: &[f32], deltas: Option<&Deltas>) -> Result<Vec<f32>> {
         let (frames, count) = (states.len() / self.linear.weight().cols(), self.linear.outputs());
         let mut out = vec![0.0; frames * count];
-        self.linear.forward(states, &vec![deltas; frames], &mut out);
+        self.linear.forward(states, &RowAdapters::same(frames, deltas), &mut out);
         log_softmax(&mut out, count)?;
         Ok(out)
     }

@@ -100,6 +100,6 @@ impl CtcNetwork for TowerCtc {
         }
         let mel = self.mel.compute(&Audio::from_f32(samples, Channels::MONO, self.rate)?)?;
         let grid = self.grid(samples.len());
-        Ok(self.tower.trunk.forward(&mel.into_values(), grid, deltas).0)
+        Ok(self.tower.trunk.forward(&mel.into_values(), grid, deltas).0.to_vec())
     }
 }

@@ -3,9 +3,10 @@
 use super::config::WhisperConfig;
 use super::stack::BIASES;
 use super::tree::{Hypothesis, TokenTree};
+use crate::arena::Room;
 use crate::error::{Error, Result};
 use crate::model::layer::{Activation, Bias, Heads, LayerNorm, Loader, Mask, Planes, add};
-use crate::quant::{Deltas, Linear, LinearId, Matrix, RowDeltas, kernels};
+use crate::quant::{Deltas, Linear, LinearId, Matrix, Product, RowAdapters, kernels, multiply};
 
 /// A norm and the queries, keys, values and output behind it.
 #[derive(Clone, Debug)]
@@ -97,12 +98,12 @@ impl Decoder {
 
     /// Keys and values of the encoder's states, per block.
     pub(super) fn memory(&self, states: &[f32], deltas: Option<&Deltas>) -> Vec<Planes> {
-        let rows = vec![deltas; states.len() / self.heads.width()];
-        let (mut k, mut v) = (vec![0.0; states.len()], vec![0.0; states.len()]);
+        let adapters = RowAdapters::same(states.len() / self.heads.width(), deltas);
+        let (mut k, mut v) = (Room::new(states.len()), Room::new(states.len()));
         let of_block = |block: &Block| {
-            let [_, key, value, _] = &block.cross.linears;
-            key.forward(states, &rows, &mut k);
-            value.forward(states, &rows, &mut v);
+            let ([_, key, value, _], rows) = (&block.cross.linears, adapters.rows());
+            let products = &mut [Product::new(key, &mut k, rows), Product::new(value, &mut v, rows)];
+            multiply(products, states, &adapters, &[]);
             Planes::new(self.heads, &k, &v)
         };
         self.blocks.iter().map(of_block).collect()
@@ -148,9 +149,9 @@ impl Decoder {
             }
         }
         let paths: Vec<&[u32]> = paths.into_iter().map(|(index, len)| &feeds[index].0.slots[..len]).collect();
-        let deltas = vec![deltas; count];
+        let adapters = RowAdapters::same(count, deltas);
         for (layer, block) in self.blocks.iter().enumerate() {
-            self.block(layer, block, &memory[layer], tree, &paths, &deltas, &mut x);
+            self.block(layer, block, &memory[layer], tree, &paths, &adapters, &mut x);
         }
         self.norm.apply(&mut x);
         Ok(x)
@@ -160,7 +161,7 @@ impl Decoder {
     pub(super) fn logits(&self, states: &[f32], deltas: Option<&Deltas>) -> Vec<f32> {
         let rows = states.len() / self.heads.width();
         let mut out = vec![0.0; rows * self.output.outputs()];
-        self.output.forward(states, &vec![deltas; rows], &mut out);
+        self.output.forward(states, &RowAdapters::same(rows, deltas), &mut out);
         out
     }
 
@@ -168,13 +169,12 @@ impl Decoder {
         let replaced = deltas.and_then(|d| d.replaced.get(&self.tokens_id));
         replaced.unwrap_or(&self.tokens).row(id as usize, out);
         if let Some(delta) = deltas.and_then(|d| d.embedding.get(&self.tokens_id)) {
-            let mut low = vec![0.0; delta.a.cols()];
+            let (mut low, mut up) = (Room::new(delta.a.cols()), Room::new(out.len()));
             delta.a.row(id as usize, &mut low);
-            let mut up = vec![0.0; out.len()];
             delta.b.multiply(&low, &mut up);
             (kernels().axpy)(delta.scale, &up, out);
         }
-        let mut place = vec![0.0; out.len()];
+        let mut place = Room::new(out.len());
         self.positions.row(position, &mut place);
         add(out, &place);
     }
@@ -187,34 +187,37 @@ impl Decoder {
         memory: &Planes,
         tree: &mut TokenTree,
         paths: &[&[u32]],
-        deltas: &RowDeltas<'_>,
+        adapters: &RowAdapters<'_>,
         x: &mut [f32],
     ) {
         let normed = block.own.norm.of(x);
-        let (mut q, mut k, mut v) = (vec![0.0; x.len()], vec![0.0; x.len()], vec![0.0; x.len()]);
-        let [query, key, value, output] = &block.own.linears;
-        query.forward(&normed, deltas, &mut q);
-        key.forward(&normed, deltas, &mut k);
-        value.forward(&normed, deltas, &mut v);
+        let (mut q, mut k, mut v) = (Room::new(x.len()), Room::new(x.len()), Room::new(x.len()));
+        let ([query, key, value, output], rows) = (&block.own.linears, adapters.rows());
+        let products = &mut [
+            Product::new(query, &mut q, rows),
+            Product::new(key, &mut k, rows),
+            Product::new(value, &mut v, rows),
+        ];
+        multiply(products, &normed, adapters, &[]);
         tree.add(layer, &k, &v);
         let mut attended = normed;
         tree.attend(layer, paths, &q, &mut attended);
-        output.forward(&attended, deltas, &mut q);
+        output.forward(&attended, adapters, &mut q);
         add(x, &q);
 
         let normed = block.cross.norm.of(x);
         let [query, _, _, output] = &block.cross.linears;
-        query.forward(&normed, deltas, &mut q);
+        query.forward(&normed, adapters, &mut q);
         memory.attend(Mask::None, &q, &mut attended);
-        output.forward(&attended, deltas, &mut q);
+        output.forward(&attended, adapters, &mut q);
         add(x, &q);
 
         let normed = block.norm.of(x);
         let [up, down] = &block.mlp;
-        let mut inner = vec![0.0; deltas.len() * up.outputs()];
-        up.forward(&normed, deltas, &mut inner);
+        let mut inner = Room::new(rows * up.outputs());
+        up.forward(&normed, adapters, &mut inner);
         self.activation.apply(&mut inner);
-        down.forward(&inner, deltas, &mut q);
+        down.forward(&inner, adapters, &mut q);
         add(x, &q);
     }
 }

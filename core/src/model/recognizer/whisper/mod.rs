@@ -72,7 +72,7 @@ impl Whisper {
     /// [`crate::Error::Argument`] for features of another shape than [`WhisperConfig::input`].
     pub fn encode(&self, features: &Features, deltas: Option<&Deltas>) -> Result<Vec<f32>> {
         features.expect_shape(&self.config.input())?;
-        Ok(pool::pass(|| self.encoder.forward(&features.values, deltas)))
+        Ok(pool::pass(|| self.encoder.forward(&features.values, deltas)).to_vec())
     }
 
     /// Begins to write down a window of those encoder `states`: the keys and values that the decoder reads are computed

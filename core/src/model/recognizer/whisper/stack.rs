@@ -2,11 +2,13 @@
 //! arXiv 2212.04356).
 
 use super::config::{FRAMES_PER_STATE, WhisperConfig};
+use crate::arena::Room;
 use crate::error::Result;
 use crate::model::layer::{
     Activation, Bias, BlockNames, Conv, ConvShape, Grid, LayerNorm, Loader, Mask, Pass, TransformerBlock, add,
+    rows_of_planes,
 };
-use crate::quant::Deltas;
+use crate::quant::{Deltas, RowAdapters};
 
 const NAMES: BlockNames = BlockNames {
     attention_norm: "self_attn_layer_norm",
@@ -54,20 +56,16 @@ impl EncoderStack {
     }
 
     /// States `[positions, width]` of a spectrogram `[bins, 2 * positions]`, whose shape the caller has checked.
-    pub(crate) fn forward(&self, mel: &[f32], deltas: Option<&Deltas>) -> Vec<f32> {
+    pub(crate) fn forward(&self, mel: &[f32], deltas: Option<&Deltas>) -> Room {
         let frames = mel.len() / self.bins;
-        let mut rows = vec![0.0; mel.len()];
-        for (frame, row) in rows.chunks_exact_mut(self.bins).enumerate() {
-            row.iter_mut().enumerate().for_each(|(bin, value)| *value = mel[bin * frames + frame]);
-        }
         let [first, second] = &self.convs;
-        let (mut x, grid) = first.forward(&rows, Grid::series(frames), deltas);
+        let (mut x, grid) = first.forward(&rows_of_planes(mel, self.bins), Grid::series(frames), deltas);
         Activation::Gelu.apply(&mut x);
         let (mut x, grid) = second.forward(&x, grid, deltas);
         Activation::Gelu.apply(&mut x);
         add(&mut x, &self.positions);
-        let deltas = vec![deltas; grid.count()];
-        let pass = Pass { lengths: &[grid.count()], deltas: &deltas, mask: Mask::None };
+        let adapters = RowAdapters::same(grid.count(), deltas);
+        let pass = Pass { lengths: &[grid.count()], adapters: &adapters, mask: Mask::None };
         for block in &self.blocks {
             block.forward(&pass, &mut x);
         }

@@ -4,6 +4,7 @@
 //! to reorder them moves no keys. A token stays until the searcher names the hypotheses that are left: the others' tokens
 //! are dropped then.
 
+use crate::arena::Room;
 use crate::model::layer::Heads;
 use crate::model::ops::softmax;
 use crate::pool;
@@ -92,7 +93,7 @@ impl TokenTree {
         };
         let keys: Vec<f32> =
             path.iter().flat_map(|&slot| &self.keys[layer][part(&self.keys[layer], slot)]).copied().collect();
-        let mut scores = vec![0.0; path.len()];
+        let mut scores = Room::new(path.len());
         for (keys, scores) in keys.chunks(PANEL * dim).zip(scores.chunks_mut(PANEL)) {
             (kernels().dots)(keys, q, dim, 1, scores);
         }
@@ -100,7 +101,7 @@ impl TokenTree {
         scores.iter_mut().for_each(|score| *score *= scale);
         softmax(&mut scores);
         out.fill(0.0);
-        for (&slot, &weight) in path.iter().zip(&scores) {
+        for (&slot, &weight) in path.iter().zip(&*scores) {
             (kernels().axpy)(weight, &self.values[layer][part(&self.values[layer], slot)], out);
         }
     }
