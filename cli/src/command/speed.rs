@@ -95,7 +95,7 @@ pub fn run(args: &SpeedArgs, home: &Home, console: &Console) -> anyhow::Result<(
             "prompt": args.prompt, "decode_tokens": args.decode, "context": args.context, "sequences": args.sequences,
             "runs": args.repeat, "prefill": prefill, "decode": decode,
             "prefill_tokens_per_second": usual_prefill, "decode_tokens_per_second": usual_decode,
-            "adapter_switch_ms": switch, "kernels": kernels().name, "threads": pool::threads(),
+            "adapter_switch_ms": switch, "kernels": kernels().name, "threads": pool::threads(), "threads_for_few_rows": pool::threads_for_few_rows(),
             "peak_rss_bytes": memory.map(|memory| memory.peak),
             "anonymous_bytes": memory.map(|memory| memory.anonymous),
         }))?;

@@ -135,7 +135,11 @@ impl Engine {
     /// [`Error::MissingComponent`] or [`Error::Memory`]; as [`LanguageModel::open`] otherwise.
     pub fn language(&self) -> Result<Arc<LanguageModel>> {
         match self.foundation.component(ComponentKind::Backbone) {
-            Ok(component) => self.components.get(component, LanguageModel::open),
+            Ok(component) => {
+                let model = self.components.get(component, LanguageModel::open)?;
+                model.backbone().measure_threads();
+                Ok(model)
+            }
             Err(_) if self.foundation.has(ComponentKind::VisionLanguage) => {
                 Ok(Arc::clone(self.vision_language()?.language()))
             }

@@ -7,15 +7,20 @@ use super::MAX_THREADS;
 /// A core slower than this share of the fastest one holds the others up more than it helps.
 const SLOWEST: f64 = 0.6;
 
-/// What `LOAM_THREADS` says, else the number of fast cores that this process may use.
-pub(super) fn threads() -> usize {
-    let wanted = std::env::var("LOAM_THREADS").ok();
-    let parsed = wanted.as_deref().and_then(|text| text.parse().ok()).filter(|&count: &usize| count > 0);
-    if let (Some(text), None) = (&wanted, parsed) {
+/// What `LOAM_THREADS` says.
+pub(super) fn wanted() -> Option<usize> {
+    let text = std::env::var("LOAM_THREADS").ok()?;
+    let parsed = text.parse().ok().filter(|&count: &usize| count > 0);
+    if parsed.is_none() {
         log::warn!("LOAM_THREADS={text} is not a number of threads, using the cores' own");
     }
+    parsed
+}
+
+/// The number of fast cores that this process may use.
+pub(super) fn fast() -> usize {
     let usable = std::thread::available_parallelism().map_or(1, usize::from);
-    parsed.unwrap_or_else(|| fast_of(&speeds(Path::new("/sys/devices/system/cpu")), usable)).min(MAX_THREADS)
+    fast_of(&speeds(Path::new("/sys/devices/system/cpu")), usable)
 }
 
 /// Cores that are nearly as fast as the fastest, of `usable` ones; all where nothing is known of their speed.

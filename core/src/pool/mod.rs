@@ -13,6 +13,7 @@ mod cores;
 mod helper;
 mod patience;
 mod shared;
+mod trial;
 
 use std::cell::Cell;
 use std::panic::resume_unwind;
@@ -24,6 +25,7 @@ use once_cell::sync::Lazy;
 use helper::{Helpers, lock};
 use patience::Patience;
 pub(crate) use shared::Parts;
+use trial::Schedule;
 
 /// The most threads that work together.
 pub const MAX_THREADS: usize = 64;
@@ -35,13 +37,22 @@ struct Pool {
     patience: Mutex<Patience>,
     /// Threads that may work, the caller included.
     threads: AtomicUsize,
+    /// Those that work on products of few rows; more than there are until it was measured.
+    few: AtomicUsize,
+    /// When that is measured next.
+    schedule: Mutex<Schedule>,
 }
 
-static POOL: Lazy<Pool> = Lazy::new(|| Pool {
-    helpers: Helpers::default(),
-    turn: Mutex::new(()),
-    patience: Mutex::new(Patience::default()),
-    threads: AtomicUsize::new(cores::threads()),
+static POOL: Lazy<Pool> = Lazy::new(|| {
+    let wanted = cores::wanted();
+    Pool {
+        helpers: Helpers::default(),
+        turn: Mutex::new(()),
+        patience: Mutex::new(Patience::default()),
+        threads: AtomicUsize::new(wanted.unwrap_or_else(cores::fast).min(MAX_THREADS)),
+        few: AtomicUsize::new(MAX_THREADS),
+        schedule: Mutex::new(if wanted.is_some() { Schedule::never() } else { Schedule::default() }),
+    }
 });
 
 /// What the current thread does for the pool.
@@ -81,9 +92,45 @@ pub fn threads() -> usize {
     POOL.threads.load(Ordering::Relaxed)
 }
 
+/// Threads that share a product of few rows: those of [`threads`] that were measured to be worth while.
+#[must_use]
+pub fn threads_for_few_rows() -> usize {
+    threads().min(POOL.few.load(Ordering::Relaxed))
+}
+
 /// Sets how many threads work on a pass from now on, the caller included; at least one, at most [`MAX_THREADS`].
 pub fn set_threads(count: usize) {
+    *lock(&POOL.schedule) = Schedule::never();
+    POOL.few.store(MAX_THREADS, Ordering::Relaxed);
     POOL.threads.store(count.clamp(1, MAX_THREADS), Ordering::Relaxed);
+}
+
+/// Measures, when it is due, how many threads products of few rows are worth; `work` is some of them, and is done a few times
+/// per thread. Never due once somebody has said how many threads there are, or all of them were found to be worth it: fewer may
+/// be an effect of what else the device did just then, so that is measured again later. Nothing happens while other threads
+/// are at work.
+pub(crate) fn measure_few_rows(work: impl Fn()) {
+    if threads() == 1 || !lock(&POOL.schedule).is_due() {
+        return;
+    }
+    pass(|| {
+        let undisturbed = || ROLE.get() == Role::Owner;
+        if !undisturbed() {
+            return;
+        }
+        let (before, all) = (POOL.few.load(Ordering::Relaxed), threads());
+        let found = trial::fewest(all, |count| {
+            POOL.few.store(count, Ordering::Relaxed);
+            work();
+            undisturbed()
+        });
+        POOL.few.store(found.unwrap_or(before), Ordering::Relaxed);
+        lock(&POOL.schedule).found(found == Some(all));
+        match found {
+            Some(count) => log::info!("a decode step is worth {count} of {all} threads"),
+            None => log::info!("how many threads a decode step is worth could not be measured: a core was busy"),
+        }
+    });
 }
 
 /// Runs `pass` with the helpers at hand, unless another thread has them or they were found without a core lately: then the
@@ -104,17 +151,25 @@ pub(crate) fn pass<R>(pass: impl FnOnce() -> R) -> R {
 /// # Panics
 /// When a call of `work` does.
 pub(crate) fn run(shares: usize, work: impl Fn(usize) + Sync) {
-    if shares <= 1 || ROLE.get() == Role::Alone || threads() == 1 {
+    run_on(threads(), shares, work);
+}
+
+/// As [`run`], on `threads` threads of the pass, the caller included.
+///
+/// # Panics
+/// When a call of `work` does.
+pub(crate) fn run_on(threads: usize, shares: usize, work: impl Fn(usize) + Sync) {
+    if shares <= 1 || ROLE.get() == Role::Alone || threads <= 1 {
         (0..shares).for_each(work);
         return;
     }
     if ROLE.get() == Role::Stranger {
-        return pass(|| run(shares, work));
+        return pass(|| run_on(threads, shares, work));
     }
     let mut patience = lock(&POOL.patience);
     let outcome = {
         let _role = Acting::new(Role::Alone);
-        POOL.helpers.run(threads() - 1, shares, &work, &mut patience)
+        POOL.helpers.run(threads - 1, shares, &work, &mut patience)
     };
     if patience.is_closed() {
         ROLE.set(Role::Alone);

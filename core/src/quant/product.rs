@@ -17,6 +17,8 @@ use crate::quant::patch::{Patch, Patches};
 const SHARE: usize = 1 << 21;
 /// Reading a weight once costs as much as multiplying it with so many rows.
 const READ: usize = 15;
+/// Rows from which arithmetic takes longer than reading the weights.
+const FEW: usize = 8;
 /// From so many values on, activations are quantized by all threads.
 const QUANTIZE_ALONE: usize = 1 << 14;
 
@@ -109,7 +111,7 @@ fn shares(products: &[Product<'_>], input: &Input<'_>, patches: &Patches<'_>, ne
     let tiles: usize = products.iter().map(|product| product.linear.weight().tiles()).sum();
     let cols = products.first().map_or(0, |product| product.linear.weight().cols());
     let work = (tiles * TILE_ROWS * cols).saturating_mul(input.rows + READ);
-    let threads = pool::threads();
+    let threads = if input.rows < FEW { pool::threads_for_few_rows() } else { pool::threads() };
     // Some kernels read activations once for several tiles where there are many rows.
     let together = if input.rows >= PAIRED { kernels().together } else { 1 };
     let unit = if tiles >= threads * together { together } else { 1 };
@@ -118,7 +120,7 @@ fn shares(products: &[Product<'_>], input: &Input<'_>, patches: &Patches<'_>, ne
     let count = per_thread * threads;
     // The first tile of a share.
     let start = |share: usize| (units * share / count * unit).min(tiles);
-    pool::run(count, |share| {
+    pool::run_on(threads, count, |share| {
         let (mut from, to) = (start(share), start(share + 1));
         // The last tile of the thread that comes to this share first.
         let lane_end = start((share / per_thread + 1) * per_thread);

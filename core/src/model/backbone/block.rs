@@ -94,6 +94,18 @@ impl Block {
         self.mlp.forward(pass, x, next);
     }
 
+    /// Bytes of the linears that [`Block::read`] reads.
+    pub(super) fn bytes(&self) -> usize {
+        [&self.mlp.gate, &self.mlp.up].iter().map(|linear| linear.weight().bytes().0).sum()
+    }
+
+    /// Reads some of its weights as a decode step does, one row `x` for nothing.
+    pub(super) fn read(&self, x: &[f32]) {
+        let [mut gate, mut up] = [&self.mlp.gate, &self.mlp.up].map(|linear| Room::new(linear.outputs()));
+        let products = &mut [Product::new(&self.mlp.gate, &mut gate, 1), Product::new(&self.mlp.up, &mut up, 1)];
+        multiply(products, x, &RowAdapters::same(1, None), &[]);
+    }
+
     /// The linears that are read first.
     pub(super) fn first(&self) -> [&Linear; 3] {
         [&self.attention.q, &self.attention.k, &self.attention.v]

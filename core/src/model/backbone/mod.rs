@@ -30,6 +30,9 @@ use attention::Cut;
 use block::{Block, Pass};
 use rope::Frequencies;
 
+/// Weights that are read to measure how fast threads read together, in bytes: more than caches hold, a few milliseconds.
+const PROBED: usize = 16 << 20;
+
 /// A loaded backbone. Immutable, and shared by every sequence and adapter.
 pub struct Backbone {
     config: BackboneConfig,
@@ -86,6 +89,15 @@ impl Backbone {
     pub fn parameters(&self) -> usize {
         let shared = if self.config.tie_word_embeddings { self.embedding.rows() * self.embedding.cols() } else { 0 };
         self.table.parameters() - shared
+    }
+
+    /// Measures how many threads a decode step is worth on this device, unless the process knows already, or the weights are
+    /// so few that the caches hold them. Reads [`PROBED`] bytes of weights a few times per thread.
+    pub(crate) fn measure_threads(&self) {
+        let enough = |blocks: &[Block]| blocks.iter().map(Block::bytes).sum::<usize>() >= PROBED;
+        let Some(count) = (1..=self.blocks.len()).find(|&count| enough(&self.blocks[..count])) else { return };
+        let x = Room::zeros(self.config.hidden_size);
+        pool::measure_few_rows(|| self.blocks[..count].iter().for_each(|block| block.read(&x)));
     }
 
     /// An empty cache for one sequence.
