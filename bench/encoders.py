@@ -78,7 +78,7 @@ def quantized(exported: Path, folder: Path, program: Path) -> Path:
     target = folder / "model.int8.onnx"
     quantize_dynamic(exported, target, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True)
     gguf = folder / "quantized.part"
-    subprocess.run([program.with_name("quantize"), folder, "q8_0", gguf], check=True, capture_output=True)
+    subprocess.run([program.with_name("quantize"), folder, "int8", gguf], check=True, capture_output=True)
     for weights in [*folder.glob("*.safetensors"), *folder.glob("*.bin")]:
         weights.unlink()
     gguf.rename(folder / "model.gguf")

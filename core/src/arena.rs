@@ -8,6 +8,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Bytes that the arena keeps while nobody uses them; more than a prompt's chunk or an image takes.
 const KEPT: usize = 32 << 20;
 
+/// A buffer may be so many times as long as what is asked for: a long one that holds little is missed elsewhere.
+const WASTE: usize = 4;
+/// Values of a buffer that is short enough for anything.
+const SMALL: usize = 1 << 12;
+
 /// Buffers that nobody uses.
 static IDLE: Mutex<Idle> = Mutex::new(Idle { buffers: Vec::new(), bytes: 0 });
 
@@ -21,11 +26,14 @@ fn idle() -> MutexGuard<'static, Idle> {
 }
 
 impl Idle {
-    /// The smallest buffer of at least `len` values; else the largest there is, which is too short.
+    /// The smallest buffer of at least `len` values that is not far longer; else the longest of those that are shorter, which
+    /// makes way for a new one.
     fn take(&mut self, len: usize) -> Option<Vec<f32>> {
         let lengths = || self.buffers.iter().map(Vec::len).enumerate();
-        let fitting = lengths().filter(|(_, have)| *have >= len).min_by_key(|(_, have)| *have);
-        let (at, have) = fitting.or_else(|| lengths().max_by_key(|(_, have)| *have))?;
+        let most = len.saturating_mul(WASTE).max(SMALL);
+        let fitting = lengths().filter(|(_, have)| (len..=most).contains(have)).min_by_key(|(_, have)| *have);
+        let shorter = || lengths().filter(|(_, have)| *have < len).max_by_key(|(_, have)| *have);
+        let (at, have) = fitting.or_else(shorter)?;
         self.bytes -= have * size_of::<f32>();
         Some(self.buffers.swap_remove(at))
     }
@@ -111,12 +119,13 @@ mod tests {
     }
 
     #[test]
-    fn the_closest_fit_is_taken_and_the_largest_makes_way() {
-        let mut idle = of(&[100, 10, 50]);
-        assert_eq!(idle.take(20).map(|buffer| buffer.len()), Some(50));
-        assert_eq!(idle.take(20).map(|buffer| buffer.len()), Some(100));
-        assert_eq!(idle.take(20).map(|buffer| buffer.len()), Some(10), "too short, so it is freed for a longer one");
-        assert!(idle.take(20).is_none() && idle.bytes == 0);
+    fn the_closest_fit_is_taken_or_the_longest_that_is_too_short_makes_way() {
+        let mut idle = of(&[100, 10, 50, 100_000]);
+        let mut taken = |len: usize| idle.take(len).map(|buffer| buffer.len());
+        assert_eq!([taken(20), taken(20), taken(20)], [Some(50), Some(100), Some(10)]);
+        assert_eq!(taken(20), None, "the long one is for others");
+        assert_eq!(taken(50_000), Some(100_000));
+        assert_eq!(idle.bytes, 0);
     }
 
     #[test]

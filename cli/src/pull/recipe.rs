@@ -145,7 +145,7 @@ pub struct Component {
     pub licence: String,
     /// Name of the source that has its files.
     pub source: String,
-    /// How its linears are stored: `q8_0` or `q4_0`; as they come where it is not given.
+    /// How its linears are stored: `q8_0`, `int8` or `q4_0`; as they come where it is not given.
     pub quantize: Option<String>,
     /// Its connections to other components.
     pub wiring: Option<Wiring>,
@@ -381,7 +381,7 @@ impl Component {
     fn check(&self, may_be_whole: bool) -> Result<(), String> {
         check_name("component", &self.name)?;
         if let Some(name) = self.quantize.as_deref().filter(|name| Quantization::parse(name).is_none()) {
-            return Err(format!("quantize of component '{}' is '{name}', known are q8_0 and q4_0", self.name));
+            return Err(format!("quantize of component '{}' is '{name}', known are q8_0, int8 and q4_0", self.name));
         }
         if self.files.is_empty() {
             if may_be_whole {

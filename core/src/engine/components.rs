@@ -10,10 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::memory::give_back;
 use super::trace::Part;
-use crate::arena;
 use crate::error::{Error, Result};
-use crate::foundation::Component;
-use crate::quant::{Packed, StorePlace, open_packed};
+use crate::foundation::{Component, Verify};
+use crate::quant::{Check, Packed, StorePlace, open_packed};
 
 /// Where the packed form of weights is kept, which is as large as they are. It is made when a component is first loaded on a
 /// device, and mapped from then on by every process.
@@ -29,7 +28,7 @@ pub enum Packing {
 }
 
 impl Packing {
-    fn place(&self, component: &Component) -> Result<Option<StorePlace>> {
+    fn place(&self, component: &Component, check: Check) -> Result<Option<StorePlace>> {
         let dir = match self {
             Self::Beside => match component.foundation_dir() {
                 Some(root) => {
@@ -43,10 +42,20 @@ impl Packing {
             Self::In(dir) => dir.clone(),
             Self::Memory => return Ok(None),
         };
-        // Components of different models may have one name and share a folder.
-        let digest = Sha256::digest(canonical(component.entry())?.as_os_str().as_encoded_bytes());
-        let name = format!("{}-{:.8}", component.name(), format!("{digest:x}"));
-        Ok(Some(StorePlace { dir, name, sources: component.weight_files()? }))
+        let origin = canonical(component.entry())?;
+        // Components of different models may have one name and share a folder; copies of one model share the store.
+        let digest = component.record().map(|_| component.fingerprint().map(str::to_owned)).transpose()?;
+        let by_path = || format!("{:x}", Sha256::digest(origin.as_os_str().as_encoded_bytes()));
+        let digits = digest.clone().unwrap_or_else(by_path);
+        Ok(Some(StorePlace {
+            dir,
+            component: component.name().to_owned(),
+            name: format!("{}-{digits:.16}", component.name()),
+            origin: origin.to_string_lossy().into_owned(),
+            sources: component.weight_files()?,
+            digest,
+            check,
+        }))
     }
 }
 
@@ -80,6 +89,8 @@ pub(super) struct Components {
     /// Bytes of weight files that may be mapped at a time.
     budget: Option<u64>,
     packing: Packing,
+    /// How closely packed weights are looked at.
+    check: Check,
     state: Mutex<State>,
     /// Held while one is loaded, so that others stay usable meanwhile.
     loading: Mutex<()>,
@@ -93,8 +104,12 @@ struct State {
 }
 
 impl Components {
-    pub(super) fn new(budget: Option<u64>, packing: Packing) -> Self {
-        Self { budget, packing, state: Mutex::default(), loading: Mutex::new(()) }
+    pub(super) fn new(budget: Option<u64>, packing: Packing, verify: Verify) -> Self {
+        let check = match verify {
+            Verify::Sizes => Check::Header,
+            Verify::Digests => Check::Content,
+        };
+        Self { budget, packing, check, state: Mutex::default(), loading: Mutex::new(()) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -127,7 +142,7 @@ impl Components {
             }
             dropped = self.state().make_room(budget - bytes, component.name());
         }
-        let place = self.packing.place(component)?;
+        let place = self.packing.place(component, self.check)?;
         let (model, packed) = open_packed(
             place.as_ref(),
             || component.fingerprint().map(str::to_owned),
@@ -149,7 +164,6 @@ impl Components {
         let found = self.state().slots.remove(name);
         let unloaded = found.is_some();
         drop(found);
-        arena::trim();
         give_back();
         unloaded
     }

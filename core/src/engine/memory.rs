@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::arena;
+
 /// Memory and page faults of this process. Absent where the system does not tell (it is read from `/proc`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ProcessMemory {
@@ -40,17 +42,20 @@ impl ProcessMemory {
     }
 }
 
-/// Gives the system back what the allocator holds free. Loading a model leaves as much as the model keeps beside its weights:
+/// Gives the system back what the arena and the allocator hold free. Loading a model leaves as much as the model keeps beside its weights:
 /// the strings of a vocabulary that were read, and copied into a tokenizer.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(super) fn give_back() {
+    arena::trim();
     // SAFETY: may be called at any time and from any thread.
     unsafe { libc::malloc_trim(0) };
 }
 
 /// Other allocators decide for themselves; Android's has a call for it, but only from version 9 on.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub(super) fn give_back() {}
+pub(super) fn give_back() {
+    arena::trim();
+}
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {

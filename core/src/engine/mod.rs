@@ -94,7 +94,7 @@ impl Engine {
         }
         Ok(Self {
             foundation,
-            components: Components::new(options.component_budget, options.packing),
+            components: Components::new(options.component_budget, options.packing, options.verify),
             adapters: AdapterRegistry::new(AdapterLimits::default()),
             apps: Mutex::default(),
         })

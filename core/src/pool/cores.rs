@@ -10,9 +10,9 @@ const SLOWEST: f64 = 0.6;
 /// What `LOAM_THREADS` says.
 pub(super) fn wanted() -> Option<usize> {
     let text = std::env::var("LOAM_THREADS").ok()?;
-    let parsed = text.parse().ok().filter(|&count: &usize| count > 0);
+    let parsed = text.parse().ok().filter(|count| (1..=MAX_THREADS).contains(count));
     if parsed.is_none() {
-        log::warn!("LOAM_THREADS={text} is not a number of threads, using the cores' own");
+        log::warn!("LOAM_THREADS={text} is not a number of threads from 1 to {MAX_THREADS}, using the cores' own");
     }
     parsed
 }

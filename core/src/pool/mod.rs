@@ -17,8 +17,8 @@ mod trial;
 
 use std::cell::Cell;
 use std::panic::resume_unwind;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use once_cell::sync::Lazy;
 
@@ -118,13 +118,14 @@ pub(crate) fn measure_few_rows(work: impl Fn()) {
         if !undisturbed() {
             return;
         }
-        let (before, all) = (POOL.few.load(Ordering::Relaxed), threads());
+        let (mut trial, all) = (Trial { few: POOL.few.load(Ordering::Relaxed) }, threads());
         let found = trial::fewest(all, |count| {
             POOL.few.store(count, Ordering::Relaxed);
             work();
             undisturbed()
         });
-        POOL.few.store(found.unwrap_or(before), Ordering::Relaxed);
+        trial.few = found.unwrap_or(trial.few);
+        drop(trial);
         lock(&POOL.schedule).found(found == Some(all));
         match found {
             Some(count) => log::info!("a decode step is worth {count} of {all} threads"),
@@ -133,13 +134,35 @@ pub(crate) fn measure_few_rows(work: impl Fn()) {
     });
 }
 
+/// Sets the number for few rows when it ends, also by a panic: what a trial found, or what was there before it.
+struct Trial {
+    few: usize,
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        // Held, so that who says a number meanwhile has the last word.
+        let schedule = lock(&POOL.schedule);
+        POOL.few.store(if schedule.is_settled() { MAX_THREADS } else { self.few }, Ordering::Relaxed);
+    }
+}
+
+/// The turn, unless another thread has it. A pass that panicked leaves nothing half done.
+fn try_turn() -> Option<MutexGuard<'static, ()>> {
+    match POOL.turn.try_lock() {
+        Ok(turn) => Some(turn),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
 /// Runs `pass` with the helpers at hand, unless another thread has them or they were found without a core lately: then the
 /// calling thread does all work itself.
 pub(crate) fn pass<R>(pass: impl FnOnce() -> R) -> R {
     if ROLE.get() != Role::Stranger {
         return pass();
     }
-    let turn = if threads() > 1 { POOL.turn.try_lock().ok() } else { None };
+    let turn = if threads() > 1 { try_turn() } else { None };
     let helped = turn.is_some() && lock(&POOL.patience).is_open();
     let _role = Acting::new(if helped { Role::Owner } else { Role::Alone });
     pass()

@@ -1,4 +1,7 @@
+use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::{chunks, map, pass, run};
 
@@ -57,4 +60,18 @@ fn a_panic_reaches_the_caller_and_the_pool_goes_on() {
         assert_eq!(*message, format!("share {share} fails"));
     }
     assert_eq!(map(3, |i| i), [0, 1, 2]);
+    assert!(helps(), "a panic took the helpers away");
+}
+
+/// Whether helpers take shares: other tests may have them, or a core, for a while.
+fn helps() -> bool {
+    super::threads() == 1
+        || (0..2000).any(|_| {
+            let threads = Mutex::new(HashSet::new());
+            run(64, |_| {
+                threads.lock().expect("no panic").insert(std::thread::current().id());
+                std::thread::sleep(Duration::from_micros(100));
+            });
+            threads.into_inner().expect("no panic").len() > 1
+        })
 }

@@ -34,8 +34,16 @@ impl Schedule {
         self.due.is_some_and(|due| Instant::now() >= due)
     }
 
+    /// Whether nothing is to be measured any more.
+    pub(super) fn is_settled(&self) -> bool {
+        self.due.is_none()
+    }
+
     /// Takes note of a trial: whether all threads are worth it.
     pub(super) fn found(&mut self, all: bool) {
+        if self.is_settled() {
+            return;
+        }
         self.due = if all { None } else { Some(Instant::now() + self.pause) };
         self.pause = (self.pause * 4).min(AGAIN[1]);
     }

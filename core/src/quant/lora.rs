@@ -77,7 +77,7 @@ impl CodePair {
         down.iter_mut().for_each(|v| *v /= unit);
         let kind = BlockType::Q8_0;
         let mut blocks = Vec::with_capacity(a.rows() * kind.bytes(a.cols()));
-        Quantization::Q8_0.encode(&down, &mut blocks);
+        Quantization::Q8_0.encode(&down, a.cols(), &mut blocks);
         let bytes = PackedMatrix::packed_bytes(kind, a.rows(), a.cols())?;
         let packed = Bytes::aligned(bytes, |out| PackedMatrix::pack(kind, &blocks, a.rows(), a.cols(), out));
         let a = PackedMatrix::new("low rank", kind, a.rows(), a.cols(), packed).ok()?;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::pool;
 use crate::quant::columns::Columns;
 use crate::quant::kernel::{Kernels, PANEL, kernels};
-use crate::quant::packed::{Activations, PackedMatrix, TILE_ROWS};
+use crate::quant::packed::{Activations, PackedMatrix, RowCodes, TILE_ROWS};
 use crate::quant::panel::PanelMatrix;
 use crate::quant::store;
 use crate::weights::{BlockType, Bytes, TensorView};
@@ -38,13 +38,26 @@ enum Store {
     Panels(PanelMatrix),
 }
 
+/// The form in which a matrix reads activations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// As they are.
+    Values,
+    /// Rounded to eight bits, with a scale for each 32.
+    Codes,
+    /// Rounded to eight bits, with a scale for each row.
+    RowCodes,
+}
+
 /// Rows of activations in the forms that matrices read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Input<'a> {
     /// `[rows, cols]`.
     pub(crate) values: &'a [f32],
-    /// The same rows as codes; needed where a reader reads them.
+    /// The same rows as codes, where a reader reads them.
     pub(crate) codes: &'a Activations,
+    /// The same rows as codes with one scale each, where a reader reads them.
+    pub(crate) row_codes: &'a RowCodes,
     /// Rows.
     pub(crate) rows: usize,
 }
@@ -172,10 +185,14 @@ impl Matrix {
         self.kind
     }
 
-    /// Whether products read activations as eight-bit codes.
+    /// In which form it reads activations.
     #[must_use]
-    pub fn reads_codes(&self) -> bool {
-        matches!(self.store, Store::Packed(_))
+    pub(crate) fn reads(&self) -> Reads {
+        match &self.store {
+            Store::Packed(packed) if packed.is_even() => Reads::RowCodes,
+            Store::Packed(_) => Reads::Codes,
+            Store::Blocks(_) | Store::Panels(_) => Reads::Values,
+        }
     }
 
     /// Bytes of weights, and how many of them are anonymous memory.
@@ -225,11 +242,13 @@ impl Matrix {
         if count == 0 {
             return;
         }
-        let mut codes = Activations::default();
-        if self.reads_codes() {
-            codes.quantize(xs, self.cols);
+        let (mut codes, mut row_codes) = (Activations::default(), RowCodes::default());
+        match self.reads() {
+            Reads::Values => {}
+            Reads::Codes => codes.quantize(xs, self.cols),
+            Reads::RowCodes => row_codes.quantize(xs, self.cols),
         }
-        let input = Input { values: xs, codes: &codes, rows: count };
+        let input = Input { values: xs, codes: &codes, row_codes: &row_codes, rows: count };
         let columns = Columns::new(out, self.rows, count);
         let tiles = (WEIGHTS_PER_SHARE / (TILE_ROWS * self.cols)).max(1);
         pool::run(self.tiles().div_ceil(tiles), |share| {
@@ -261,6 +280,10 @@ impl Matrix {
         let last = (tiles.end * TILE_ROWS).min(self.rows);
         match &self.store {
             // SAFETY: `kernels` was selected for this processor, and the columns are the caller's alone.
+            Store::Packed(packed) if packed.is_even() => unsafe {
+                packed.even_columns(kernels, tiles, fetch_end, input.row_codes, out.at(0, first), out.stride());
+            },
+            // SAFETY: as above.
             Store::Packed(packed) => unsafe {
                 packed.columns(kernels, tiles, fetch_end, input.codes.all(), out.at(0, first), out.stride());
             },

@@ -23,7 +23,7 @@ pub(crate) use panel::{MAX_PLANES, PlaneList, Rows, multiply_panels};
 pub(crate) use patch::add_delta;
 pub(crate) use product::{Product, multiply};
 pub use store::Packed;
-pub(crate) use store::{StorePlace, open_packed};
+pub(crate) use store::{Check, StorePlace, open_packed};
 
 #[cfg(test)]
 mod tests;

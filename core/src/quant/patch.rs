@@ -9,7 +9,7 @@ use crate::quant::columns::Columns;
 use crate::quant::kernel::kernels;
 use crate::quant::lora::{Group, LowRank};
 use crate::quant::matrix::Input;
-use crate::quant::packed::{Activations, SmallRows, TILE_ROWS};
+use crate::quant::packed::{Activations, RowCodes, TILE_ROWS};
 use crate::quant::product::Product;
 
 /// Work of a share, in products of a weight with a row: about what takes five microseconds.
@@ -39,7 +39,7 @@ struct Down {
     /// `[members, rank]`.
     values: Vec<f32>,
     /// The same as codes, for an up projection that reads them.
-    codes: SmallRows,
+    codes: RowCodes,
 }
 
 thread_local! {
@@ -210,7 +210,7 @@ pub(crate) fn add_delta(delta: &LowRank, xs: &[f32], rows: usize, out: &mut [f32
         codes.quantize(xs, delta.inputs());
     }
     let mut patch = Patch::new(0, delta, &members);
-    patch.project(&Input { values: xs, codes: &codes, rows });
+    patch.project(&Input { values: xs, codes: &codes, row_codes: &RowCodes::default(), rows });
     let width = out.len() / rows;
     // SAFETY: the output is borrowed mutably, and this thread alone works on it.
     unsafe { patch.add(0, width, &Columns::new(out, width, rows)) }

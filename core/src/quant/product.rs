@@ -9,8 +9,8 @@ use crate::quant::columns::Columns;
 use crate::quant::kernel::kernels;
 use crate::quant::linear::Linear;
 use crate::quant::lora::RowAdapters;
-use crate::quant::matrix::{Input, Matrix};
-use crate::quant::packed::{Activations, Codes, GROUP, PAIRED, TILE_ROWS};
+use crate::quant::matrix::{Input, Matrix, Reads};
+use crate::quant::packed::{Activations, Codes, GROUP, PAIRED, RowCodes, RowCodesOut, TILE_ROWS};
 use crate::quant::patch::{Patch, Patches};
 
 /// Work of a share, in products of a weight with a row: about what takes ten microseconds.
@@ -38,7 +38,7 @@ impl<'a> Product<'a> {
 
 thread_local! {
     /// Codes of the rows at hand, kept so that a product allocates nothing.
-    static CODES: RefCell<Activations> = RefCell::default();
+    static CODES: RefCell<(Activations, RowCodes)> = RefCell::default();
 }
 
 /// Bytes of the weights that a thread reads next, which it asks for before it has anything to do with them.
@@ -60,26 +60,17 @@ pub(crate) fn multiply(products: &mut [Product<'_>], xs: &[f32], adapters: &RowA
         return;
     }
     let mut patches = Patches::new(products, adapters.groups());
-    let reads_codes =
-        products.iter().any(|product| product.linear.weight().reads_codes()) || patches.iter().any(Patch::reads_codes);
-    if reads_codes {
-        CODES.with_borrow_mut(|codes| {
-            quantize(codes, xs, cols);
-            with_adapters(products, &Input { values: xs, codes, rows }, adapters, &mut patches, next);
-        });
-    } else {
-        let input = Input { values: xs, codes: &Activations::default(), rows };
-        with_adapters(products, &input, adapters, &mut patches, next);
-    }
-}
-
-/// Quantizes rows, by all threads where they are many.
-fn quantize(codes: &mut Activations, xs: &[f32], cols: usize) {
-    if xs.len() < QUANTIZE_ALONE {
-        codes.quantize(xs, cols);
-    } else {
-        codes.quantize_shared(xs, cols);
-    }
+    let read = |form: Reads| products.iter().any(|product| product.linear.weight().reads() == form);
+    let (grouped, whole) = (read(Reads::Codes) || patches.iter().any(Patch::reads_codes), read(Reads::RowCodes));
+    CODES.with_borrow_mut(|(codes, row_codes)| {
+        if grouped {
+            codes.quantize_shared(xs, cols);
+        }
+        if whole {
+            row_codes.quantize_shared(xs, cols);
+        }
+        with_adapters(products, &Input { values: xs, codes, row_codes, rows }, adapters, &mut patches, next);
+    });
 }
 
 fn with_adapters(
@@ -201,8 +192,11 @@ unsafe fn replace(by: &Matrix, xs: &[f32], members: &[usize], out: &Columns<'_>)
 }
 
 impl Activations {
-    /// As [`Activations::quantize`], by all threads.
+    /// As [`Activations::quantize`], by all threads where rows are many.
     fn quantize_shared(&mut self, xs: &[f32], cols: usize) {
+        if xs.len() < QUANTIZE_ALONE {
+            return self.quantize(xs, cols);
+        }
         let rows = QUANTIZE_ALONE.div_ceil(cols);
         let out = self.resize(xs.len() / cols, cols);
         let groups = rows * (cols / GROUP);
@@ -220,6 +214,28 @@ impl Activations {
             };
             let start = part * rows * cols;
             (kernels().quantize)(&xs[start..start + out.codes.len()], out);
+        });
+    }
+}
+
+impl RowCodes {
+    /// As [`RowCodes::quantize`], by all threads where rows are many. Rows are whole groups.
+    fn quantize_shared(&mut self, xs: &[f32], cols: usize) {
+        if xs.len() < QUANTIZE_ALONE {
+            return self.quantize(xs, cols);
+        }
+        let rows = QUANTIZE_ALONE.div_ceil(cols);
+        let RowCodesOut { width, codes, scales, counts } = self.resize(xs.len() / cols, cols);
+        let codes = pool::Parts::new(codes, rows * width);
+        let (scales, counts) = (pool::Parts::new(scales, rows), pool::Parts::new(counts, rows));
+        pool::run(codes.len(), |part| {
+            // SAFETY: every part is taken by one share.
+            let out = unsafe {
+                let (codes, scales) = (codes.take(part), scales.take(part));
+                RowCodesOut { width, codes, scales, counts: counts.take(part) }
+            };
+            let start = part * rows * cols;
+            (kernels().quantize_rows)(&xs[start..start + out.scales.len() * cols], cols, out);
         });
     }
 }

@@ -5,12 +5,12 @@ use candle_core::{Device, Tensor};
 use proptest::prelude::*;
 
 use super::kernel::{Kernels, available};
-use super::matrix::{Input, Matrix};
-use super::packed::{Activations, SmallRows, UpMatrix};
+use super::matrix::{Input, Matrix, Reads};
+use super::packed::{Activations, RowCodes, UpMatrix};
 use crate::quant::columns::Columns;
 use crate::quant::panel::{PanelMatrix, PlaneList, Rows};
 use crate::quant::{CodePair, FloatPair, LowRank, add_delta};
-use crate::weights::{BlockType, TensorView};
+use crate::weights::{BlockType, Quantization, TensorView};
 
 const TYPES: [(BlockType, GgmlDType); 11] = [
     (BlockType::Q4_0, GgmlDType::Q4_0),
@@ -55,6 +55,14 @@ fn matrix(kind: BlockType, dtype: GgmlDType, rows: usize, cols: usize, seed: u64
     Matrix::new(view, rows, cols).expect("matrix")
 }
 
+/// Blocks of type Q8_0 with one scale per row.
+fn even_matrix(rows: usize, cols: usize, seed: u64) -> Matrix {
+    let mut blocks = Vec::new();
+    Quantization::Int8.encode(&uneven(rows * cols, seed), cols, &mut blocks);
+    let view = TensorView { name: "even".into(), kind: BlockType::Q8_0, shape: vec![rows, cols], data: blocks.into() };
+    Matrix::new(view, rows, cols).expect("matrix")
+}
+
 fn codes(set: &Kernels, xs: &[f32], cols: usize) -> Activations {
     let mut out = Activations::default();
     if cols.is_multiple_of(32) {
@@ -63,12 +71,33 @@ fn codes(set: &Kernels, xs: &[f32], cols: usize) -> Activations {
     out
 }
 
+fn row_codes(set: &Kernels, xs: &[f32], cols: usize) -> RowCodes {
+    let mut out = RowCodes::default();
+    (set.quantize_rows)(xs, cols, out.resize(xs.len() / cols, cols));
+    out
+}
+
+/// `xs` as `matrix` reads it.
+fn as_read(set: &Kernels, matrix: &Matrix, xs: &[f32]) -> Vec<f32> {
+    let cols = matrix.cols();
+    let mut rounded = xs.to_vec();
+    match matrix.reads() {
+        Reads::Values => {}
+        Reads::Codes => codes(set, xs, cols).dequantize(&mut rounded),
+        Reads::RowCodes => {
+            let codes = row_codes(set, xs, cols);
+            rounded = (0..codes.rows()).flat_map(|row| codes.dequantize(row).take(cols)).collect();
+        }
+    }
+    rounded
+}
+
 fn product(set: &Kernels, matrix: &Matrix, xs: &[f32]) -> Vec<f32> {
     let (cols, rows) = (matrix.cols(), xs.len() / matrix.cols());
-    let codes = codes(set, xs, cols);
+    let (codes, row_codes) = (codes(set, xs, cols), row_codes(set, xs, cols));
     let mut out = vec![f32::NAN; rows * matrix.rows()];
     let columns = Columns::new(&mut out, matrix.rows(), rows);
-    let input = Input { values: xs, codes: &codes, rows };
+    let input = Input { values: xs, codes: &codes, row_codes: &row_codes, rows };
     // In two parts, as two threads would.
     let half = matrix.tiles() / 2;
     // SAFETY: the set is one of those that run here; both parts have columns of their own.
@@ -91,7 +120,7 @@ fn packing_keeps_every_value() {
         for rows in [1, 15, 16, 17, 40] {
             let blocks = matrix(kind, dtype, rows, 512, 7);
             let packed = blocks.packed();
-            assert_eq!(packed.reads_codes(), kind.block_elements() > 1, "{kind}");
+            assert_eq!(packed.reads() == Reads::Codes, kind.block_elements() > 1, "{kind}");
             let (before, after) = (values(&blocks), values(&packed));
             let worst = before.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(worst <= 1e-6, "{kind} with {rows} rows: {worst}");
@@ -110,18 +139,20 @@ proptest! {
         batch in 1usize..20,
         seed in 0u64..1000,
     ) {
-        for (kind, dtype) in TYPES {
+        let even = std::iter::once((BlockType::Q8_0, None));
+        for (kind, dtype) in TYPES.map(|(kind, dtype)| (kind, Some(dtype))).into_iter().chain(even) {
             let unit = kind.block_elements();
             let cols = if unit == 1 { groups * 7 } else { groups.div_ceil(unit / 32) * unit };
-            let packed = matrix(kind, dtype, rows, cols, seed).packed();
+            let packed = match dtype {
+                Some(dtype) => matrix(kind, dtype, rows, cols, seed).packed(),
+                None => even_matrix(rows, cols, seed).packed(),
+            };
+            prop_assert!(dtype.is_some() || packed.reads() == Reads::RowCodes);
             let xs = uneven(batch * cols, seed + 1);
             let exact = values(&packed);
             for set in available() {
                 let out = product(&set, &packed, &xs);
-                let mut rounded = xs.clone();
-                if packed.reads_codes() {
-                    codes(&set, &xs, cols).dequantize(&mut rounded);
-                }
+                let rounded = as_read(&set, &packed, &xs);
                 for (m, x) in rounded.chunks_exact(cols).enumerate() {
                     for (n, w) in exact.chunks_exact(cols).enumerate() {
                         let pairs = w.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x));
@@ -137,6 +168,28 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn rows_with_one_scale_are_found_and_lose_what_rounding_takes() {
+    let (rows, cols) = (37, 96);
+    let values = uneven(rows * cols, 5);
+    let blocks = even_matrix(rows, cols, 5);
+    let packed = blocks.packed();
+    assert_eq!(packed.reads(), Reads::RowCodes);
+    assert_eq!(matrix(BlockType::Q8_0, GgmlDType::Q8_0, rows, cols, 5).packed().reads(), Reads::Codes);
+    for row in 0..rows {
+        let (mut before, mut after) = (vec![0.0; cols], vec![0.0; cols]);
+        blocks.row(row, &mut before);
+        packed.row(row, &mut after);
+        assert_eq!(before, after);
+        let values = &values[row * cols..(row + 1) * cols];
+        let largest = values.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+        // Half a step, and a scale that is a half.
+        let limit = largest / 254.0 * 1.15;
+        let worst = values.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst <= limit, "row {row}: {worst}, limit {limit}");
     }
 }
 
@@ -228,7 +281,7 @@ proptest! {
     ) {
         let weights = uneven(rows * rank, seed);
         let matrix = UpMatrix::new(&weights, rows, rank);
-        let mut xs = SmallRows::default();
+        let mut xs = RowCodes::default();
         xs.quantize(&uneven(batch * rank, seed + 1), rank);
         let before = noise(rows, seed + 2);
         for m in 0..batch {

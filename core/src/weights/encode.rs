@@ -28,6 +28,17 @@ pub(super) fn q8_0(values: &[f32], out: &mut Vec<u8>) {
     }
 }
 
+/// As [`q8_0`] with the same scale in all blocks of a row.
+pub(super) fn q8_0_row(values: &[f32], out: &mut Vec<u8>) {
+    let d = values.iter().fold(0.0f32, |largest, v| largest.max(v.abs())) / 127.0;
+    let (stored, id) = (scale(d), inverse(f16::from_f32(d).to_f32()));
+    for block in values.as_chunks::<BLOCK>().0 {
+        out.extend(stored);
+        // The scale may have been rounded down.
+        out.extend(block.map(|v| ((v * id).round().clamp(-127.0, 127.0) as i8).cast_unsigned()));
+    }
+}
+
 /// 32 codes of four bits with one scale: the value of the largest magnitude, of either sign, becomes -8.
 pub(super) fn q4_0(values: &[f32], out: &mut Vec<u8>) {
     for block in values.as_chunks::<BLOCK>().0 {

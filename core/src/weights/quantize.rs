@@ -23,16 +23,20 @@ const CHUNK: usize = 1 << 20;
 pub enum Quantization {
     /// 8.5 bits per weight: hardly different from F16.
     Q8_0,
+    /// Blocks as Q8_0 in which all of a row have the same scale, so that products are integers from end to end: the fastest
+    /// for encoders, which read many rows. Activations are rounded with one scale per row, too.
+    Int8,
     /// 4.5 bits per weight.
     Q4_0,
 }
 
 impl Quantization {
-    /// The type of that name, in lower case as recipes have it: `q8_0` or `q4_0`.
+    /// The type of that name, in lower case as recipes have it: `q8_0`, `int8` or `q4_0`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         match name {
             "q8_0" => Some(Self::Q8_0),
+            "int8" => Some(Self::Int8),
             "q4_0" => Some(Self::Q4_0),
             _ => None,
         }
@@ -43,6 +47,7 @@ impl Quantization {
     pub fn name(self) -> &'static str {
         match self {
             Self::Q8_0 => "q8_0",
+            Self::Int8 => "int8",
             Self::Q4_0 => "q4_0",
         }
     }
@@ -51,19 +56,21 @@ impl Quantization {
     #[must_use]
     pub fn kind(self) -> BlockType {
         match self {
-            Self::Q8_0 => BlockType::Q8_0,
+            Self::Q8_0 | Self::Int8 => BlockType::Q8_0,
             Self::Q4_0 => BlockType::Q4_0,
         }
     }
 
-    /// Appends the blocks of `values`, as ggml's reference quantization makes them.
+    /// Appends the blocks of `values`, rows of `cols` values each, as ggml's reference quantization makes them.
     ///
     /// # Panics
-    /// When they are no whole number of blocks.
-    pub fn encode(self, values: &[f32], out: &mut Vec<u8>) {
-        assert!(values.len().is_multiple_of(self.kind().block_elements()), "invariant: rows are whole blocks");
+    /// When they are no whole rows of whole blocks.
+    pub fn encode(self, values: &[f32], cols: usize, out: &mut Vec<u8>) {
+        assert!(cols.is_multiple_of(self.kind().block_elements()), "invariant: rows are whole blocks");
+        assert!(values.len().is_multiple_of(cols), "invariant: rows are whole");
         match self {
             Self::Q8_0 => encode::q8_0(values, out),
+            Self::Int8 => values.chunks_exact(cols).for_each(|row| encode::q8_0_row(row, out)),
             Self::Q4_0 => encode::q4_0(values, out),
         }
     }
@@ -157,9 +164,10 @@ fn is_linear(info: &TensorInfo, kind: BlockType) -> bool {
 
 /// The blocks of a tensor, a part after the other.
 fn blocks(view: &TensorView, quantization: Quantization) -> Result<Vec<Vec<u8>>> {
-    let bytes = view.kind.bytes(CHUNK);
+    let cols = *view.shape.last().expect("invariant: a linear's weight is a matrix");
+    let bytes = view.kind.bytes((CHUNK / cols).max(1) * cols);
     let limit = match quantization {
-        Quantization::Q8_0 => 127.0,
+        Quantization::Q8_0 | Quantization::Int8 => 127.0,
         Quantization::Q4_0 => 8.0,
     } * half::f16::MAX.to_f32();
     let parts: Vec<&[u8]> = view.data.chunks(bytes).collect();
@@ -168,11 +176,11 @@ fn blocks(view: &TensorView, quantization: Quantization) -> Result<Vec<Vec<u8>>>
         let mut values = vec![0.0; data.len() / view.kind.block_bytes()];
         view.kind.dequantize(data, &mut values);
         if let Some(value) = values.iter().find(|value| value.is_nan() || value.abs() > limit) {
-            let reason = format!("{value} cannot be quantized to {}", quantization.kind());
+            let reason = format!("{value} cannot be quantized to {}", quantization.name());
             return Err(Error::malformed(format!("tensor '{}'", view.name), "weights", reason));
         }
         let mut out = Vec::with_capacity(quantization.kind().bytes(values.len()));
-        quantization.encode(&values, &mut out);
+        quantization.encode(&values, cols, &mut out);
         Ok(out)
     };
     pool::map(parts.len(), encode).into_iter().collect()

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use loam::Engine;
 use loam::engine::{EngineOptions, Packing};
+use loam::foundation::Verify;
 use loam::quant::Packed;
 
 use crate::fixture::run;
@@ -26,6 +27,8 @@ fn logits(engine: &Engine) -> (Vec<f32>, Packed) {
 fn stores(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten();
     let mut found: Vec<PathBuf> = entries.map(|entry| entry.expect("entry").path()).collect();
+    // What a process locks while it writes.
+    found.retain(|path| path.file_name().is_some_and(|name| name != ".lock"));
     found.sort();
     found
 }
@@ -76,15 +79,72 @@ fn a_changed_source_and_a_damaged_store_are_packed_again() {
     std::fs::write(&store, [header.as_bytes(), &bytes[4096..]].concat()).expect("damaged");
     assert_eq!(logits(&open(&model, Packing::In(place.clone()))), (expected.clone(), Packed::Mapped));
 
-    // Another model under the same name: the weights of its first tensor, another.
+    // A changed byte is found where every byte is looked at.
+    let mut other = bytes.clone();
+    let last = other.len() - 1;
+    other[last] ^= 1;
+    std::fs::write(&store, &other).expect("damaged");
+    let options =
+        EngineOptions { packing: Packing::In(place.clone()), verify: Verify::Digests, ..EngineOptions::default() };
+    assert_eq!(logits(&Engine::open_with(&model, options).expect("engine")), (expected.clone(), Packed::Mapped));
+    assert!(std::fs::read(&store).expect("store") == bytes, "it was packed again, to the same bytes");
+
+    // Another model under the same name, of the same size and time: the weights of its first tensor, another.
+    let modified = std::fs::metadata(&model).and_then(|meta| meta.modified()).expect("a time");
     let mut changed = std::fs::read(&model).expect("model");
     let last = changed.len() - 4096;
     changed[last..].fill(0x11);
     std::fs::write(&model, changed).expect("changed");
+    std::fs::File::options().write(true).open(&model).and_then(|file| file.set_modified(modified)).expect("touched");
     let (other, packed) = logits(&open(&model, Packing::In(place.clone())));
     assert_eq!(packed, Packed::Mapped);
     assert_ne!(other, expected, "the old store was used");
     assert_eq!(stores(&place).len(), 1, "the old store is gone: {:?}", stores(&place));
+}
+
+/// Whoever comes while the store is written waits, and maps what the other made.
+#[test]
+fn engines_that_pack_at_the_same_time_share_one_store() {
+    let Some(pulled) = foundation() else { return };
+    let dir = tempfile::tempdir().expect("directory");
+    let place = dir.path().join("packed");
+    let results: Vec<(Vec<f32>, Packed)> = std::thread::scope(|scope| {
+        let open = || scope.spawn(|| logits(&open(&pulled.join(FILE), Packing::In(place.clone()))));
+        let threads = [open(), open(), open()];
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    });
+    for (logits, packed) in &results {
+        assert_eq!((logits, *packed), (&results[0].0, Packed::Mapped));
+    }
+    assert_eq!(stores(&place).len(), 1, "{:?}", stores(&place));
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("folder");
+    for entry in std::fs::read_dir(from).expect("folder") {
+        let (path, target) = entry.map(|e| (e.path(), to.join(e.file_name()))).expect("entry");
+        if path.is_dir() { copy(&path, &target) } else { drop(std::fs::copy(&path, &target).expect("copied")) }
+    }
+}
+
+#[test]
+fn copies_share_a_store_and_those_of_models_that_are_gone_are_removed() {
+    let Some(pulled) = foundation() else { return };
+    let dir = tempfile::tempdir().expect("directory");
+    let place = dir.path().join("packed");
+    let (copied, bare, other) =
+        (dir.path().join("copied"), dir.path().join("model.gguf"), dir.path().join("other.gguf"));
+    copy(&pulled, &copied);
+    std::fs::copy(pulled.join(FILE), &bare).expect("copied");
+    let load = |model: &Path| logits(&open(model, Packing::In(place.clone()))).1;
+    assert_eq!([load(&copied), load(&pulled)], [Packed::Mapped; 2]);
+    assert_eq!(stores(&place).len(), 1, "{:?}", stores(&place));
+    assert_eq!(load(&bare), Packed::Mapped);
+    assert_eq!(stores(&place).len(), 2, "a bare file has its own: {:?}", stores(&place));
+    std::fs::remove_dir_all(&copied).expect("removed");
+    std::fs::rename(&bare, &other).expect("renamed");
+    assert_eq!(load(&other), Packed::Mapped);
+    assert_eq!(stores(&place).len(), 1, "what is gone took its store along: {:?}", stores(&place));
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(in crate::quant) use vector::Neon;
 #[cfg(target_arch = "x86_64")]
 pub(in crate::quant) use vector::{Avx2, Avx512};
 
-use crate::quant::packed::{self, Codes};
+use crate::quant::packed::{self, Codes, RowCodesOut};
 use crate::quant::panel;
 use crate::weights::BlockType;
 
@@ -59,10 +59,14 @@ pub struct Kernels {
     pub rows: RowKernels,
     /// Quantizes whole groups of activations.
     pub quantize: fn(xs: &[f32], out: Codes<'_>),
+    /// Quantizes rows of `cols` activations, each with one scale.
+    pub quantize_rows: fn(xs: &[f32], cols: usize, out: RowCodesOut<'_>),
     /// Tiles or panels that are worked on together where there are many rows.
     pub(in crate::quant) together: usize,
     /// Multiplies packed tiles of one type.
     pub(in crate::quant) tiles: unsafe fn(kind: BlockType, at: packed::Operands, tiles: usize),
+    /// Multiplies packed tiles of type Q8_0 whose rows have one scale each.
+    pub(in crate::quant) even: unsafe fn(at: packed::EvenOperands, tiles: usize),
     /// Multiplies panels of floats.
     pub(in crate::quant) panels: unsafe fn(element: panel::Element, at: panel::Operands, panels: usize),
     /// Sums up weighted values of scattered planes.

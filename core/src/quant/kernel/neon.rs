@@ -24,14 +24,23 @@ const NEON: Kernels = Kernels {
     axpy,
     rows: rows::PLAIN,
     quantize: packed::quantize,
+    quantize_rows: packed::quantize_rows,
     together: 1,
     tiles: packed::tiles_neon,
+    even: packed::even_neon,
     panels,
     blend,
     up: packed::up_neon,
 };
-const DOTPROD: Kernels = Kernels { name: "neon-dotprod", tiles: packed::tiles_dotprod, up: packed::up_dotprod, ..NEON };
-const I8MM: Kernels = Kernels { name: "neon-i8mm", tiles: packed::tiles_i8mm, up: packed::up_i8mm, ..NEON };
+const DOTPROD: Kernels = Kernels {
+    name: "neon-dotprod",
+    tiles: packed::tiles_dotprod,
+    even: packed::even_dotprod,
+    up: packed::up_dotprod,
+    ..NEON
+};
+const I8MM: Kernels =
+    Kernels { name: "neon-i8mm", tiles: packed::tiles_i8mm, even: packed::even_i8mm, up: packed::up_i8mm, ..NEON };
 
 /// # Safety
 /// As [`panel::panels`].

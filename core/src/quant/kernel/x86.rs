@@ -5,7 +5,7 @@ use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use super::rows;
 use super::tile;
 use super::{CACHE_LINE, Kernels};
-use crate::quant::packed::{self, Codes};
+use crate::quant::packed::{self, Codes, RowCodesOut};
 use crate::quant::panel;
 use crate::weights::BlockType;
 
@@ -67,13 +67,21 @@ const AVX2: Kernels = Kernels {
     axpy: axpy_avx2,
     rows: row_kernels!("avx2,fma,f16c", $),
     quantize: quantize_avx2,
+    quantize_rows: quantize_rows_avx2,
     together: 1,
     tiles: packed::tiles_avx2,
+    even: packed::even_avx2,
     panels: panels_avx2,
     blend: blend_avx2,
     up: packed::up_avx2,
 };
-const AVX_VNNI: Kernels = Kernels { name: "avx-vnni", tiles: packed::tiles_avx_vnni, up: packed::up_avx_vnni, ..AVX2 };
+const AVX_VNNI: Kernels = Kernels {
+    name: "avx-vnni",
+    tiles: packed::tiles_avx_vnni,
+    even: packed::even_avx_vnni,
+    up: packed::up_avx_vnni,
+    ..AVX2
+};
 const AVX512: Kernels = Kernels {
     name: "avx512",
     dequantize: dequantize_avx512,
@@ -81,13 +89,19 @@ const AVX512: Kernels = Kernels {
     axpy: axpy_avx512,
     rows: row_kernels!("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq", $),
     quantize: quantize_avx512,
+    quantize_rows: quantize_rows_avx512,
     together: 2,
     panels: panels_avx512,
     blend: blend_avx512,
     ..AVX2
 };
-const AVX512_VNNI: Kernels =
-    Kernels { name: "avx512-vnni", tiles: packed::tiles_avx512_vnni, up: packed::up_avx512_vnni, ..AVX512 };
+const AVX512_VNNI: Kernels = Kernels {
+    name: "avx512-vnni",
+    tiles: packed::tiles_avx512_vnni,
+    even: packed::even_avx512_vnni,
+    up: packed::up_avx512_vnni,
+    ..AVX512
+};
 
 fn prefetch(bytes: &[u8]) {
     for line in bytes.chunks(CACHE_LINE) {
@@ -193,4 +207,16 @@ kernel!(
     "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq",
     (xs: &[f32], out: Codes<'_>),
     packed::quantize(xs, out)
+);
+kernel!(
+    quantize_rows_avx2,
+    "avx2,fma,f16c",
+    (xs: &[f32], cols: usize, out: RowCodesOut<'_>),
+    packed::quantize_rows(xs, cols, out)
+);
+kernel!(
+    quantize_rows_avx512,
+    "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq",
+    (xs: &[f32], cols: usize, out: RowCodesOut<'_>),
+    packed::quantize_rows(xs, cols, out)
 );

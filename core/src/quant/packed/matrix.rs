@@ -3,8 +3,10 @@
 use std::ops::Range;
 
 use super::activations::CodeRows;
+use super::even::EvenOperands;
 use super::format::{Format, GROUP, TILE_ROWS};
 use super::pack::{pack_tile, unpack_row};
+use super::row_codes::RowCodes;
 use super::tile::Operands;
 use crate::arena::Room;
 use crate::error::{Error, Result};
@@ -19,6 +21,8 @@ pub struct PackedMatrix {
     format: Format,
     rows: usize,
     cols: usize,
+    /// Whether each row has one scale.
+    even: bool,
     data: Bytes,
 }
 
@@ -55,7 +59,10 @@ impl PackedMatrix {
     pub fn new(name: &str, kind: BlockType, rows: usize, cols: usize, data: Bytes) -> Result<Self> {
         let expected = Self::packed_bytes(kind, rows, cols);
         match (Format::of(kind), expected) {
-            (Some(format), Some(bytes)) if bytes == data.len() => Ok(Self { kind, format, rows, cols, data }),
+            (Some(format), Some(bytes)) if bytes == data.len() => {
+                let even = kind == BlockType::Q8_0 && is_even(format, cols / GROUP, &data);
+                Ok(Self { kind, format, rows, cols, even, data })
+            }
             _ => {
                 let reason = format!("{} bytes for [{rows}, {cols}] of {kind}, expected {expected:?}", data.len());
                 Err(Error::malformed(format!("packed tensor '{name}'"), "packed weights", reason))
@@ -79,6 +86,12 @@ impl PackedMatrix {
     #[must_use]
     pub fn kind(&self) -> BlockType {
         self.kind
+    }
+
+    /// Whether each row has one scale: then the product reads [`RowCodes`].
+    #[must_use]
+    pub fn is_even(&self) -> bool {
+        self.even
     }
 
     /// The packed bytes.
@@ -178,14 +191,77 @@ impl PackedMatrix {
             unsafe { (kernels.tiles)(self.kind, at(whole.start, out, stride), whole.len()) }
         }
         if whole.end < tiles.end {
-            let (left, done) = (self.rows - whole.end * TILE_ROWS, (whole.end - tiles.start) * TILE_ROWS);
             let mut padded = Room::new(xs.rows * TILE_ROWS);
-            // SAFETY: the last tile, with output into a buffer of full rows.
-            unsafe { (kernels.tiles)(self.kind, at(whole.end, padded.as_mut_ptr(), TILE_ROWS), 1) }
-            for (m, values) in padded.chunks_exact(TILE_ROWS).enumerate() {
-                // SAFETY: the matrix has `left` rows in its last tile, for which the caller vouches.
-                unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), out.add(m * stride + done), left) }
+            // SAFETY: the last tile, with output into a buffer of full rows; the rest is the caller's promise.
+            unsafe {
+                (kernels.tiles)(self.kind, at(whole.end, padded.as_mut_ptr(), TILE_ROWS), 1);
+                self.place_last(&padded, out.add((whole.end - tiles.start) * TILE_ROWS), stride);
             }
         }
     }
+
+    /// As [`PackedMatrix::columns`], for a matrix that is even.
+    ///
+    /// # Safety
+    /// As [`PackedMatrix::columns`].
+    ///
+    /// # Panics
+    /// When the matrix is not even, or the tiles or the width do not fit.
+    pub(in crate::quant) unsafe fn even_columns(
+        &self,
+        kernels: &Kernels,
+        tiles: Range<usize>,
+        fetch_end: usize,
+        xs: &RowCodes,
+        out: *mut f32,
+        stride: usize,
+    ) {
+        assert!(self.even && xs.width() == self.cols, "invariant: they fit");
+        assert!(tiles.start <= tiles.end && tiles.end <= self.tiles(), "invariant: tiles of the matrix");
+        if xs.rows() == 0 {
+            return;
+        }
+        let whole = tiles.start..tiles.end.min(self.rows / TILE_ROWS).max(tiles.start);
+        let at = |tile: usize, out, stride| EvenOperands {
+            tiles: self.data[tile * self.tile_bytes()..].as_ptr(),
+            groups: self.cols / GROUP,
+            codes: xs.codes(0).as_ptr(),
+            scales: xs.scales().as_ptr(),
+            counts: xs.counts().as_ptr(),
+            rows: xs.rows(),
+            fetch_end: self.fetch_limit(fetch_end),
+            out,
+            stride,
+        };
+        // SAFETY: the tiles are within the data, whose length was checked, and full; the rest is the caller's promise.
+        unsafe {
+            if !whole.is_empty() {
+                (kernels.even)(at(whole.start, out, stride), whole.len());
+            }
+            if whole.end < tiles.end {
+                let mut padded = Room::new(xs.rows() * TILE_ROWS);
+                (kernels.even)(at(whole.end, padded.as_mut_ptr(), TILE_ROWS), 1);
+                self.place_last(&padded, out.add((whole.end - tiles.start) * TILE_ROWS), stride);
+            }
+        }
+    }
+
+    /// Writes what a last tile that is not full gave, `[rows, 16]`, to `out`.
+    ///
+    /// # Safety
+    /// `out` has room for the tile's rows of the matrix, at each of so many strides.
+    unsafe fn place_last(&self, padded: &[f32], out: *mut f32, stride: usize) {
+        for (m, values) in padded.chunks_exact(TILE_ROWS).enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), out.add(m * stride), self.rows % TILE_ROWS) }
+        }
+    }
+}
+
+/// Whether every row of every tile has the same scale in all groups. Ends at the first that has not.
+fn is_even(format: Format, groups: usize, data: &[u8]) -> bool {
+    data.chunks_exact(format.tile_bytes(groups)).all(|tile| {
+        let mut scales = tile[format.scales_at(groups)..][..groups * format.scale_bytes()].chunks(format.scale_bytes());
+        scales.next().is_none_or(|first| scales.all(|group| group == first))
+    })
 }

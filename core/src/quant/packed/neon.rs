@@ -7,6 +7,7 @@ use std::arch::asm;
 use std::marker::PhantomData;
 
 use super::dots;
+use super::even::{self, EvenOperands};
 use super::simd::Simd;
 use super::tile::{self, Layout, Operands};
 use super::up::{self, UpOperands};
@@ -14,8 +15,9 @@ use crate::quant::kernel;
 use crate::weights::BlockType;
 
 macro_rules! entries {
-    ($tiles:ident, $up:ident, $simd:ty, $features:literal) => {
+    ($tiles:ident, $even:ident, $up:ident, $simd:ty, $features:literal) => {
         entries!($tiles, $features, (kind: BlockType, at: Operands, tiles: usize), tile::tiles::<$simd>);
+        entries!($even, $features, (at: EvenOperands, tiles: usize), even::even::<$simd>);
         entries!($up, $features, (at: UpOperands, tiles: usize), up::up::<$simd>);
     };
     ($name:ident, $features:literal, ($($arg:ident: $ty:ty),*), $body:expr) => {
@@ -33,9 +35,9 @@ macro_rules! entries {
     };
 }
 
-entries!(tiles_neon, up_neon, Neon<Plain>, "neon");
-entries!(tiles_dotprod, up_dotprod, Neon<DotProd>, "neon,dotprod");
-entries!(tiles_i8mm, up_i8mm, Neon<I8mm>, "neon,dotprod,i8mm");
+entries!(tiles_neon, even_neon, up_neon, Neon<Plain>, "neon");
+entries!(tiles_dotprod, even_dotprod, up_dotprod, Neon<DotProd>, "neon,dotprod");
+entries!(tiles_i8mm, even_i8mm, up_i8mm, Neon<I8mm>, "neon,dotprod,i8mm");
 
 /// 128-bit registers: four rows.
 struct Neon<D>(PhantomData<D>);

@@ -5,6 +5,7 @@
 
 use super::dots::{codes_of, eight};
 use super::format::TILE_ROWS;
+use super::row_codes::RowCodes;
 use super::simd::Simd;
 use super::tile::layout;
 use crate::quant::kernel::{Kernels, Lanes};
@@ -25,17 +26,6 @@ pub struct UpMatrix {
     rows: usize,
     rank: usize,
     data: Bytes,
-}
-
-/// Rows of few activations as bytes: `value = scale * code`, a scale per row.
-#[derive(Clone, Debug, Default)]
-pub struct SmallRows {
-    /// Codes of a row, filled up with zeros.
-    width: usize,
-    codes: Vec<i8>,
-    scales: Vec<f32>,
-    /// Sums of a row's codes, negated.
-    counts: Vec<i32>,
 }
 
 /// Pointers of one product.
@@ -105,15 +95,18 @@ impl UpMatrix {
     ///
     /// # Panics
     /// When the rows are not in the matrix, or the rank is another one.
-    pub(in crate::quant) fn add(&self, kernels: &Kernels, tile: usize, xs: &SmallRows, row: usize, out: &mut [f32]) {
+    pub(in crate::quant) fn add(&self, kernels: &Kernels, tile: usize, xs: &RowCodes, row: usize, out: &mut [f32]) {
         let quads = quads(self.rank);
-        assert!(xs.width == width(self.rank) && tile * TILE_ROWS + out.len() <= self.rows, "invariant: they fit");
+        assert!(
+            xs.width() == self.rank.next_multiple_of(super::GROUP) && tile * TILE_ROWS + out.len() <= self.rows,
+            "invariant: they fit"
+        );
         let at = |tile: usize, out: *mut f32| UpOperands {
             tiles: self.data[tile * tile_bytes(quads)..].as_ptr(),
             quads,
-            codes: xs.codes[row * xs.width..(row + 1) * xs.width].as_ptr(),
-            count: xs.counts[row],
-            scale: xs.scales[row],
+            codes: xs.codes(row).as_ptr(),
+            count: xs.counts()[row],
+            scale: xs.scales()[row],
             out,
         };
         let (whole, rest) = out.as_chunks_mut::<TILE_ROWS>();
@@ -126,37 +119,6 @@ impl UpMatrix {
             unsafe { (kernels.up)(at(tile + whole.len(), padded.as_mut_ptr()), 1) }
             rest.copy_from_slice(&padded[..rest.len()]);
         }
-    }
-}
-
-impl SmallRows {
-    /// Rounds `values`, rows of `rank` values, to bytes; keeps its buffers.
-    ///
-    /// A row with a NaN or an infinity gets a scale that is no number either.
-    pub fn quantize(&mut self, values: &[f32], rank: usize) {
-        self.width = width(rank);
-        let rows = values.len() / rank;
-        self.codes.clear();
-        self.codes.resize(rows * self.width, 0);
-        self.scales.clear();
-        self.counts.clear();
-        for (codes, values) in self.codes.chunks_exact_mut(self.width).zip(values.chunks_exact(rank)) {
-            let (scale, by) = scale(values);
-            let mut count = 0i32;
-            for (code, value) in codes.iter_mut().zip(values) {
-                let rounded = nearest(value * by);
-                count = count.wrapping_sub(rounded);
-                *code = rounded as i8;
-            }
-            self.scales.push(scale);
-            self.counts.push(count);
-        }
-    }
-
-    /// The values that a row's codes stand for.
-    pub fn dequantize(&self, row: usize) -> impl Iterator<Item = f32> {
-        let codes = &self.codes[row * self.width..(row + 1) * self.width];
-        codes.iter().map(move |code| f32::from(*code) * self.scales[row])
     }
 }
 
@@ -174,11 +136,6 @@ fn quads(rank: usize) -> usize {
 
 fn tile_bytes(quads: usize) -> usize {
     quads * REGISTER + REGISTER
-}
-
-/// Codes of a row of activations: whole groups, which some sets load at once.
-fn width(rank: usize) -> usize {
-    rank.next_multiple_of(super::GROUP)
 }
 
 /// Adds the products of `tiles` tiles with one row to its output.

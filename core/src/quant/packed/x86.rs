@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::*;
 
+use super::even::{self, EvenOperands};
 use super::simd::Simd;
 use super::tile::{self, Operands};
 use super::up::{self, UpOperands};
@@ -10,8 +11,9 @@ use crate::weights::BlockType;
 
 /// Wraps the loops into functions with target features and a safe-to-list entry for the table.
 macro_rules! entries {
-    ($tiles:ident, $up:ident, $simd:ty, $features:literal) => {
+    ($tiles:ident, $even:ident, $up:ident, $simd:ty, $features:literal) => {
         entries!($tiles, $features, (kind: BlockType, at: Operands, tiles: usize), tile::tiles::<$simd>);
+        entries!($even, $features, (at: EvenOperands, tiles: usize), even::even::<$simd>);
         entries!($up, $features, (at: UpOperands, tiles: usize), up::up::<$simd>);
     };
     ($name:ident, $features:literal, ($($arg:ident: $ty:ty),*), $body:expr) => {
@@ -29,9 +31,15 @@ macro_rules! entries {
     };
 }
 
-entries!(tiles_avx2, up_avx2, Avx2<Plain>, "avx2,fma,f16c");
-entries!(tiles_avx_vnni, up_avx_vnni, Avx2<Vnni>, "avx2,fma,f16c,avxvnni");
-entries!(tiles_avx512_vnni, up_avx512_vnni, Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni");
+entries!(tiles_avx2, even_avx2, up_avx2, Avx2<Plain>, "avx2,fma,f16c");
+entries!(tiles_avx_vnni, even_avx_vnni, up_avx_vnni, Avx2<Vnni>, "avx2,fma,f16c,avxvnni");
+entries!(
+    tiles_avx512_vnni,
+    even_avx512_vnni,
+    up_avx512_vnni,
+    Avx512,
+    "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
+);
 
 /// Four activations in every lane.
 ///

@@ -1,16 +1,17 @@
 //! Packed weights on disk: written once per device, mapped by every process from then on.
 //!
 //! A store is one safetensors file of byte tensors, in the order in which a network reads them. It belongs to the files that
-//! it was packed from (names, sizes, times of change and a digest) and to the layout of this version; when either differs it
-//! is packed anew. It is written under another name and renamed, so a kill leaves the old one or none. Where it cannot be
-//! written, weights are packed into memory, which costs a copy of them.
+//! it was packed from (their digest where a manifest has it, else names, sizes and times of change) and to the layout of this
+//! version; when either differs it is packed anew. It is written under another name and renamed, so a kill leaves the old one
+//! or none; a process that comes meanwhile waits. Where it cannot be written, weights are packed into memory, which costs a
+//! copy of them.
 
 mod file;
+mod place;
 mod session;
 
-use std::path::PathBuf;
-
 use file::StoreFile;
+pub(crate) use place::{Check, StorePlace};
 pub(in crate::quant) use session::packed;
 use session::{Mode, during};
 
@@ -18,25 +19,6 @@ use crate::error::Result;
 
 /// Weights smaller than this are packed into memory: quicker than a file is opened, and no file is left behind.
 const LEAST: usize = 4 << 20;
-
-/// Where a component's packed weights belong.
-#[derive(Clone, Debug)]
-pub(crate) struct StorePlace {
-    /// The folder.
-    pub(crate) dir: PathBuf,
-    /// The component.
-    pub(crate) name: String,
-    /// Files that hold the weights.
-    pub(crate) sources: Vec<PathBuf>,
-}
-
-impl StorePlace {
-    /// Whether the sources have so many bytes; packing hardly adds to them.
-    fn holds(&self, bytes: usize) -> bool {
-        let sizes = self.sources.iter().map(|path| std::fs::metadata(path).map_or(0, |meta| meta.len()));
-        sizes.sum::<u64>() >= bytes as u64
-    }
-}
 
 /// What became of a component's weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
