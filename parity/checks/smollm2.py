@@ -1,10 +1,10 @@
 """SmolLM2-135M in Q4_1 against llama.cpp and against its exact meaning in fp32.
 
-The two references agree with each other on 97.3 % of the 512 positions with a
-mean KL of 0.0027 nats, and all of that is llama.cpp rounding activations to 8
-bits: given the decoded weights in F32, it agrees with transformers everywhere.
-The 14 positions they differ on are near ties, the widest 0.21 logits apart, so
-an engine must agree with both wherever the choice is clear.
+Loam and llama.cpp both round activations to 8 bits, each in its own way, and
+neither is the measure of the other: what is exact are the decoded weights in
+fp32 in transformers. So Loam must come as close to that as llama.cpp does, and
+must choose the same token wherever the choice is clear: rounding moves a logit
+by some tenths, and twice as much between two engines that both round.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ from goldens import Golden, agreement, clear_agreement, mean_kl, perplexity
 from loam import Loam
 from reference import GgufInTransformers, LlamaCpp
 
-LLAMA_CPP_AGREEMENT = 0.97
-FP32_AGREEMENT = 0.99
-CLEAR_MARGIN = 0.5
+# How much further than llama.cpp it may be from fp32: in top-1 agreement, and as a factor of the divergence.
+FURTHER = 0.01
+WIDER = 1.25
+# Two engines that round differ from each other by what both differ from fp32.
+MUTUAL_AGREEMENT = 0.95
+CLEAR_MARGIN = 1.0
 # The command may batch differently, no more.
 PERPLEXITY_TOLERANCE = 1e-3
 
@@ -40,17 +43,21 @@ def check(loam: Loam) -> Iterator[Row]:
     if len(rows) < len(sequences):
         return
     actual = np.concatenate(rows)
-    for name, engine, limit in (
-        ("llama.cpp", LlamaCpp(paths.SMOLLM2_GGUF), LLAMA_CPP_AGREEMENT),
-        ("fp32", GgufInTransformers(paths.SMOLLM2_GGUF), FP32_AGREEMENT),
-    ):
-        expected = np.concatenate([engine.logits(tokens) for tokens in sequences])
-        golden = Golden.of(expected)
-        yield at_least(f"top-1 agreement with {name}", agreement(actual, golden), limit)
-        clear = clear_agreement(actual, golden, CLEAR_MARGIN)
-        yield at_least(f"the same, where {name} is sure", clear, 1.0)
-        yield shown(f"mean KL from {name}, nats", mean_kl(golden, actual))
-        yield shown(f"perplexity of {name}", perplexity(expected, sequences))
+    theirs, exact = (
+        np.concatenate([engine.logits(tokens) for tokens in sequences])
+        for engine in (LlamaCpp(paths.SMOLLM2_GGUF), GgufInTransformers(paths.SMOLLM2_GGUF))
+    )
+    fp32, llama = Golden.of(exact), Golden.of(theirs)
+    own, divergence = agreement(theirs, fp32), mean_kl(fp32, theirs)
+    yield shown("top-1 agreement of llama.cpp with fp32", own)
+    yield at_least("top-1 agreement with fp32", agreement(actual, fp32), own - FURTHER)
+    yield shown("mean KL of llama.cpp from fp32, nats", divergence)
+    yield at_most("mean KL from fp32, nats", mean_kl(fp32, actual), divergence * WIDER)
+    yield at_least("top-1 agreement with llama.cpp", agreement(actual, llama), MUTUAL_AGREEMENT)
+    for name, golden in (("fp32", fp32), ("llama.cpp", llama)):
+        yield at_least(f"the same, where {name} is sure", clear_agreement(actual, golden, CLEAR_MARGIN), 1.0)
+    for name, logits in (("fp32", exact), ("llama.cpp", theirs)):
+        yield shown(f"perplexity of {name}", perplexity(logits, sequences))
     yield from guarded("loam perplexity", lambda: own_perplexity(loam, sequences[0], rows[0]))
 
 

@@ -1,7 +1,8 @@
 //! An adapter as a file: one safetensors file with its configuration in the metadata, or a PEFT directory.
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, TensorView as Stored};
@@ -59,6 +60,11 @@ impl AdapterPackage {
     }
 
     fn open_file(name: String, path: &Path) -> Result<Self> {
+        let mut magic = [0; 4];
+        if File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"GGUF" {
+            let reason = "it is a GGUF file; give the PEFT directory that it was converted from";
+            return Err(Error::adapter(name, reason));
+        }
         let tensors = open_tensors(&name, path)?;
         let json = |key: &str| match tensors.metadata().get(key) {
             None => Ok(None),

@@ -141,7 +141,9 @@ impl Engine {
                 Ok(model)
             }
             Err(_) if self.foundation.has(ComponentKind::VisionLanguage) => {
-                Ok(Arc::clone(self.vision_language()?.language()))
+                let model = Arc::clone(self.vision_language()?.language());
+                model.backbone().measure_threads();
+                Ok(model)
             }
             Err(missing) => Err(missing),
         }

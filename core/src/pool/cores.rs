@@ -23,15 +23,19 @@ pub(super) fn fast() -> usize {
     fast_of(&speeds(Path::new("/sys/devices/system/cpu")), usable)
 }
 
-/// Cores that are nearly as fast as the fastest, of `usable` ones; all where nothing is known of their speed.
-fn fast_of(speeds: &[f64], usable: usize) -> usize {
+/// Numbers of the cores that are nearly as fast as the fastest.
+pub(super) fn fast_numbers(speeds: &[f64]) -> Vec<usize> {
     let fastest = speeds.iter().copied().fold(0.0, f64::max);
-    let fast = speeds.iter().filter(|&&speed| speed >= SLOWEST * fastest).count();
-    if speeds.is_empty() { usable } else { fast.min(usable) }.max(1)
+    (0..speeds.len()).filter(|&core| speeds[core] >= SLOWEST * fastest).collect()
+}
+
+/// How many cores are fast, of `usable` ones; all where nothing is known of their speed.
+fn fast_of(speeds: &[f64], usable: usize) -> usize {
+    if speeds.is_empty() { usable } else { fast_numbers(speeds).len().min(usable) }.max(1)
 }
 
 /// Relative speeds as Linux and Android publish them: the scheduler's capacity, or the highest frequency.
-fn speeds(cpus: &Path) -> Vec<f64> {
+pub(super) fn speeds(cpus: &Path) -> Vec<f64> {
     let read = |path: std::path::PathBuf| std::fs::read_to_string(path).ok()?.trim().parse::<f64>().ok();
     let each = |file: &str| -> Vec<f64> {
         (0..MAX_THREADS).map_while(|cpu| read(cpus.join(format!("cpu{cpu}/{file}")))).collect()
@@ -48,6 +52,7 @@ mod tests {
     fn small_cores_are_left_out() {
         assert_eq!(fast_of(&[], 2), 2);
         assert_eq!(fast_of(&[250.0, 250.0, 250.0, 250.0, 870.0, 870.0, 870.0, 1024.0], 8), 4);
+        assert_eq!(fast_numbers(&[250.0, 870.0, 400.0, 1024.0]), [1, 3]);
         assert_eq!(fast_of(&[1024.0; 8], 6), 6, "a process may be kept from some");
         assert_eq!(fast_of(&[0.0, 0.0], 2), 2);
     }

@@ -172,6 +172,7 @@ impl Shared {
     /// The life of a helper: it lasts as long as the process.
     fn serve(&self, index: usize) {
         super::ROLE.set(super::Role::Alone);
+        super::affinity::bind();
         let open = || self.board.is_open() && index < self.wanted.load(Ordering::Relaxed);
         loop {
             if spin(HELPER_SPIN, open) {

@@ -8,6 +8,7 @@
 //!
 //! Nothing depends on who computes what: results are equal for every number of threads.
 
+mod affinity;
 mod claim;
 mod cores;
 mod helper;
@@ -22,6 +23,7 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use once_cell::sync::Lazy;
 
+pub use affinity::{Affinity, set_affinity};
 use helper::{Helpers, lock};
 use patience::Patience;
 pub(crate) use shared::Parts;

@@ -1,6 +1,7 @@
 //! Rotary position embedding.
 
 use super::config::{Rope, RopePairs, RopeScaling};
+use crate::quant::kernels;
 
 /// Frequencies of one kind of layer, in radians per token.
 #[derive(Clone, Debug)]
@@ -51,24 +52,14 @@ fn llama3(frequency: f64, factor: f64, low: f64, high: f64, original: f64) -> f6
 /// Turns the first `angles.len()` elements of every head in `heads`.
 pub(super) fn rotate(heads: &mut [f32], head_dim: usize, pairs: RopePairs, angles: &[f32]) {
     let half = angles.len() / 2;
-    let (cos, sin) = angles.split_at(half);
+    let ((cos, sin), rows) = (angles.split_at(half), kernels().rows);
     for head in heads.chunks_exact_mut(head_dim) {
         match pairs {
             RopePairs::Halves => {
                 let (first, second) = head[..2 * half].split_at_mut(half);
-                for i in 0..half {
-                    let (a, b) = (first[i], second[i]);
-                    first[i] = a * cos[i] - b * sin[i];
-                    second[i] = b * cos[i] + a * sin[i];
-                }
+                (rows.rotate_halves)(first, second, cos, sin);
             }
-            RopePairs::Neighbours => {
-                for (i, pair) in head[..2 * half].chunks_exact_mut(2).enumerate() {
-                    let (a, b) = (pair[0], pair[1]);
-                    pair[0] = a * cos[i] - b * sin[i];
-                    pair[1] = b * cos[i] + a * sin[i];
-                }
-            }
+            RopePairs::Neighbours => (rows.rotate_neighbours)(&mut head[..2 * half], cos, sin),
         }
     }
 }

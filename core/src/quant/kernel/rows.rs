@@ -1,6 +1,9 @@
 //! Operations between products: norms, activations, softmax. Plain loops over one row, which each instruction set compiles
 //! with its own registers; none mixes rows.
 
+/// Turns pairs of which the first and the second values lie apart, by angles with these cosines and sines.
+pub type RotateHalves = fn(first: &mut [f32], second: &mut [f32], cos: &[f32], sin: &[f32]);
+
 /// The entries of a kernel set for rows.
 #[derive(Clone, Copy)]
 pub struct RowKernels {
@@ -20,6 +23,10 @@ pub struct RowKernels {
     pub gelu_tanh: fn(x: &mut [f32]),
     /// `x * sigmoid(1.702 x)`, in place.
     pub quick_gelu: fn(x: &mut [f32]),
+    /// Turns pairs `(first[i], second[i])` by angles with these cosines and sines.
+    pub rotate_halves: RotateHalves,
+    /// Turns pairs `(x[2 i], x[2 i + 1])`.
+    pub rotate_neighbours: fn(x: &mut [f32], cos: &[f32], sin: &[f32]),
     /// `x *= y`.
     pub mul: fn(x: &mut [f32], y: &[f32]),
     /// `x = exp(scale * x - greatest)`, `greatest` being that of the scaled values; returns it and the sum of the results.
@@ -27,8 +34,20 @@ pub struct RowKernels {
 }
 
 /// With the instructions that every processor of the target has.
-pub(super) const PLAIN: RowKernels =
-    RowKernels { rms_norm, layer_norm, add, mul, add_bytes, silu, gelu, gelu_tanh, quick_gelu, exp_sum };
+pub(super) const PLAIN: RowKernels = RowKernels {
+    rms_norm,
+    layer_norm,
+    add,
+    mul,
+    add_bytes,
+    rotate_halves,
+    rotate_neighbours,
+    silu,
+    gelu,
+    gelu_tanh,
+    quick_gelu,
+    exp_sum,
+};
 
 /// Partial sums of a reduction: as many as the widest register has lanes, twice, so that additions do not wait.
 const LANES: usize = 32;
@@ -112,6 +131,20 @@ pub(super) fn gelu_tanh(x: &mut [f32]) {
 pub(super) fn add_bytes(sums: &mut [i32], weight: i32, bytes: &[u8]) {
     for (sum, &byte) in sums.iter_mut().zip(bytes) {
         *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(byte)));
+    }
+}
+
+#[inline(always)]
+pub(super) fn rotate_halves(first: &mut [f32], second: &mut [f32], cos: &[f32], sin: &[f32]) {
+    for ((a, b), (cos, sin)) in first.iter_mut().zip(second).zip(cos.iter().zip(sin)) {
+        (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
+    }
+}
+
+#[inline(always)]
+pub(super) fn rotate_neighbours(x: &mut [f32], cos: &[f32], sin: &[f32]) {
+    for ([a, b], (cos, sin)) in x.as_chunks_mut::<2>().0.iter_mut().zip(cos.iter().zip(sin)) {
+        (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
     }
 }
 
@@ -270,6 +303,26 @@ mod tests {
                     let expected = (wide[i] - mean) / (variance + 1e-5).sqrt() * w + w;
                     assert!(close(layered[i], expected), "{} layer {length}: {} {expected}", kernels.name, layered[i]);
                     assert!(close(powers[i], (wide[i] * 0.5 - greatest).exp()), "{} exp {length}", kernels.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_set_turns_pairs_alike() {
+        for half in [1usize, 5, 32, 67] {
+            let x: Vec<f32> = (0..2 * half).map(|i| ((i * 37 % 29) as f32 - 14.0) / 7.0).collect();
+            let (sin, cos): (Vec<f32>, Vec<f32>) = (0..half).map(|i| (i as f32 * 0.7).sin_cos()).unzip();
+            for kernels in crate::quant::available() {
+                let (mut first, mut second) = (x[..half].to_vec(), x[half..].to_vec());
+                (kernels.rows.rotate_halves)(&mut first, &mut second, &cos, &sin);
+                let mut pairs: Vec<f32> = (0..half).flat_map(|i| [x[i], x[half + i]]).collect();
+                (kernels.rows.rotate_neighbours)(&mut pairs, &cos, &sin);
+                for i in 0..half {
+                    let (a, b) = (x[i], x[half + i]);
+                    let turned = [a * cos[i] - b * sin[i], b * cos[i] + a * sin[i]];
+                    assert_eq!([first[i], second[i]], turned, "{} pair {i} of {half}", kernels.name);
+                    assert_eq!(pairs[2 * i..2 * i + 2], turned, "{} pair {i} of {half}", kernels.name);
                 }
             }
         }

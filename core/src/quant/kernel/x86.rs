@@ -50,6 +50,8 @@ macro_rules! row_kernels {
             add: entry!(add, (x: &mut [f32], y: &[f32])),
             mul: entry!(mul, (x: &mut [f32], y: &[f32])),
             add_bytes: entry!(add_bytes, (sums: &mut [i32], weight: i32, bytes: &[u8])),
+            rotate_halves: entry!(rotate_halves, (first: &mut [f32], second: &mut [f32], cos: &[f32], sin: &[f32])),
+            rotate_neighbours: entry!(rotate_neighbours, (x: &mut [f32], cos: &[f32], sin: &[f32])),
             silu: entry!(silu, (x: &mut [f32])),
             gelu: entry!(gelu, (x: &mut [f32])),
             gelu_tanh: entry!(gelu_tanh, (x: &mut [f32])),
