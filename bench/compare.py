@@ -28,7 +28,7 @@ from report import FOREIGN_LIMIT, table
 from results import Results, Run, load
 from suites import SUITES, Row
 
-MODELS = [f"smollm2-135m-{kind}" for kind in ("Q4_1", "Q4_0", "Q4_K_M", "Q8_0")] + ["random-1b-Q8_0", "random-1b-Q4_0"]
+MODELS = [f"smollm2-135m-{kind}" for kind in ("Q4_1", "Q4_0", "Q4_K_M", "Q8_0")] + [f"random-1b-{kind}" for kind in ("Q8_0", "Q4_0", "Q4_1", "Q4_K_M")]
 ALL_SUITES = [*SUITES, "perplexity"]
 DEFAULT_SUITES = ["decode", "prefill", "sequences", "lora", "memory", "busy"]
 Limits = dict[str, Any] | None
