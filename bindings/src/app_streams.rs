@@ -31,10 +31,10 @@ impl App {
         adapter: Option<Arc<Adapter>>,
         sink: Arc<dyn EventSink>,
     ) -> Arc<TaskHandle> {
-        let engine = Arc::clone(self.engine());
+        let (engine, options) = (Arc::clone(self.engine()), options.core(&self.inner));
         stream(&self.workers, sink, move |relay| {
             let tokens = engine.language()?.tokenizer()?.encode(&prompt, Special::Plain, Affixes::Add)?;
-            let request = Request::new(tokens, adapter.map(|a| a.core()), options.core());
+            let request = Request::new(tokens, adapter.map(|a| a.core()), options);
             Ok(Event::Done { stats: engine.generate(request, relay)?.stats.into() })
         })
     }
@@ -49,7 +49,7 @@ impl App {
         sink: Arc<dyn EventSink>,
     ) -> Arc<TaskHandle> {
         let engine = Arc::clone(self.engine());
-        let options = answer_options(options, adapter.as_deref());
+        let options = answer_options(options.core(&self.inner), adapter.as_deref());
         stream(&self.workers, sink, move |relay| {
             let inputs: Vec<loam::input::Input> = inputs.iter().map(|input| input.core()).collect();
             Ok(Event::Done { stats: engine.answer(&inputs, &question, &options, relay)?.into() })
@@ -65,7 +65,7 @@ impl App {
         sink: Arc<dyn EventSink>,
     ) -> Arc<TaskHandle> {
         let engine = Arc::clone(self.engine());
-        let options = answer_options(options, adapter.as_deref());
+        let options = answer_options(options.core(&self.inner), adapter.as_deref());
         stream(&self.workers, sink, move |relay| {
             Ok(Event::Done { stats: engine.caption(&input.core(), &options, relay)?.into() })
         })
@@ -85,8 +85,8 @@ impl App {
     }
 }
 
-fn answer_options(options: GenerateOptions, adapter: Option<&Adapter>) -> AnswerOptions {
-    AnswerOptions { generate: options.core(), adapter: adapter.map(Adapter::core), ..AnswerOptions::default() }
+fn answer_options(generate: loam::engine::GenerateOptions, adapter: Option<&Adapter>) -> AnswerOptions {
+    AnswerOptions { generate, adapter: adapter.map(Adapter::core), ..AnswerOptions::default() }
 }
 
 /// In blocks of a second, between which it can be stopped.

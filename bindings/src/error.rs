@@ -89,6 +89,16 @@ pub enum LoamError {
         /// The whole message.
         reason: String,
     },
+    /// The app has as many requests as it may, or its turn did not come in time.
+    #[error("{reason}")]
+    Refused {
+        /// When it may be tried again, in ms; 0 where that depends on others.
+        retry_after_ms: u64,
+        /// Requests of the app that wait already.
+        waiting: u64,
+        /// The whole message.
+        reason: String,
+    },
     /// The foundation has no component of the kind that a task needs.
     #[error("{reason}")]
     MissingComponent {
@@ -137,6 +147,7 @@ impl LoamError {
             Self::Text { .. } => 12,
             Self::Callback { .. } => 13,
             Self::Memory { .. } => 14,
+            Self::Refused { .. } => 15,
         }
     }
 }
@@ -157,6 +168,9 @@ impl From<Error> for LoamError {
             }
             Error::Argument { name, .. } => Self::Argument { name: name.to_owned(), reason },
             Error::Memory { needed, limit, .. } => Self::Memory { needed, limit, reason },
+            Error::Refused { retry_after_ms, waiting, .. } => {
+                Self::Refused { retry_after_ms, waiting: waiting as u64, reason }
+            }
             Error::MissingComponent(kind) => Self::MissingComponent { kind, reason },
             Error::Text { .. } => Self::Text { reason },
             Error::Sink(reason) => Self::Callback { reason },

@@ -89,10 +89,25 @@ pub struct GenerateOptions {
     /// Texts that end the generation; they are not part of the result.
     #[uniffi(default = [])]
     pub stop: Vec<String>,
+    /// How urgent it is beside what other apps ask for; normal when absent.
+    #[uniffi(default = None)]
+    pub priority: Option<Priority>,
+}
+
+/// How urgent a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Priority {
+    /// Somebody looks at the screen.
+    Interactive,
+    /// Somebody waits, but not at every token.
+    Normal,
+    /// Nobody waits: it yields to others.
+    Background,
 }
 
 impl GenerateOptions {
-    pub(crate) fn core(self) -> engine::GenerateOptions {
+    /// The options of a request on behalf of `app`.
+    pub(crate) fn core(self, app: &engine::App) -> engine::GenerateOptions {
         let sampling = self.sampling.map_or_else(engine::Sampling::default, |own| engine::Sampling {
             temperature: own.temperature,
             top_k: own.top_k as usize,
@@ -103,8 +118,18 @@ impl GenerateOptions {
             frequency_penalty: own.frequency_penalty,
             seed: own.seed,
         });
-        let speculation = engine::Speculation::Off;
-        engine::GenerateOptions { max_tokens: self.max_tokens as usize, sampling, stop: self.stop, speculation }
+        let priority = match self.priority {
+            Some(Priority::Interactive) => engine::Priority::Interactive,
+            None | Some(Priority::Normal) => engine::Priority::Normal,
+            Some(Priority::Background) => engine::Priority::Background,
+        };
+        engine::GenerateOptions {
+            max_tokens: self.max_tokens as usize,
+            sampling,
+            stop: self.stop,
+            speculation: engine::Speculation::Off,
+            caller: engine::Caller { app: Some(app.id().into()), priority, patience: None },
+        }
     }
 }
 

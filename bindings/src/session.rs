@@ -18,6 +18,7 @@ use crate::workers::Workers;
 #[derive(uniffi::Object)]
 pub struct Session {
     shared: Arc<Shared>,
+    app: Arc<loam::engine::App>,
     workers: Arc<Workers>,
 }
 
@@ -64,7 +65,7 @@ impl Session {
         let mut chat = Chat::new(Arc::clone(app.engine()), instructions.as_deref());
         chat.set_adapter(adapter.map(|adapter| adapter.core()));
         let shared = Arc::new(Shared { chat: Mutex::new(chat), busy: AtomicBool::new(false) });
-        Arc::new(Self { shared, workers: Arc::clone(&app.workers) })
+        Arc::new(Self { shared, app: Arc::clone(&app.inner), workers: Arc::clone(&app.workers) })
     }
 }
 
@@ -84,9 +85,9 @@ impl Session {
         if self.shared.busy.swap(true, Ordering::AcqRel) {
             return Err(busy());
         }
-        let turn = Turn(Arc::clone(&self.shared));
+        let (turn, options) = (Turn(Arc::clone(&self.shared)), options.core(&self.app));
         Ok(stream(&self.workers, sink, move |relay| {
-            let stats = turn.0.chat().respond(&text, &options.core(), relay)?;
+            let stats = turn.0.chat().respond(&text, &options, relay)?;
             drop(turn);
             Ok(Event::Done { stats: stats.into() })
         }))

@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
-/// Streams at a time; further ones wait in the order in which they came.
-const MAX_THREADS: usize = 4;
+/// Streams at a time; further ones wait in the order in which they came. Those that generate share one batch and hardly use
+/// their threads.
+const MAX_THREADS: usize = 32;
 
 type Job = Box<dyn FnOnce() + Send>;
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use loam_ffi::{Engine, EngineOptions, Event, EventSink, FinishReason, GenerateOptions, LoamError};
 
 /// Streams that run at a time.
-const WORKERS: usize = 4;
+const WORKERS: usize = 32;
 
 /// Holds its stream up at the first text until the gate opens.
 struct Gated {
@@ -26,7 +26,7 @@ impl EventSink for Gated {
 }
 
 fn options() -> GenerateOptions {
-    GenerateOptions { max_tokens: 3, sampling: None, stop: Vec::new() }
+    GenerateOptions { max_tokens: 3, sampling: None, stop: Vec::new(), priority: None }
 }
 
 #[test]

@@ -109,6 +109,23 @@ pub enum Error {
         /// The library's reason.
         reason: String,
     },
+    /// A request was not taken: the app has as many as it may, or its turn did not come in time.
+    #[error(
+        "'{app}' has reached its limit of {limit}; {waiting} of its requests wait, try again in {retry_after_ms} ms"
+    )]
+    Refused {
+        /// The app.
+        app: String,
+        /// What was exceeded.
+        limit: String,
+        /// When it may be tried again, in ms; 0 where that depends on others.
+        retry_after_ms: u64,
+        /// Requests of the app that wait already.
+        waiting: usize,
+    },
+    /// A step that several requests shared failed.
+    #[error("the step that it was part of failed: {0}")]
+    Step(String),
     /// A sink returned an error: the caller's own failure, handed back unchanged.
     #[error("stopped by the receiver: {0}")]
     Sink(String),
@@ -132,6 +149,8 @@ impl Error {
             Self::Text { .. } => 12,
             Self::Sink(_) => 13,
             Self::Memory { .. } => 14,
+            Self::Refused { .. } => 15,
+            Self::Step(_) => 16,
         }
     }
 

@@ -125,7 +125,7 @@ impl Run<'_> {
     }
 
     fn options(&self) -> GenerateOptions {
-        GenerateOptions { max_tokens: self.count("max_tokens"), sampling: None, stop: Vec::new() }
+        GenerateOptions { max_tokens: self.count("max_tokens"), sampling: None, stop: Vec::new(), priority: None }
     }
 
     fn foundation(&self) -> Outcome {
@@ -306,7 +306,7 @@ impl Run<'_> {
         let third = install(InstallPolicy::CompareAndSwap { generation: second.generation() })?;
         // A generation that was replaced stays usable by who holds it.
         let listener = Listener::new(Manner::Patient);
-        let options = GenerateOptions { max_tokens: 4, sampling: None, stop: Vec::new() };
+        let options = GenerateOptions { max_tokens: 4, sampling: None, stop: Vec::new(), priority: None };
         self.app.chat(None, Some(first.clone())).respond("Hello".to_owned(), options, listener.clone())?.wait()?;
         let held = done(&listener).adapter.expect("it ran").generation == first.generation();
         let name = first.alias();
@@ -361,7 +361,7 @@ impl Run<'_> {
     fn callback(&self) -> Outcome {
         let message = self.text_of("message").expect("a message");
         let session = self.app.chat(None, None);
-        let options = GenerateOptions { max_tokens: 50, sampling: None, stop: Vec::new() };
+        let options = GenerateOptions { max_tokens: 50, sampling: None, stop: Vec::new(), priority: None };
         let listener = Listener::new(Manner::Throws(message.clone()));
         let handle = session.respond("Hello".to_owned(), options, listener.clone())?;
         let failed = handle.wait().expect_err("the sink failed");
@@ -382,7 +382,7 @@ impl Run<'_> {
     /// Whether the engine still does.
     fn answers(&self) -> Result<bool, LoamError> {
         let listener = Listener::new(Manner::Patient);
-        let options = GenerateOptions { max_tokens: 3, sampling: None, stop: Vec::new() };
+        let options = GenerateOptions { max_tokens: 3, sampling: None, stop: Vec::new(), priority: None };
         self.app.chat(None, None).respond("Hello".to_owned(), options, listener.clone())?.wait()?;
         Ok(done(&listener).generated_tokens > 0)
     }

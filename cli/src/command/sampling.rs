@@ -74,6 +74,7 @@ impl SamplingArgs {
                 0 => Speculation::Off,
                 draft => Speculation::prompt_lookup(draft),
             },
+            ..GenerateOptions::default()
         }
     }
 }

@@ -89,8 +89,9 @@ pub trait Sink {
     /// The receiver's own failure.
     fn event(&mut self, event: Event<'_>) -> Result<ControlFlow<()>>;
 
-    /// Whether the request is to stop although no event has come yet. Asked before each chunk of a prompt and before each
-    /// token, so that a long prompt can be given up in its middle.
+    /// Whether the request is to stop although no event has come yet, so that a long prompt can be given up in its middle. Asked
+    /// before the request starts and every few ms; by a [`Batch`](crate::engine::Batch) before each chunk of a prompt and before
+    /// each token.
     fn is_stopped(&self) -> bool {
         false
     }

@@ -13,6 +13,8 @@ mod prompt;
 mod recognizer;
 mod request;
 mod sampler;
+mod schedule;
+mod slot;
 mod speculate;
 mod speech;
 mod text;
@@ -24,7 +26,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 pub use app::App;
-pub use batch::{Batch, Finished, PREFILL_CHUNK};
+pub use batch::{Batch, PREFILL_CHUNK};
 pub use components::{LoadedComponent, Packing};
 pub use encoder::EncoderModel;
 pub use event::{AdapterUse, Drafts, Event, FinishReason, GenerateStats, Sink};
@@ -38,6 +40,8 @@ pub use recognizer::{
 };
 pub use request::{GenerateOptions, Request};
 pub use sampler::{Sampler, Sampling};
+pub use schedule::{Caller, Limit, Priority, Quotas};
+pub use slot::Finished;
 pub use speculate::Speculation;
 pub use speech::{SpeakOptions, Speech, SpeechGenerator};
 pub use text::TextModel;
@@ -52,6 +56,7 @@ use crate::foundation::{ComponentKind, Foundation, Verify};
 use crate::model::Modality;
 use components::Components;
 use recognizer::SpeechModel;
+use schedule::Scheduler;
 
 /// How an engine is opened.
 #[derive(Clone, Debug, Default)]
@@ -72,6 +77,7 @@ pub struct Engine {
     components: Components,
     adapters: AdapterRegistry,
     apps: Mutex<BTreeMap<String, Weak<App>>>,
+    scheduler: Scheduler,
 }
 
 impl Engine {
@@ -97,6 +103,7 @@ impl Engine {
             components: Components::new(options.component_budget, options.packing, options.verify),
             adapters: AdapterRegistry::new(AdapterLimits::default()),
             apps: Mutex::default(),
+            scheduler: Scheduler::default(),
         })
     }
 
@@ -280,22 +287,27 @@ impl Engine {
         }
     }
 
-    /// Runs one request on the language model.
+    /// Runs one request on the language model, in one batch with those of other threads and apps.
     ///
     /// # Errors
-    /// As [`Batch::add`] and [`Batch::run`].
+    /// [`Error::Refused`] beyond a quota of the caller's, or after its patience; [`Error::Argument`], [`Error::ContextFull`] and
+    /// [`Error::Adapter`] for a request that cannot run; the receiver's and the model's own.
     pub fn generate(&self, request: Request, sink: &mut dyn Sink) -> Result<Finished> {
-        generate(&*self.language()?, request, sink)
+        self.scheduler.run(&self.language()?, request, sink)
     }
-}
 
-/// Runs one request on `model`.
-///
-/// # Errors
-/// As [`Batch::add`] and [`Batch::run`].
-pub(crate) fn generate(model: &LanguageModel, request: Request, sink: &mut dyn Sink) -> Result<Finished> {
-    let mut batch = Batch::new(model)?;
-    batch.add(request, sink)?;
-    let mut finished = batch.run()?;
-    Ok(finished.pop().expect("invariant: one request gives one result"))
+    /// As [`Engine::generate`], on a model of this engine.
+    pub(crate) fn generate_on(
+        &self,
+        model: &Arc<LanguageModel>,
+        request: Request,
+        sink: &mut dyn Sink,
+    ) -> Result<Finished> {
+        self.scheduler.run(model, request, sink)
+    }
+
+    /// Bounds what the app `id` may ask for from now on. An app has [`Quotas::default`] until then.
+    pub fn set_quotas(&self, id: &str, quotas: Quotas) {
+        self.scheduler.set_quotas(&Arc::from(id), quotas);
+    }
 }

@@ -82,6 +82,11 @@ impl Prompt {
         Ok(())
     }
 
+    /// Forgets everything from position `len` on.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.places.truncate(len);
+    }
+
     /// Positions.
     #[must_use]
     pub fn len(&self) -> usize {

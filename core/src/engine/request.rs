@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::adapter::Adapter;
 use crate::engine::prompt::Prompt;
 use crate::engine::sampler::Sampling;
+use crate::engine::schedule::Caller;
 use crate::engine::speculate::Speculation;
 use crate::engine::trace::Step;
 use crate::error::{Error, Result};
@@ -22,12 +23,20 @@ pub struct GenerateOptions {
     pub stop: Vec<String>,
     /// Whether tokens are computed ahead on a guess; the result is the same.
     pub speculation: Speculation,
+    /// On whose behalf it runs, and how urgently.
+    pub caller: Caller,
 }
 
 impl Default for GenerateOptions {
     /// Greedy, up to 256 tokens, one at a time.
     fn default() -> Self {
-        Self { max_tokens: 256, sampling: Sampling::default(), stop: Vec::new(), speculation: Speculation::Off }
+        Self {
+            max_tokens: 256,
+            sampling: Sampling::default(),
+            stop: Vec::new(),
+            speculation: Speculation::Off,
+            caller: Caller::default(),
+        }
     }
 }
 

@@ -116,7 +116,7 @@ impl Engine {
         let model = self.vision_language()?;
         let prompt = model.encode_prompt(pictures, &options.messages(pictures.len(), question), deltas)?;
         let request = prompt.request(options.adapter.clone(), options.generate.clone());
-        Ok(crate::engine::generate(model.language(), request, sink)?.stats)
+        Ok(self.generate_on(model.language(), request, sink)?.stats)
     }
 
     fn answer_by_projector(
@@ -161,7 +161,7 @@ impl Engine {
         let mut request = Request::new(prompt, adapter.cloned(), options.generate.clone());
         request.position = Position::Start;
         request.steps = steps;
-        Ok(crate::engine::generate(&language, request, sink)?.stats)
+        Ok(self.generate_on(&language, request, sink)?.stats)
     }
 
     /// An input's soft tokens for the backbone; what ran is appended to `steps`.

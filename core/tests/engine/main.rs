@@ -28,6 +28,7 @@ mod projector;
 mod pytorch;
 mod quantized;
 mod regression;
+mod schedule;
 mod sense;
 mod smollm2;
 mod smolvlm;

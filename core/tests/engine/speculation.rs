@@ -91,7 +91,11 @@ fn generate(
     mut listener: Listener,
 ) -> (Finished, Listener) {
     let request = Request::new(prompt.to_vec(), None, options.clone());
-    let finished = engine.generate(request, &mut listener).expect("generated");
+    // On this thread, where it is known when the receiver is asked.
+    let model = engine.language().expect("model");
+    let mut batch = Batch::new(&model).expect("a tokenizer");
+    batch.add(request, &mut listener).expect("added");
+    let finished = batch.run().expect("generated").remove(0);
     (finished, listener)
 }
 

@@ -13,6 +13,7 @@ from loam.records import (
     Classification,
     ImuSource,
     Modality,
+    Priority,
     Regression,
     Sampling,
     Spelling,
@@ -204,10 +205,11 @@ class App:
         max_tokens: int = 256,
         sampling: Sampling | None = None,
         stop: Sequence[str] = (),
+        priority: Priority | None = None,
         adapter: Adapter | None = None,
     ) -> Stream:
         """Continues a text as it stands. Options as in :meth:`Session.respond`."""
-        options = generate_options(max_tokens, sampling, stop)
+        options = generate_options(max_tokens, sampling, stop, priority)
         return Stream(lambda sink: self._inner.generate(prompt, options, inner(adapter), sink))
 
     def answer(
@@ -218,10 +220,11 @@ class App:
         max_tokens: int = 256,
         sampling: Sampling | None = None,
         stop: Sequence[str] = (),
+        priority: Priority | None = None,
         adapter: Adapter | None = None,
     ) -> Stream:
         """Answers a question about inputs. Options as in :meth:`Session.respond`."""
-        options = generate_options(max_tokens, sampling, stop)
+        options = generate_options(max_tokens, sampling, stop, priority)
         given = [input._inner for input in inputs]
         return Stream(lambda sink: self._inner.answer(given, question, options, inner(adapter), sink))
 
@@ -232,8 +235,9 @@ class App:
         max_tokens: int = 256,
         sampling: Sampling | None = None,
         stop: Sequence[str] = (),
+        priority: Priority | None = None,
         adapter: Adapter | None = None,
     ) -> Stream:
         """Describes an input. Options as in :meth:`Session.respond`."""
-        options = generate_options(max_tokens, sampling, stop)
+        options = generate_options(max_tokens, sampling, stop, priority)
         return Stream(lambda sink: self._inner.caption(input._inner, options, inner(adapter), sink))

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 
 from loam._ffi import loam_ffi as ffi
 from loam.adapter import Adapter, inner
-from loam.records import Message, Sampling
+from loam.records import Message, Priority, Sampling
 from loam.stream import Stream
 
 
-def generate_options(max_tokens: int, sampling: Sampling | None, stop: Sequence[str]) -> ffi.GenerateOptions:
+def generate_options(
+    max_tokens: int, sampling: Sampling | None, stop: Sequence[str], priority: Priority | None
+) -> ffi.GenerateOptions:
     """How a generation runs and ends, as the engine takes it."""
-    return ffi.GenerateOptions(max_tokens=max_tokens, sampling=sampling, stop=list(stop))
+    return ffi.GenerateOptions(max_tokens=max_tokens, sampling=sampling, stop=list(stop), priority=priority)
 
 
 class Session:
@@ -31,7 +33,13 @@ class Session:
         self._stopped: deque[ffi.TaskHandle] = deque()
 
     def respond(
-        self, text: str, *, max_tokens: int = 256, sampling: Sampling | None = None, stop: Sequence[str] = ()
+        self,
+        text: str,
+        *,
+        max_tokens: int = 256,
+        sampling: Sampling | None = None,
+        stop: Sequence[str] = (),
+        priority: Priority | None = None,
     ) -> Stream:
         """Answers ``text``. What was generated becomes part of the history, also when the stream was stopped; after a
         failure the history is as before.
@@ -41,8 +49,9 @@ class Session:
             max_tokens: tokens to generate at most.
             sampling: how tokens are chosen; greedy when absent.
             stop: texts that end the generation; they are not part of the result.
+            priority: how urgent it is beside what other apps ask for; normal when absent.
         """
-        options = generate_options(max_tokens, sampling, stop)
+        options = generate_options(max_tokens, sampling, stop, priority)
         between = self._between_turns()
         return Stream(lambda sink: between.respond(text, options, sink), self._stopped.append)
 

@@ -8,6 +8,7 @@ extension LoamError {
         case .Io(_, let reason), .Malformed(_, let reason), .Unsupported(_, let reason), .Tensor(_, let reason),
             .Adapter(_, let reason), .UnknownAdapter(_, let reason), .Digest(_, let reason),
             .ContextFull(_, _, let reason), .Argument(_, let reason), .Memory(_, _, let reason),
+            .Refused(_, _, let reason),
             .MissingComponent(_, let reason), .Text(let reason), .Callback(let reason), .Internal(let reason):
             reason
         }

@@ -25,6 +25,7 @@ public typealias Modality = LoamFFI.Modality
 public typealias InstallPolicy = LoamFFI.InstallPolicy
 public typealias GenerateOptions = LoamFFI.GenerateOptions
 public typealias Sampling = LoamFFI.Sampling
+public typealias Priority = LoamFFI.Priority
 public typealias TranscribeOptions = LoamFFI.TranscribeOptions
 public typealias Pace = LoamFFI.Pace
 public typealias SpeakOptions = LoamFFI.SpeakOptions

@@ -51,6 +51,9 @@ typealias GenerateOptions = dev.loam.ffi.GenerateOptions
 /** How tokens are chosen. */
 typealias Sampling = dev.loam.ffi.Sampling
 
+/** How urgent a request is beside what other apps ask for. */
+typealias Priority = dev.loam.ffi.Priority
+
 /** How speech is heard. */
 typealias TranscribeOptions = dev.loam.ffi.TranscribeOptions
 

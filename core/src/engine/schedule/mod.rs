@@ -1,0 +1,221 @@
+//! One queue for the requests of all apps: who may ask, who starts, and whose rows are in the next pass.
+//!
+//! A thread of its own runs them all on the one resident model. Each step is one forward pass over a row of every request
+//! that waits for its next token and a bounded chunk of prompts, whatever adapters they carry; the base weights are read once
+//! for all. Rows are exact, so company changes when a token comes, never which.
+//!
+//! Apps get equal shares: of the starts, the app that has had the fewest rows is next; of a step, no flow gets more than a few
+//! rows while another one waits for a token. A flow gets a row in every step, so none starves.
+
+mod admission;
+mod caller;
+mod outlet;
+mod share;
+mod worker;
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use admission::Admission;
+pub use admission::{Limit, Quotas};
+pub use caller::{Caller, Priority};
+use outlet::{Control, Message, Outlet};
+use worker::{Job, refused, serve};
+
+use crate::engine::event::{Event, Sink};
+use crate::engine::language::LanguageModel;
+use crate::engine::request::Request;
+use crate::engine::slot::Finished;
+use crate::error::Result;
+
+/// Requests that run at a time, of all apps; each has keys and values in memory.
+const MAX_RUNNING: usize = 32;
+/// How long the thread waits for work before it ends, and lets go of the model.
+const LINGER: Duration = Duration::from_millis(500);
+/// Between two looks whether a receiver wants no more.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Runs requests of many threads on one thread.
+#[derive(Debug, Default)]
+pub(super) struct Scheduler {
+    shared: Arc<Shared>,
+}
+
+/// What the callers and the thread share.
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    admission: Mutex<Admission>,
+    begin: Instant,
+}
+
+#[derive(Default)]
+struct Queue {
+    arrivals: Vec<Job>,
+    /// Whether the thread runs.
+    is_served: bool,
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Queue({} arrivals)", self.arrivals.len())
+    }
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { queue: Mutex::default(), wake: Condvar::new(), admission: Mutex::default(), begin: Instant::now() }
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn admission(&self) -> MutexGuard<'_, Admission> {
+        self.admission.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Milliseconds since the beginning.
+    fn now(&self) -> u64 {
+        u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// What has come meanwhile. A thread that has nothing else to do waits; `None` tells it to end.
+    fn arrivals(&self, is_idle: bool) -> Option<Vec<Job>> {
+        let mut queue = self.queue();
+        if is_idle {
+            let until = self.wake.wait_timeout_while(queue, LINGER, |queue| queue.arrivals.is_empty());
+            (queue, _) = until.unwrap_or_else(PoisonError::into_inner);
+            if queue.arrivals.is_empty() {
+                queue.is_served = false;
+                return None;
+            }
+        }
+        Some(std::mem::take(&mut queue.arrivals))
+    }
+}
+
+/// Lets the next request start a thread, also when this one panics: what ran on it hears of it by the end of its channel.
+struct Serving(Arc<Shared>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut queue = self.0.queue();
+            queue.is_served = false;
+            queue.arrivals.clear();
+        }
+    }
+}
+
+impl Scheduler {
+    /// Bounds what an app may ask for from now on.
+    pub(super) fn set_quotas(&self, app: &Arc<str>, quotas: Quotas) {
+        self.shared.admission().set(app, quotas);
+    }
+
+    /// Runs a request beside those of other threads, and hands its events to `sink` on this one.
+    ///
+    /// # Errors
+    /// [`crate::Error::Refused`] beyond a quota or after the caller's patience; those of the request, of the sink and of the
+    /// model.
+    pub(super) fn run(&self, model: &Arc<LanguageModel>, request: Request, sink: &mut dyn Sink) -> Result<Finished> {
+        let config = model.backbone().config();
+        request.check(config.max_position_embeddings, config.hidden_size)?;
+        let caller = request.options.caller.clone();
+        let room = config.max_position_embeddings - request.prompt.len();
+        let tokens = (request.prompt.len() + request.options.max_tokens.min(room)) as u64;
+        let pass = self.shared.admission().admit(caller.app.as_ref(), tokens, self.shared.now());
+        let pass = pass.map_err(|r| refused(&caller, r.limit, r.retry_after_ms, r.waiting))?;
+        let (events, inbox) = channel();
+        let control = Arc::new(Control::default());
+        let outlet = Outlet::new(events, Arc::clone(&control));
+        // Also when the sink panics.
+        let stop = Stop(&control);
+        if sink.is_stopped() {
+            control.stop();
+        }
+        self.submit(Job { model: Arc::clone(model), request, caller, pass, outlet, arrived: Instant::now() });
+        let (finished, cut) = listen(&inbox, &control, sink)?;
+        drop(stop);
+        let mut finished = finished?;
+        if let Some(generated) = cut.filter(|&cut| cut <= finished.generated.len()) {
+            finished.cut(generated);
+        }
+        let _ = sink.event(Event::Done(&finished.stats))?;
+        Ok(finished)
+    }
+
+    fn submit(&self, job: Job) {
+        let mut queue = self.shared.queue();
+        queue.arrivals.push(job);
+        if !queue.is_served {
+            let shared = Arc::clone(&self.shared);
+            let thread = std::thread::Builder::new().name("loam-schedule".to_owned()).spawn(move || {
+                let serving = Serving(shared);
+                serve(&serving.0);
+            });
+            match thread {
+                Ok(_) => queue.is_served = true,
+                // Without a thread of its own it runs on this one, and so do those that come meanwhile.
+                Err(error) => {
+                    log::warn!("no thread for requests, they run on their callers': {error}");
+                    queue.is_served = true;
+                    drop(queue);
+                    serve(&self.shared);
+                    return;
+                }
+            }
+        }
+        drop(queue);
+        self.shared.wake.notify_one();
+    }
+}
+
+/// Hands texts to `sink` until the request is over: what came of it, and after how many tokens the sink stopped it. It may have
+/// run on by a token since then, which is none of the sink's.
+///
+/// # Errors
+/// The sink's.
+fn listen(
+    inbox: &Receiver<Message>,
+    control: &Control,
+    sink: &mut dyn Sink,
+) -> Result<(Result<Finished>, Option<usize>)> {
+    let (mut seen, mut cut) = (0, None);
+    let mut verdict = Ok(());
+    loop {
+        match inbox.recv_timeout(LOOK) {
+            Ok(Message::Text { text, generated }) if cut.is_none() && verdict.is_ok() => {
+                seen = generated.unwrap_or(seen);
+                match sink.event(Event::Text(&text)) {
+                    Ok(flow) if flow.is_break() => cut = generated,
+                    Ok(_) => {}
+                    Err(error) => verdict = Err(error),
+                }
+            }
+            Ok(Message::Text { .. }) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Message::Ended(result)) => return verdict.map(|()| (*result, cut)),
+            Err(RecvTimeoutError::Disconnected) => panic!("the thread that runs requests panicked"),
+        }
+        if cut.is_none() && sink.is_stopped() {
+            cut = Some(seen);
+        }
+        if cut.is_some() || verdict.is_err() {
+            control.stop();
+        }
+    }
+}
+
+/// Stops the request when it is dropped.
+struct Stop<'a>(&'a Control);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}

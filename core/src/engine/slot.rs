@@ -1,0 +1,354 @@
+//! One request in flight, and the forward pass that some of them share.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::adapter::{Adapter, DataPath};
+use crate::engine::event::{AdapterUse, Drafts, FinishReason, GenerateStats};
+use crate::engine::language::LanguageModel;
+use crate::engine::prompt::Prompt;
+use crate::engine::request::Request;
+use crate::engine::sampler::Sampler;
+use crate::engine::speculate::Drafter;
+use crate::engine::trace::{Step, Trace};
+use crate::error::{Error, Result};
+use crate::input::{Detokenizer, StopStrings};
+use crate::model::KvCache;
+use crate::model::backbone::{BackboneConfig, Entry, Row, Want};
+
+/// Drafted tokens per step, over all requests: where many decode together, a pass has work enough without guesses.
+pub(super) const DRAFT_ROWS: usize = 32;
+
+/// Takes the text of one request.
+pub(super) trait Receiver {
+    /// Takes text that is final, after which `generated` tokens are there; none where it is what was held back until the end.
+    /// `Break` ends the request before its next token.
+    fn text(&mut self, text: &str, generated: Option<usize>) -> Result<ControlFlow<()>>;
+
+    /// Whether the request is to end although there was no text.
+    fn is_stopped(&self) -> bool;
+}
+
+/// A request that ended: its cache can serve a continuation.
+#[derive(Debug)]
+pub struct Finished {
+    /// What it cost.
+    pub stats: GenerateStats,
+    /// The prompt, followed by the generated tokens.
+    pub sequence: Prompt,
+    /// Tokens generated, the one that ended the turn included.
+    pub generated: Vec<u32>,
+    /// Keys and values of `sequence`, without the last position where it was never fed back.
+    pub cache: KvCache,
+}
+
+impl Finished {
+    /// What it would have been, had it been stopped after `generated` tokens.
+    pub(super) fn cut(&mut self, generated: usize) {
+        let prompt = self.sequence.len() - self.generated.len();
+        self.generated.truncate(generated);
+        self.sequence.truncate(prompt + self.generated.len());
+        self.cache.truncate(self.sequence.len() - 1);
+        self.stats.finish_reason = FinishReason::Stopped;
+        self.stats.generated_tokens = self.generated.len();
+        self.stats.cache_bytes = self.cache.bytes();
+    }
+}
+
+/// One request in flight; its events go to `sink`.
+pub(super) struct Slot<S> {
+    sequence: Prompt,
+    generated: Vec<u32>,
+    steps: Vec<Step>,
+    cached: usize,
+    cache: KvCache,
+    adapter: Option<Arc<Adapter>>,
+    max_tokens: usize,
+    sampler: Sampler,
+    drafter: Option<Drafter>,
+    drafts: Drafts,
+    text: Detokenizer,
+    stop: StopStrings,
+    sink: S,
+    clock: Clock,
+    reason: Option<FinishReason>,
+}
+
+/// When a request started, had its prompt computed and had its last token.
+struct Clock {
+    start: Instant,
+    first: Option<Instant>,
+    last: Instant,
+}
+
+/// What one slot contributes to a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// Number of the slot.
+    pub(super) slot: usize,
+    /// Positions of its sequence, at least one and at most those that are pending.
+    pub(super) rows: usize,
+}
+
+/// What may be wrong with a request.
+struct Parts {
+    sampler: Sampler,
+    text: Detokenizer,
+    stop: StopStrings,
+}
+
+impl Parts {
+    fn new(model: &LanguageModel, request: &Request) -> Result<Self> {
+        let config = model.backbone().config();
+        request.check(config.max_position_embeddings, config.hidden_size)?;
+        model.deltas(request.adapter.as_deref())?;
+        let known: Vec<u32> = request.prompt.token_ids().collect();
+        Ok(Self {
+            sampler: Sampler::new(request.options.sampling.clone(), &known)?,
+            text: Detokenizer::at(model.tokenizer()?, request.position),
+            stop: StopStrings::new(&request.options.stop)?,
+        })
+    }
+}
+
+/// Runs the turns of some slots, in the order of slots, in one forward pass; a slot has one turn at most. Slots that speculate
+/// guess `guesses` tokens at most, together. What a slot makes of
+/// its logits may fail: then the failure is in the result, beside the slot's number, and the others are as they should be.
+///
+/// # Errors
+/// Those of the forward pass, which leave every slot as it was.
+pub(super) fn pass<S: Receiver>(
+    model: &LanguageModel,
+    slots: &mut [Slot<S>],
+    turns: &[Turn],
+    mut guesses: usize,
+) -> Result<Vec<(usize, Error)>> {
+    let config = model.backbone().config();
+    let known = known_tokens(model)?;
+    let (mut rows, mut caches, mut wanting) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rest = turns;
+    for (index, slot) in slots.iter_mut().enumerate() {
+        let Some((turn, later)) = rest.split_first().filter(|(turn, _)| turn.slot == index) else { continue };
+        rest = later;
+        let (from, end) = (slot.cache.len(), slot.sequence.len());
+        let draft = if end - from == 1 { slot.draft(guesses, known, config) } else { Vec::new() };
+        guesses -= draft.len();
+        let sequence = caches.len();
+        let deltas = slot.adapter.as_deref().map(|adapter| &adapter.bound.deltas);
+        let entries = (from..from + turn.rows).map(|position| slot.sequence.entry(position));
+        let entries = entries.chain(draft.iter().map(|&id| Entry::Token(id)));
+        rows.extend((from..).zip(entries).map(|(position, entry)| Row {
+            entry,
+            sequence,
+            position,
+            deltas,
+            want: if position + 1 >= end { Want::Logits } else { Want::Nothing },
+        }));
+        if from + turn.rows == end {
+            wanting.push((index, draft));
+        }
+        caches.push(&mut slot.cache);
+    }
+    let mut logits = model.backbone().forward(&rows, &mut caches)?;
+    drop(rows);
+    let (mut rest, mut failed) = (&mut logits[..], Vec::new());
+    for (index, draft) in wanting {
+        let (own, others) = rest.split_at_mut((1 + draft.len()) * config.vocab_size);
+        let own = own.chunks_exact_mut(config.vocab_size).map(|row| &mut row[..known]);
+        if let Err(error) = slots[index].advance(&draft, own, model) {
+            failed.push((index, error));
+        }
+        rest = others;
+    }
+    Ok(failed)
+}
+
+/// Tokens that can be chosen. Rows beyond the tokenizer's vocabulary are padding of the table: no text belongs to them.
+fn known_tokens(model: &LanguageModel) -> Result<usize> {
+    Ok(model.tokenizer()?.vocab_size().min(model.backbone().config().vocab_size))
+}
+
+impl<S: Receiver> Slot<S> {
+    /// A slot for `request`, which starts at once.
+    ///
+    /// # Errors
+    /// [`crate::Error::Argument`], [`crate::Error::ContextFull`], or [`crate::Error::Adapter`] for an adapter of another
+    /// component.
+    pub(super) fn new(model: &LanguageModel, request: Request, sink: S) -> Result<Self, (S, Error)> {
+        let parts = match Parts::new(model, &request) {
+            Ok(parts) => parts,
+            Err(error) => return Err((sink, error)),
+        };
+        let mut cache = request.cache.unwrap_or_else(|| model.backbone().new_cache());
+        // At least the last prompt token runs, for its logits.
+        cache.truncate(request.prompt.len() - 1);
+        let now = Instant::now();
+        Ok(Self {
+            generated: Vec::new(),
+            steps: request.steps,
+            cached: cache.len(),
+            cache,
+            adapter: request.adapter,
+            max_tokens: request.options.max_tokens,
+            sampler: parts.sampler,
+            drafter: Drafter::new(request.options.speculation),
+            drafts: Drafts::default(),
+            text: parts.text,
+            stop: parts.stop,
+            sink,
+            clock: Clock { start: now, first: None, last: now },
+            reason: None,
+            sequence: request.prompt,
+        })
+    }
+
+    /// Positions that are to be computed before the next token; none once it has ended.
+    pub(super) fn pending(&self) -> usize {
+        if self.has_ended() { 0 } else { self.sequence.len() - self.cache.len() }
+    }
+
+    /// Whether it has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.reason.is_some()
+    }
+
+    /// Ends it where its receiver has said so.
+    pub(super) fn look(&mut self) {
+        if self.reason.is_none() && self.sink.is_stopped() {
+            self.reason = Some(FinishReason::Stopped);
+        }
+    }
+
+    /// Guesses what comes next, `most` tokens at most, as far as the options and the context leave room for a token more.
+    fn draft(&mut self, most: usize, known: usize, config: &BackboneConfig) -> Vec<u32> {
+        let Some(drafter) = &mut self.drafter else { return Vec::new() };
+        let wanted = self.max_tokens - self.generated.len();
+        let room = config.max_position_embeddings - self.sequence.len();
+        drafter.draft(&self.sequence, most.min(wanted - 1).min(room - 1), known)
+    }
+
+    /// Chooses tokens for as long as `draft` has them right, and one more. Each of `logits` follows one more token of it.
+    ///
+    /// What is chosen, asked and reported is what it would be one token at a time; the cache ends as it would.
+    fn advance<'l>(
+        &mut self,
+        draft: &[u32],
+        logits: impl Iterator<Item = &'l mut [f32]>,
+        model: &LanguageModel,
+    ) -> Result<()> {
+        let mut accepted = 0;
+        for (at, logits) in logits.enumerate() {
+            model.part().check_finite("logits", logits)?;
+            let id = self.choose(logits, model)?;
+            if draft.get(at) != Some(&id) {
+                break;
+            }
+            accepted += 1;
+            if self.reason.is_none() && self.sink.is_stopped() {
+                self.reason = Some(FinishReason::Stopped);
+            }
+            if self.reason.is_some() {
+                break;
+            }
+        }
+        if let Some(drafter) = &mut self.drafter {
+            drafter.learn(draft.len(), accepted);
+            self.drafts.drafted += draft.len();
+            self.drafts.accepted += accepted;
+        }
+        self.cache.truncate(self.sequence.len() - 1);
+        Ok(())
+    }
+
+    /// Chooses the next token and reports its text.
+    fn choose(&mut self, logits: &mut [f32], model: &LanguageModel) -> Result<u32> {
+        let id = self.sampler.choose(logits);
+        self.clock.last = Instant::now();
+        self.clock.first.get_or_insert(self.clock.last);
+        self.sequence.push_token(id);
+        self.generated.push(id);
+        if model.tokenizer()?.end_tokens().contains(&id) {
+            self.reason = Some(FinishReason::EndOfTurn);
+            return Ok(id);
+        }
+        let piece = self.text.push(id)?.unwrap_or_default();
+        let step = self.stop.push(&piece);
+        if !step.text.is_empty() && self.sink.text(&step.text, Some(self.generated.len()))? == ControlFlow::Break(()) {
+            self.reason = Some(FinishReason::Stopped);
+        } else if step.stopped {
+            self.reason = Some(FinishReason::StopString);
+        } else if self.generated.len() >= self.max_tokens {
+            self.reason = Some(FinishReason::MaxTokens);
+        } else if self.sequence.len() >= model.backbone().config().max_position_embeddings {
+            self.reason = Some(FinishReason::ContextFull);
+        }
+        Ok(id)
+    }
+
+    /// Hands out what was held back, and gives back the receiver and what came of the request.
+    pub(super) fn finish(mut self, model: &LanguageModel) -> (S, Result<Finished>) {
+        let reason = self.reason.unwrap_or(FinishReason::Stopped);
+        if let Err(error) = self.flush(reason) {
+            return (self.sink, Err(error));
+        }
+        let stats = self.stats(reason, model);
+        let Self { sink, sequence, generated, cache, .. } = self;
+        (sink, Ok(Finished { stats, sequence, generated, cache }))
+    }
+
+    /// Hands out what was held back.
+    fn flush(&mut self, reason: FinishReason) -> Result<()> {
+        if matches!(reason, FinishReason::Stopped | FinishReason::StopString) {
+            return Ok(());
+        }
+        let mut rest = self.text.finish()?;
+        // A limit may cut a character in two; half of one is no text.
+        if reason != FinishReason::EndOfTurn {
+            rest.truncate(rest.trim_end_matches(char::REPLACEMENT_CHARACTER).len());
+        }
+        let step = self.stop.push(&rest);
+        let mut tail = step.text;
+        if !step.stopped {
+            tail.push_str(&self.stop.finish());
+        }
+        if !tail.is_empty() {
+            let _ = self.sink.text(&tail, None)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the receiver back, of a request that cannot go on.
+    pub(super) fn into_receiver(self) -> S {
+        self.sink
+    }
+
+    fn stats(&mut self, reason: FinishReason, model: &LanguageModel) -> GenerateStats {
+        let generated = self.generated.len();
+        let prompt = self.sequence.len() - generated;
+        let first = self.clock.first.unwrap_or(self.clock.last);
+        let prefill = (first - self.clock.start).as_secs_f64();
+        let decode = (self.clock.last - first).as_secs_f64();
+        let rate = |count: usize, seconds: f64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
+        GenerateStats {
+            finish_reason: reason,
+            prompt_tokens: prompt,
+            cached_tokens: self.cached,
+            generated_tokens: generated,
+            time_to_first_token_ms: prefill * 1e3,
+            prefill_tokens_per_second: rate(prompt - self.cached, prefill),
+            decode_tokens_per_second: rate(generated.saturating_sub(1), decode),
+            drafts: self.drafter.as_ref().map(|_| self.drafts),
+            adapter: self.adapter.as_ref().map(|a| AdapterUse { alias: a.alias.clone(), generation: a.generation.0 }),
+            trace: self.trace(model),
+            cache_bytes: self.cache.bytes(),
+        }
+    }
+
+    fn trace(&mut self, model: &LanguageModel) -> Trace {
+        let path = if self.steps.is_empty() { DataPath::Backbone } else { DataPath::EncoderBackbone };
+        let mut steps = std::mem::take(&mut self.steps);
+        steps.push(model.part().step(self.clock.start));
+        Trace::new(path, steps)
+    }
+}

@@ -1,0 +1,230 @@
+//! Requests of several apps in one batch: each is what it would be alone, and none holds another up.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use loam::Error;
+use loam::adapter::{Adapter, InstallPolicy};
+use loam::engine::{
+    Batch, Caller, Engine, Event, FinishReason, Finished, GenerateOptions, Priority, Quotas, Request, Sampling, Sink,
+};
+
+use crate::fixture::{adapter_with, path};
+
+/// A tiny model that has a tokenizer, with six adapters.
+fn engine() -> &'static (Engine, Vec<Arc<Adapter>>) {
+    static ENGINE: OnceLock<(Engine, Vec<Arc<Adapter>>)> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        let engine = Engine::open(path("models/smolvlm")).expect("engine");
+        let install = |i: usize| {
+            let task = serde_json::json!({ "component": "vision-language" });
+            let scaled = adapter_with(&path("models/smolvlm/adapter"), &task, |tensors| {
+                for (at, (_, _, values)) in tensors.iter_mut().enumerate() {
+                    values.iter_mut().enumerate().for_each(|(j, v)| *v *= 1.0 + ((i * 7 + at + j) % 11) as f32 / 4.0);
+                }
+            });
+            engine.install(&format!("a{i}"), scaled.path(), InstallPolicy::Create).expect("installed")
+        };
+        let adapters = (0..6).map(install).collect();
+        (engine, adapters)
+    })
+}
+
+/// What one request asks for.
+struct Case {
+    prompt: Vec<u32>,
+    adapter: Option<Arc<Adapter>>,
+    options: GenerateOptions,
+    /// Pieces of text after which its receiver has enough.
+    enough: usize,
+}
+
+/// Keeps pieces of text until it has enough.
+struct Listener {
+    text: String,
+    pieces: usize,
+    enough: usize,
+}
+
+impl Sink for Listener {
+    fn event(&mut self, event: Event<'_>) -> loam::Result<ControlFlow<()>> {
+        if let Event::Text(text) = event {
+            assert!(self.pieces < self.enough, "text after the end");
+            self.text.push_str(text);
+            self.pieces += 1;
+        }
+        Ok(if self.pieces >= self.enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+}
+
+fn caller(app: &str, priority: Priority) -> Caller {
+    Caller { app: Some(Arc::from(app)), priority, ..Caller::default() }
+}
+
+/// Forty requests of four apps: prompts of many lengths, six adapters or none, greedy or not, some given up early.
+fn cases() -> Vec<Case> {
+    let (_, adapters) = engine();
+    let mut state = 1u32;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % below
+    };
+    let priorities = [Priority::Interactive, Priority::Normal, Priority::Background];
+    let case = |i: usize| Case {
+        prompt: (0..1 + next(150)).map(|_| 3 + u32::try_from(next(200)).expect("small")).collect(),
+        adapter: adapters.get(next(7)).cloned(),
+        options: GenerateOptions {
+            max_tokens: 1 + next(60),
+            sampling: Sampling { temperature: if i % 5 == 4 { 0.7 } else { 0.0 }, seed: 7, ..Sampling::default() },
+            caller: caller(["mail", "notes", "photos", "maps"][next(4)], priorities[next(3)]),
+            ..GenerateOptions::default()
+        },
+        enough: if next(3) == 0 { 1 + next(12) } else { usize::MAX },
+    };
+    (0..40).map(case).collect()
+}
+
+fn request(case: &Case) -> Request {
+    Request::new(case.prompt.clone(), case.adapter.clone(), case.options.clone())
+}
+
+fn listener(case: &Case) -> Listener {
+    Listener { text: String::new(), pieces: 0, enough: case.enough }
+}
+
+/// On the calling thread, with nobody else in the batch.
+fn alone(case: &Case) -> (Finished, String) {
+    let model = engine().0.language().expect("model");
+    let mut listener = listener(case);
+    let mut batch = Batch::new(&model).expect("batch");
+    batch.add(request(case), &mut listener).expect("added");
+    let finished = batch.run().expect("ran").remove(0);
+    (finished, listener.text)
+}
+
+#[test]
+fn every_request_of_a_mixed_crowd_is_what_it_is_alone() {
+    let cases = cases();
+    let together: Vec<(Finished, String)> = std::thread::scope(|scope| {
+        let run = |case| {
+            scope.spawn(move || {
+                let mut listener = listener(case);
+                let finished = engine().0.generate(request(case), &mut listener).expect("generated");
+                (finished, listener.text)
+            })
+        };
+        let threads: Vec<_> = cases.iter().map(run).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    });
+    let mut stopped = 0;
+    for (i, (case, (finished, text))) in cases.iter().zip(together).enumerate() {
+        let (expected, expected_text) = alone(case);
+        assert_eq!(finished.generated, expected.generated, "tokens of request {i}");
+        assert_eq!(text, expected_text, "text of request {i}");
+        assert_eq!(finished.stats.finish_reason, expected.stats.finish_reason, "end of request {i}");
+        assert_eq!(finished.stats.generated_tokens, expected.stats.generated_tokens);
+        assert_eq!(finished.cache.len(), expected.cache.len());
+        let ids = |finished: &Finished| finished.sequence.token_ids().collect::<Vec<_>>();
+        assert_eq!(ids(&finished), ids(&expected));
+        stopped += usize::from(finished.stats.finish_reason == FinishReason::Stopped);
+    }
+    assert!(stopped > 3, "some are given up: {stopped}");
+}
+
+fn long(app: &str, tokens: usize) -> Request {
+    let options = GenerateOptions { max_tokens: tokens, caller: caller(app, Priority::Normal), ..Default::default() };
+    Request::new(vec![5, 9, 20], None, options)
+}
+
+/// Runs until it is told to stop.
+struct Endless<'a> {
+    stop: &'a AtomicBool,
+    begun: &'a AtomicUsize,
+}
+
+impl Sink for Endless<'_> {
+    fn event(&mut self, _: Event<'_>) -> loam::Result<ControlFlow<()>> {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn what_exceeds_a_quota_is_refused_with_the_time_to_come_back() {
+    let engine = Engine::open(path("models/smolvlm")).expect("engine");
+    engine.set_quotas("chatty", Quotas { tokens_per_minute: 100, ..Quotas::default() });
+    engine.generate(long("chatty", 60), &mut String::new()).expect("within its tokens");
+    let error = engine.generate(long("chatty", 60), &mut String::new()).expect_err("beyond them");
+    let Error::Refused { app, retry_after_ms, waiting, .. } = &error else { panic!("{error}") };
+    assert_eq!((app.as_str(), *waiting), ("chatty", 0));
+    assert!((1..=60_000).contains(retry_after_ms), "{retry_after_ms}");
+    assert!(error.to_string().contains("tokens per minute"), "{error}");
+    engine.generate(long("modest", 60), &mut String::new()).expect("another app has its own");
+}
+
+#[test]
+fn patience_has_an_end_and_a_stopped_request_does_not_wait_for_its_turn() {
+    let engine = Engine::open(path("models/smolvlm")).expect("engine");
+    engine.set_quotas("one", Quotas { running: 1, tokens_per_minute: u64::MAX, ..Quotas::default() });
+    let (stop, begun) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| {
+            let mut total = 0;
+            // One request after another, so that the app's only place is taken throughout.
+            while !stop.load(Ordering::Relaxed) {
+                let mut sink = Endless { stop: &stop, begun: &begun };
+                total += engine.generate(long("one", 200), &mut sink).expect("ran").generated.len();
+            }
+            total
+        });
+        while begun.load(Ordering::Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        let given_up = AtomicBool::new(true);
+        let start = Instant::now();
+        let mut sink = Endless { stop: &given_up, begun: &begun };
+        let finished = engine.generate(long("one", 200), &mut sink).expect("ended");
+        assert_eq!((finished.stats.finish_reason, finished.generated.len()), (FinishReason::Stopped, 0));
+        assert!(start.elapsed() < Duration::from_secs(5));
+        let mut request = long("other", 5);
+        request.options.caller.patience = Some(Duration::from_secs(60));
+        engine.generate(request, &mut String::new()).expect("another app has a place of its own");
+        stop.store(true, Ordering::Relaxed);
+        assert!(first.join().expect("no panic") > 0);
+    });
+}
+
+#[test]
+fn a_receiver_that_fails_or_panics_ends_its_own_request_alone() {
+    let (engine, _) = engine();
+    let case = Case { prompt: vec![5, 9, 20], adapter: None, options: GenerateOptions::default(), enough: usize::MAX };
+    let expected = alone(&case);
+    std::thread::scope(|scope| {
+        let quiet = scope.spawn(|| {
+            let mut text = String::new();
+            (engine.generate(request(&case), &mut text).expect("ran"), text)
+        });
+        let failing = scope.spawn(|| {
+            let mut sink = |_: Event<'_>| Err(Error::Sink("full".to_owned()));
+            engine.generate(request(&case), &mut sink).expect_err("its own failure").to_string()
+        });
+        let panicking = scope.spawn(|| {
+            let mut sink = |_: Event<'_>| panic!("a receiver's own");
+            engine.generate(request(&case), &mut sink)
+        });
+        assert!(failing.join().expect("no panic").contains("full"));
+        assert!(panicking.join().is_err());
+        let (finished, text) = quiet.join().expect("no panic");
+        assert_eq!((finished.generated, text), (expected.0.generated, expected.1));
+    });
+    // A request that cannot run is refused as such, and the queue goes on.
+    let error = engine.generate(Request::new(vec![], None, GenerateOptions::default()), &mut String::new());
+    assert!(matches!(error, Err(Error::Argument { .. })));
+    engine.generate(request(&case), &mut String::new()).expect("ran");
+}
