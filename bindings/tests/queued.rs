@@ -34,19 +34,21 @@ fn a_stream_that_waits_ends_as_soon_as_it_is_stopped() {
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/tests/fixtures/models/smolvlm");
     let engine =
         Engine::open(model.to_owned(), EngineOptions { component_budget: None, verify: None }).expect("opened");
-    let app = engine.attach("com.example.mail".to_owned()).expect("attached");
+    // No app may have more than a part of the streams.
+    let apps: Vec<_> = (0..4).map(|i| engine.attach(format!("com.example.app{i}")).expect("attached")).collect();
+    let app = &apps[0];
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
-    let begin = |gate: &Arc<(Mutex<bool>, Condvar)>| {
+    let begin = |number: usize, gate: &Arc<(Mutex<bool>, Condvar)>| {
         let sink = Arc::new(Gated { gate: Arc::clone(gate), events: Mutex::default() });
-        (app.generate("The cat".to_owned(), options(), None, sink.clone()), sink)
+        (apps[number % apps.len()].generate("The cat".to_owned(), options(), None, sink.clone()), sink)
     };
-    let running: Vec<_> = (0..WORKERS).map(|_| begin(&gate)).collect();
+    let running: Vec<_> = (0..WORKERS).map(|number| begin(number, &gate)).collect();
     while running.iter().any(|(_, sink)| sink.events.lock().expect("no panic").is_empty()) {
         std::thread::yield_now();
     }
     let open = Arc::new((Mutex::new(true), Condvar::new()));
-    let (stopped, sink) = begin(&open);
-    let (waiting, _) = begin(&open);
+    let (stopped, sink) = begin(0, &open);
+    let (waiting, _) = begin(0, &open);
     let session = app.chat(None, None);
     let turn = Arc::new(Gated { gate: open, events: Mutex::default() });
     let answer = session.respond("Hello".to_owned(), options(), turn).expect("begun");

@@ -28,6 +28,11 @@ pub(super) trait Receiver {
 
     /// Whether the request is to end although there was no text.
     fn is_stopped(&self) -> bool;
+
+    /// Whether it keeps up: a request whose receiver does not waits for it.
+    fn is_ready(&self) -> bool {
+        true
+    }
 }
 
 /// A request that ended: its cache can serve a continuation.
@@ -206,6 +211,11 @@ impl<S: Receiver> Slot<S> {
     /// Positions that are to be computed before the next token; none once it has ended.
     pub(super) fn pending(&self) -> usize {
         if self.has_ended() { 0 } else { self.sequence.len() - self.cache.len() }
+    }
+
+    /// Whether its receiver can take more text.
+    pub(super) fn is_ready(&self) -> bool {
+        self.sink.is_ready()
     }
 
     /// Whether it has ended.

@@ -228,3 +228,37 @@ fn a_receiver_that_fails_or_panics_ends_its_own_request_alone() {
     assert!(matches!(error, Err(Error::Argument { .. })));
     engine.generate(request(&case), &mut String::new()).expect("ran");
 }
+
+#[test]
+fn a_receiver_that_is_slow_waits_alone() {
+    let (engine, _) = engine();
+    let case = Case { prompt: vec![5, 9, 20], adapter: None, options: GenerateOptions::default(), enough: usize::MAX };
+    let expected = alone(&case);
+    let (entered, free) = (AtomicBool::new(false), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| {
+            let mut text = String::new();
+            let mut sink = |event: Event<'_>| {
+                entered.store(true, Ordering::Relaxed);
+                while !free.load(Ordering::Relaxed) {
+                    std::thread::yield_now();
+                }
+                text.event(event)
+            };
+            let finished = engine.generate(request(&case), &mut sink).expect("ran");
+            (finished.generated, text)
+        });
+        while !entered.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        for _ in 0..3 {
+            assert_eq!(
+                engine.generate(request(&case), &mut String::new()).expect("ran").generated,
+                expected.0.generated
+            );
+        }
+        assert!(!slow.is_finished());
+        free.store(true, Ordering::Relaxed);
+        assert_eq!(slow.join().expect("no panic"), (expected.0.generated, expected.1));
+    });
+}

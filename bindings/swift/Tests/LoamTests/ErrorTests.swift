@@ -20,9 +20,10 @@ import Testing
             .Digest(path: "p", reason: "r"), .ContextFull(tokens: 1, limit: 2, reason: "r"),
             .MissingComponent(kind: "k", reason: "r"), .Text(reason: "r"), .Callback(reason: "r"),
             .Memory(needed: 1, limit: 2, reason: "r"),
+            .Refused(retryAfterMs: 1, waiting: 2, reason: "r"),
         ]
         #expect(all.allSatisfy { $0.reason == "r" })
-        #expect(all.map { $0.code() } == Array(1...14))
+        #expect(all.map { $0.code() } == Array(1...15))
     }
 
     @Test func anErrorOfAReceiverComesBackWithItsText() async throws {

@@ -27,12 +27,14 @@ use crate::engine::event::{Event, Sink};
 use crate::engine::language::LanguageModel;
 use crate::engine::request::Request;
 use crate::engine::slot::Finished;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Requests that run at a time, of all apps; each has keys and values in memory.
 const MAX_RUNNING: usize = 32;
 /// How long the thread waits for work before it ends, and lets go of the model.
 const LINGER: Duration = Duration::from_millis(500);
+/// How long the thread waits for receivers that are behind before it looks at them again.
+const BREATH: Duration = Duration::from_millis(1);
 /// Between two looks whether a receiver wants no more.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -82,6 +84,11 @@ impl Shared {
     /// Milliseconds since the beginning.
     fn now(&self) -> u64 {
         u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Waits a moment, for receivers that are behind or for something new.
+    fn breathe(&self) {
+        drop(self.wake.wait_timeout(self.queue(), BREATH));
     }
 
     /// What has come meanwhile. A thread that has nothing else to do waits; `None` tells it to end.
@@ -139,8 +146,8 @@ impl Scheduler {
         if sink.is_stopped() {
             control.stop();
         }
-        self.submit(Job { model: Arc::clone(model), request, caller, pass, outlet, arrived: Instant::now() });
-        let (finished, cut) = listen(&inbox, &control, sink)?;
+        self.submit(Job { model: Arc::clone(model), request, caller, pass, outlet, arrived: Instant::now() })?;
+        let (finished, cut) = self.listen(&inbox, &control, sink)?;
         drop(stop);
         let mut finished = finished?;
         if let Some(generated) = cut.filter(|&cut| cut <= finished.generated.len()) {
@@ -150,64 +157,69 @@ impl Scheduler {
         Ok(finished)
     }
 
-    fn submit(&self, job: Job) {
-        let mut queue = self.shared.queue();
-        queue.arrivals.push(job);
-        if !queue.is_served {
-            let shared = Arc::clone(&self.shared);
-            let thread = std::thread::Builder::new().name("loam-schedule".to_owned()).spawn(move || {
-                let serving = Serving(shared);
-                serve(&serving.0);
-            });
-            match thread {
-                Ok(_) => queue.is_served = true,
-                // Without a thread of its own it runs on this one, and so do those that come meanwhile.
-                Err(error) => {
-                    log::warn!("no thread for requests, they run on their callers': {error}");
-                    queue.is_served = true;
-                    drop(queue);
-                    serve(&self.shared);
-                    return;
+    /// Hands texts to `sink` until the request is over: what came of it, and after how many tokens the sink stopped it. It may have
+    /// run on by a token since then, which is none of the sink's.
+    ///
+    /// # Errors
+    /// The sink's.
+    fn listen(
+        &self,
+        inbox: &Receiver<Message>,
+        control: &Control,
+        sink: &mut dyn Sink,
+    ) -> Result<(Result<Finished>, Option<usize>)> {
+        let (mut seen, mut cut) = (0, None);
+        let mut verdict = Ok(());
+        loop {
+            match inbox.recv_timeout(LOOK) {
+                Ok(Message::Text { text, generated }) if cut.is_none() && verdict.is_ok() => {
+                    seen = generated.unwrap_or(seen);
+                    match sink.event(Event::Text(&text)) {
+                        Ok(flow) if flow.is_break() => cut = generated,
+                        Ok(_) => {}
+                        Err(error) => verdict = Err(error),
+                    }
+                    self.took(control);
                 }
+                Ok(Message::Text { .. }) => self.took(control),
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Message::Ended(result)) => return verdict.map(|()| (*result, cut)),
+                Err(RecvTimeoutError::Disconnected) => panic!("the thread that runs requests panicked"),
+            }
+            if cut.is_none() && sink.is_stopped() {
+                cut = Some(seen);
+            }
+            if cut.is_some() || verdict.is_err() {
+                control.stop();
             }
         }
-        drop(queue);
+    }
+
+    /// A text was taken: the request may go on.
+    fn took(&self, control: &Control) {
+        control.took();
         self.shared.wake.notify_one();
     }
-}
 
-/// Hands texts to `sink` until the request is over: what came of it, and after how many tokens the sink stopped it. It may have
-/// run on by a token since then, which is none of the sink's.
-///
-/// # Errors
-/// The sink's.
-fn listen(
-    inbox: &Receiver<Message>,
-    control: &Control,
-    sink: &mut dyn Sink,
-) -> Result<(Result<Finished>, Option<usize>)> {
-    let (mut seen, mut cut) = (0, None);
-    let mut verdict = Ok(());
-    loop {
-        match inbox.recv_timeout(LOOK) {
-            Ok(Message::Text { text, generated }) if cut.is_none() && verdict.is_ok() => {
-                seen = generated.unwrap_or(seen);
-                match sink.event(Event::Text(&text)) {
-                    Ok(flow) if flow.is_break() => cut = generated,
-                    Ok(_) => {}
-                    Err(error) => verdict = Err(error),
-                }
+    /// Hands a request to the thread, which is started where none runs.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where there can be no thread.
+    fn submit(&self, job: Job) -> Result<()> {
+        let mut queue = self.shared.queue();
+        if !queue.is_served {
+            let serving = Serving(Arc::clone(&self.shared));
+            let thread = std::thread::Builder::new().name("loam-schedule".to_owned());
+            if let Err(error) = thread.spawn(move || serve(&serving.0)) {
+                self.shared.admission().end(&job.pass, 0);
+                return Err(Error::io("a thread for requests", error));
             }
-            Ok(Message::Text { .. }) | Err(RecvTimeoutError::Timeout) => {}
-            Ok(Message::Ended(result)) => return verdict.map(|()| (*result, cut)),
-            Err(RecvTimeoutError::Disconnected) => panic!("the thread that runs requests panicked"),
+            queue.is_served = true;
         }
-        if cut.is_none() && sink.is_stopped() {
-            cut = Some(seen);
-        }
-        if cut.is_some() || verdict.is_err() {
-            control.stop();
-        }
+        queue.arrivals.push(job);
+        drop(queue);
+        self.shared.wake.notify_one();
+        Ok(())
     }
 }
 

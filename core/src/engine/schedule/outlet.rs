@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 
 use crate::engine::slot::{Finished, Receiver};
@@ -16,14 +16,26 @@ pub(super) enum Message {
     Ended(Box<Result<Finished>>),
 }
 
-/// Whether the receiver wants no more.
+/// Texts that a receiver may be behind: one, so that it takes the last while the next is computed.
+const BEHIND: usize = 1;
+
+/// What the receiver says.
 #[derive(Debug, Default)]
-pub(super) struct Control(AtomicBool);
+pub(super) struct Control {
+    stopped: AtomicBool,
+    /// Texts that it has taken.
+    taken: AtomicUsize,
+}
 
 impl Control {
     /// The request is to end before its next token.
     pub(super) fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// The receiver has taken a text.
+    pub(super) fn took(&self) {
+        self.taken.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -31,11 +43,13 @@ impl Control {
 pub(super) struct Outlet {
     events: Sender<Message>,
     control: Arc<Control>,
+    /// Texts that were sent.
+    sent: usize,
 }
 
 impl Outlet {
     pub(super) fn new(events: Sender<Message>, control: Arc<Control>) -> Self {
-        Self { events, control }
+        Self { events, control, sent: 0 }
     }
 
     /// Reports the end. Nobody may be there to hear it.
@@ -46,12 +60,17 @@ impl Outlet {
 
 impl Receiver for Outlet {
     fn text(&mut self, text: &str, generated: Option<usize>) -> Result<ControlFlow<()>> {
+        self.sent += 1;
         let sent = self.events.send(Message::Text { text: text.to_owned(), generated });
         let goes_on = sent.is_ok() && !self.is_stopped();
         Ok(if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     }
 
     fn is_stopped(&self) -> bool {
-        self.control.0.load(Ordering::Relaxed)
+        self.control.stopped.load(Ordering::Relaxed)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.sent <= self.control.taken.load(Ordering::Relaxed) + BEHIND
     }
 }

@@ -69,7 +69,9 @@ pub(super) fn serve(shared: &Shared) {
         desk.welcome(arrivals);
         desk.dismiss(shared);
         desk.start(shared);
-        desk.step(shared);
+        if !desk.step(shared) {
+            shared.breathe();
+        }
     }
 }
 
@@ -156,9 +158,10 @@ impl Desk {
         }
     }
 
-    /// One pass of every model, and the ends of those that have ended.
-    fn step(&mut self, shared: &Shared) {
+    /// One pass of every model, and the ends of those that have ended; false where there was nothing to do but to wait.
+    fn step(&mut self, shared: &Shared) -> bool {
         self.steps += 1;
+        let mut worked = self.is_idle();
         for group in &mut self.groups {
             group.slots.iter_mut().for_each(Slot::look);
             let turns = group.turns(self.steps);
@@ -167,6 +170,7 @@ impl Desk {
                 tag.used += turn.rows as u64;
                 *self.served.entry(tag.app.clone()).or_default() += turn.rows as u64;
             }
+            worked |= !turns.is_empty() || group.slots.iter().any(Slot::has_ended);
             let outcome = if turns.is_empty() {
                 Ok(Vec::new())
             } else {
@@ -175,6 +179,7 @@ impl Desk {
             group.finish(outcome, shared);
         }
         self.groups.retain(|group| !group.slots.is_empty());
+        worked
     }
 }
 
@@ -182,8 +187,10 @@ impl Group {
     /// Slots with something to do, by flow.
     fn flows(&self) -> Vec<Flow<'_>> {
         let mut flows: Vec<Flow<'_>> = Vec::new();
-        for (number, (slot, tag)) in self.slots.iter().zip(&self.tags).enumerate().filter(|(_, (s, _))| s.pending() > 0)
-        {
+        for (number, (slot, tag)) in self.slots.iter().zip(&self.tags).enumerate() {
+            if slot.pending() == 0 || !slot.is_ready() {
+                continue;
+            }
             let known = flows.iter().position(|flow| (flow.app, flow.priority) == (&tag.app, tag.priority));
             let at = known.unwrap_or_else(|| {
                 flows.push(Flow { app: &tag.app, priority: tag.priority, decoding: Vec::new(), prompts: Vec::new() });

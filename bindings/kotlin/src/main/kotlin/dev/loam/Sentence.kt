@@ -18,6 +18,7 @@ val LoamException.sentence: String
         is LoamException.ContextFull -> reason
         is LoamException.Argument -> reason
         is LoamException.Memory -> reason
+        is LoamException.Refused -> reason
         is LoamException.MissingComponent -> reason
         is LoamException.Text -> reason
         is LoamException.Callback -> reason
