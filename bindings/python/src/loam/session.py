@@ -13,7 +13,7 @@ from loam.stream import Stream
 
 
 def generate_options(
-    max_tokens: int, sampling: Sampling | None, stop: Sequence[str], priority: Priority | None
+    max_tokens: int, sampling: Sampling | None, stop: Sequence[str], priority: Priority | None = None
 ) -> ffi.GenerateOptions:
     """How a generation runs and ends, as the engine takes it."""
     return ffi.GenerateOptions(max_tokens=max_tokens, sampling=sampling, stop=list(stop), priority=priority)

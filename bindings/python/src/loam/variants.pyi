@@ -23,6 +23,7 @@ class LoamError(Exception):
     ContextFull: TypeAlias = "_ContextFull"
     Argument: TypeAlias = "_Argument"
     Memory: TypeAlias = "_Memory"
+    Refused: TypeAlias = "_Refused"
     MissingComponent: TypeAlias = "_MissingComponent"
     Text: TypeAlias = "_Text"
     Callback: TypeAlias = "_Callback"
@@ -89,6 +90,13 @@ class _Memory(LoamError):
     needed: int
     limit: int
     def __init__(self, needed: int, limit: int, reason: str) -> None: ...
+
+class _Refused(LoamError):
+    """The app has as many requests as it may: ms until it may be tried again, its requests that wait."""
+
+    retry_after_ms: int
+    waiting: int
+    def __init__(self, retry_after_ms: int, waiting: int, reason: str) -> None: ...
 
 class _MissingComponent(LoamError):
     """The foundation has no component of the kind that a task needs."""

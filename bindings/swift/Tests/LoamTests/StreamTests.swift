@@ -197,7 +197,7 @@ import Testing
     }
 }
 
-/// More streams than an engine runs side by side, whose receivers wait: what comes behind them cannot begin.
+/// As many streams as an engine runs of one app, whose receivers wait: what comes behind them cannot begin.
 private final class Gate: EventSink, @unchecked Sendable {
     static let streams = 8
 
@@ -205,7 +205,7 @@ private final class Gate: EventSink, @unchecked Sendable {
     private var opened = false
 
     init(before app: App) throws {
-        for _ in 0..<Self.streams { try app.chat().respond("Hello", options: GenerateOptions(maxTokens: 1), to: self) }
+        for _ in 0..<Self.streams { try app.chat().respond("Hello", options: GenerateOptions(maxTokens: 200), to: self) }
     }
 
     func open() {

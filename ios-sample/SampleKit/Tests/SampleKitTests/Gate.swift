@@ -1,7 +1,7 @@
 import Foundation
 import Loam
 
-/// More streams than an engine runs side by side, whose receivers wait: what comes behind them cannot begin.
+/// As many streams as an engine runs of one app, whose receivers wait: what comes behind them cannot begin.
 final class Gate: EventSink, @unchecked Sendable {
     private static let streams = 8
 
@@ -9,7 +9,7 @@ final class Gate: EventSink, @unchecked Sendable {
     private var opened = false
 
     init(before app: App) throws {
-        for _ in 0..<Self.streams { try app.chat().respond("Hello", options: GenerateOptions(maxTokens: 1), to: self) }
+        for _ in 0..<Self.streams { try app.chat().respond("Hello", options: GenerateOptions(maxTokens: 200), to: self) }
     }
 
     func open() {
