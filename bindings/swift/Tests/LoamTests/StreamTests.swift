@@ -121,7 +121,7 @@ import Testing
 
     @Test func whatIsStoppedWhileItWaitsSaysNothing() async throws {
         let app = try await openTiny()
-        let gate = try Gate(before: app)
+        let gate = try await Gate(before: app)
         let dropped = app.chat()
         _ = dropped.respond("Hello", options: Self.options)
         // What is stopped while it waits does not wait for those before it.
@@ -203,9 +203,12 @@ private final class Gate: EventSink, @unchecked Sendable {
 
     private let isOpen = NSCondition()
     private var opened = false
+    private var waiting = 0
 
-    init(before app: App) throws {
+    /// Returns when all of them have begun.
+    init(before app: App) async throws {
         for _ in 0..<Self.streams { try app.chat().respond("Hello", options: GenerateOptions(maxTokens: 200), to: self) }
+        while isOpen.withLock({ waiting }) < Self.streams { try await Task.sleep(nanoseconds: 100_000) }
     }
 
     func open() {
@@ -218,6 +221,7 @@ private final class Gate: EventSink, @unchecked Sendable {
     func onEvent(event: Event) throws -> Bool {
         isOpen.lock()
         defer { isOpen.unlock() }
+        waiting += 1
         while !opened { isOpen.wait() }
         return true
     }

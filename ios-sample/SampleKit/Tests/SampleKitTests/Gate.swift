@@ -7,9 +7,12 @@ final class Gate: EventSink, @unchecked Sendable {
 
     private let isOpen = NSCondition()
     private var opened = false
+    private var waiting = 0
 
-    init(before app: App) throws {
+    /// Returns when all of them have begun.
+    init(before app: App) async throws {
         for _ in 0..<Self.streams { try app.chat().respond("Hello", options: GenerateOptions(maxTokens: 200), to: self) }
+        while isOpen.withLock({ waiting }) < Self.streams { try await Task.sleep(nanoseconds: 100_000) }
     }
 
     func open() {
@@ -22,6 +25,7 @@ final class Gate: EventSink, @unchecked Sendable {
     func onEvent(event: Event) throws -> Bool {
         isOpen.lock()
         defer { isOpen.unlock() }
+        waiting += 1
         while !opened { isOpen.wait() }
         return true
     }

@@ -175,7 +175,7 @@ import Testing
 
     @Test func anAnswerThatWaitsCanBeStoppedAndTheConversationGoesOn() async throws {
         let sample = await openSample()
-        let gate = try Gate(before: try #require(sample.app))
+        let gate = try await Gate(before: try #require(sample.app))
         let model = ChatModel(sample)
         model.draft = "Hello"
         let answering = Task { await model.send() }
