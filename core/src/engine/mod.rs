@@ -293,7 +293,7 @@ impl Engine {
     /// [`Error::Refused`] beyond a quota of the caller's, or after its patience; [`Error::Argument`], [`Error::ContextFull`] and
     /// [`Error::Adapter`] for a request that cannot run; the receiver's and the model's own.
     pub fn generate(&self, request: Request, sink: &mut dyn Sink) -> Result<Finished> {
-        self.scheduler.run(&self.language()?, request, sink)
+        self.generate_on(&self.language()?, request, sink)
     }
 
     /// As [`Engine::generate`], on a model of this engine.

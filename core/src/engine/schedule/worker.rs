@@ -109,15 +109,14 @@ impl Desk {
         };
         let gone: Vec<Job> = self.waiting.extract_if(.., gone).collect();
         for job in gone {
-            let (stopped, waiting) = (job.outlet.is_stopped(), self.waiting.len());
             shared.admission().end(&job.pass, 0);
-            let model = job.model;
-            match Slot::new(&model, job.request, job.outlet) {
-                Ok(mut slot) if stopped => {
-                    slot.look();
-                    end(slot, &model);
-                }
-                Ok(slot) => fail(slot, refused(&job.caller, Limit::Patience, 0, waiting)),
+            if !job.outlet.is_stopped() {
+                job.outlet.end(Err(refused(&job.caller, Limit::Patience, 0, self.waiting.len())));
+                continue;
+            }
+            match Slot::new(&job.model, job.request, job.outlet) {
+                // It ends as one that was stopped in its prompt.
+                Ok(slot) => end(slot, &job.model),
                 Err((outlet, error)) => outlet.end(Err(error)),
             }
         }

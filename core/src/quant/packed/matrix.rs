@@ -171,33 +171,25 @@ impl PackedMatrix {
         out: *mut f32,
         stride: usize,
     ) {
-        assert!(tiles.start <= tiles.end && tiles.end <= self.tiles() && xs.cols == self.cols, "invariant: they fit");
-        let bytes = self.tile_bytes();
-        let whole = tiles.start..tiles.end.min(self.rows / TILE_ROWS).max(tiles.start);
-        let at = |tile: usize, out, stride| Operands {
-            tiles: self.data[tile * bytes..].as_ptr(),
-            groups: self.cols / GROUP,
-            codes: xs.codes.as_ptr(),
-            scales: xs.scales.as_ptr(),
-            sums: xs.sums.as_ptr(),
-            counts: xs.counts.as_ptr(),
-            rows: xs.rows,
-            fetch_end: self.fetch_limit(fetch_end),
-            out,
-            stride,
+        assert!(xs.cols == self.cols, "invariant: they fit");
+        let run = |first: *const u8, count, out, stride| {
+            let at = Operands {
+                tiles: first,
+                groups: self.cols / GROUP,
+                codes: xs.codes.as_ptr(),
+                scales: xs.scales.as_ptr(),
+                sums: xs.sums.as_ptr(),
+                counts: xs.counts.as_ptr(),
+                rows: xs.rows,
+                fetch_end: self.fetch_limit(fetch_end),
+                out,
+                stride,
+            };
+            // SAFETY: `over` calls with tiles of the matrix and room for their output; the rest is the caller's promise.
+            unsafe { (kernels.tiles)(self.kind, at, count) }
         };
-        if !whole.is_empty() {
-            // SAFETY: the tiles are within the data, whose length was checked, and full; the rest is the caller's promise.
-            unsafe { (kernels.tiles)(self.kind, at(whole.start, out, stride), whole.len()) }
-        }
-        if whole.end < tiles.end {
-            let mut padded = Room::new(xs.rows * TILE_ROWS);
-            // SAFETY: the last tile, with output into a buffer of full rows; the rest is the caller's promise.
-            unsafe {
-                (kernels.tiles)(self.kind, at(whole.end, padded.as_mut_ptr(), TILE_ROWS), 1);
-                self.place_last(&padded, out.add((whole.end - tiles.start) * TILE_ROWS), stride);
-            }
-        }
+        // SAFETY: the caller's promise.
+        unsafe { self.over(tiles, xs.rows, out, stride, run) }
     }
 
     /// As [`PackedMatrix::columns`], for a matrix that is even.
@@ -217,43 +209,58 @@ impl PackedMatrix {
         stride: usize,
     ) {
         assert!(self.even && xs.width() == self.cols, "invariant: they fit");
-        assert!(tiles.start <= tiles.end && tiles.end <= self.tiles(), "invariant: tiles of the matrix");
         if xs.rows() == 0 {
             return;
         }
-        let whole = tiles.start..tiles.end.min(self.rows / TILE_ROWS).max(tiles.start);
-        let at = |tile: usize, out, stride| EvenOperands {
-            tiles: self.data[tile * self.tile_bytes()..].as_ptr(),
-            groups: self.cols / GROUP,
-            codes: xs.codes(0).as_ptr(),
-            scales: xs.scales().as_ptr(),
-            counts: xs.counts().as_ptr(),
-            rows: xs.rows(),
-            fetch_end: self.fetch_limit(fetch_end),
-            out,
-            stride,
+        let run = |first: *const u8, count, out, stride| {
+            let at = EvenOperands {
+                tiles: first,
+                groups: self.cols / GROUP,
+                codes: xs.codes(0).as_ptr(),
+                scales: xs.scales().as_ptr(),
+                counts: xs.counts().as_ptr(),
+                rows: xs.rows(),
+                fetch_end: self.fetch_limit(fetch_end),
+                out,
+                stride,
+            };
+            // SAFETY: `over` calls with tiles of the matrix and room for their output; the rest is the caller's promise.
+            unsafe { (kernels.even)(at, count) }
         };
-        // SAFETY: the tiles are within the data, whose length was checked, and full; the rest is the caller's promise.
-        unsafe {
-            if !whole.is_empty() {
-                (kernels.even)(at(whole.start, out, stride), whole.len());
-            }
-            if whole.end < tiles.end {
-                let mut padded = Room::new(xs.rows() * TILE_ROWS);
-                (kernels.even)(at(whole.end, padded.as_mut_ptr(), TILE_ROWS), 1);
-                self.place_last(&padded, out.add((whole.end - tiles.start) * TILE_ROWS), stride);
-            }
-        }
+        // SAFETY: the caller's promise.
+        unsafe { self.over(tiles, xs.rows(), out, stride, run) }
     }
 
-    /// Writes what a last tile that is not full gave, `[rows, 16]`, to `out`.
+    /// Calls `run` with the first of some whole tiles, how many there are, where the output goes and its stride: for those of
+    /// `tiles` that are full, and for a last one that is not, by way of a buffer of full rows.
     ///
     /// # Safety
-    /// `out` has room for the tile's rows of the matrix, at each of so many strides.
-    unsafe fn place_last(&self, padded: &[f32], out: *mut f32, stride: usize) {
-        for (m, values) in padded.chunks_exact(TILE_ROWS).enumerate() {
-            // SAFETY: the caller's promise.
-            unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), out.add(m * stride), self.rows % TILE_ROWS) }
+    /// As [`PackedMatrix::columns`], for `rows` rows of activations.
+    ///
+    /// # Panics
+    /// When the tiles do not fit.
+    unsafe fn over(
+        &self,
+        tiles: Range<usize>,
+        rows: usize,
+        out: *mut f32,
+        stride: usize,
+        run: impl Fn(*const u8, usize, *mut f32, usize),
+    ) {
+        assert!(tiles.start <= tiles.end && tiles.end <= self.tiles(), "invariant: tiles of the matrix");
+        let tile = |number: usize| self.data[number * self.tile_bytes()..].as_ptr();
+        let whole = tiles.start..tiles.end.min(self.rows / TILE_ROWS).max(tiles.start);
+        if !whole.is_empty() {
+            run(tile(whole.start), whole.len(), out, stride);
+        }
+        if whole.end < tiles.end {
+            let (left, done) = (self.rows - whole.end * TILE_ROWS, (whole.end - tiles.start) * TILE_ROWS);
+            let mut padded = Room::new(rows * TILE_ROWS);
+            run(tile(whole.end), 1, padded.as_mut_ptr(), TILE_ROWS);
+            for (m, values) in padded.chunks_exact(TILE_ROWS).enumerate() {
+                // SAFETY: the matrix has `left` rows in its last tile, for which the caller vouches.
+                unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), out.add(m * stride + done), left) }
+            }
         }
     }
 }
