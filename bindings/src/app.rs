@@ -58,12 +58,14 @@ impl App {
     /// # Errors
     /// [`LoamError::UnknownAdapter`].
     pub fn adapter(&self, alias: String) -> Result<Arc<Adapter>> {
-        Ok(Adapter::new(self.inner.adapters().get(&alias)?))
+        Ok(Adapter::new(self.inner.adapter(&alias)?))
     }
 
     /// All installed adapters, by alias.
     pub fn adapters(&self) -> Vec<Arc<Adapter>> {
-        self.inner.adapters().list().into_iter().map(Adapter::new).collect()
+        // One that another thread removes meanwhile is none any more.
+        let awake = |installed: loam::adapter::InstalledAdapter| self.inner.adapter(&installed.alias).ok();
+        self.inner.adapters().list().into_iter().filter_map(awake).map(Adapter::new).collect()
     }
 
     /// Removes an adapter; what runs with it goes on.

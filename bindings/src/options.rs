@@ -128,7 +128,8 @@ impl GenerateOptions {
             sampling,
             stop: self.stop,
             speculation: engine::Speculation::Off,
-            caller: engine::Caller { app: Some(app.id().into()), priority, patience: None },
+            overflow: engine::Overflow::Fail,
+            caller: engine::Caller { app: Some(app.id().into()), priority, ..engine::Caller::default() },
         }
     }
 }

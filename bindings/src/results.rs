@@ -197,6 +197,8 @@ pub enum FinishReason {
     ContextFull,
     /// The receiver stopped it.
     Stopped,
+    /// Its time was over.
+    Deadline,
 }
 
 /// An adapter as a result names it.
@@ -366,6 +368,7 @@ impl From<engine::FinishReason> for FinishReason {
             engine::FinishReason::MaxTokens => Self::MaxTokens,
             engine::FinishReason::ContextFull => Self::ContextFull,
             engine::FinishReason::Stopped => Self::Stopped,
+            engine::FinishReason::Deadline => Self::Deadline,
         }
     }
 }

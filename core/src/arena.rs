@@ -3,6 +3,7 @@
 //! One arena serves all threads, so what an encoder gave back is what the backbone takes next.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes that the arena keeps while nobody uses them; more than a prompt's chunk or an image takes.
@@ -15,6 +16,8 @@ const SMALL: usize = 1 << 12;
 
 /// Buffers that nobody uses.
 static IDLE: Mutex<Idle> = Mutex::new(Idle { buffers: Vec::new(), bytes: 0 });
+/// Bytes of all buffers that are in use.
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
 
 struct Idle {
     buffers: Vec<Vec<f32>>,
@@ -48,6 +51,11 @@ impl Idle {
     }
 }
 
+/// Bytes that the arena holds, of buffers in use and of those that it keeps.
+pub(crate) fn bytes() -> u64 {
+    (IN_USE.load(Ordering::Relaxed) + idle().bytes) as u64
+}
+
 /// Frees what the arena keeps.
 pub(crate) fn trim() {
     *idle() = Idle { buffers: Vec::new(), bytes: 0 };
@@ -64,7 +72,9 @@ impl Room {
     /// `len` values left over from before: for whoever writes each of them before it is read.
     pub(crate) fn new(len: usize) -> Self {
         let found = idle().take(len).filter(|buffer| buffer.len() >= len);
-        Self { buffer: found.unwrap_or_else(|| vec![0.0; len]), len }
+        let buffer = found.unwrap_or_else(|| vec![0.0; len]);
+        IN_USE.fetch_add(size_of_val(&buffer[..]), Ordering::Relaxed);
+        Self { buffer, len }
     }
 
     /// `len` zeros.
@@ -104,6 +114,7 @@ impl Clone for Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
+        IN_USE.fetch_sub(size_of_val(&self.buffer[..]), Ordering::Relaxed);
         idle().put(std::mem::take(&mut self.buffer));
     }
 }

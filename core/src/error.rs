@@ -126,6 +126,16 @@ pub enum Error {
     /// A step that several requests shared failed.
     #[error("the step that it was part of failed: {0}")]
     Step(String),
+    /// A saved context belongs to something else than what runs now.
+    #[error("the saved context has another {what}: {saved}, now there is {now}")]
+    Context {
+        /// What differs.
+        what: &'static str,
+        /// What it was saved with.
+        saved: String,
+        /// What there is now.
+        now: String,
+    },
     /// A sink returned an error: the caller's own failure, handed back unchanged.
     #[error("stopped by the receiver: {0}")]
     Sink(String),
@@ -151,6 +161,7 @@ impl Error {
             Self::Memory { .. } => 14,
             Self::Refused { .. } => 15,
             Self::Step(_) => 16,
+            Self::Context { .. } => 17,
         }
     }
 

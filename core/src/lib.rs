@@ -28,6 +28,7 @@
 
 pub mod adapter;
 mod arena;
+pub mod budget;
 pub mod engine;
 pub mod error;
 pub mod foundation;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use loam::Engine;
 use loam::adapter::AdapterPackage;
-use loam::engine::{GenerateOptions, Part, ProcessMemory, Request, SpeechGenerator, VisionLanguageModel};
+use loam::engine::{GenerateOptions, Loading, Part, ProcessMemory, Request, SpeechGenerator, VisionLanguageModel};
 use loam::foundation::{ComponentKind, Foundation, Verify};
 use loam::model::Modality;
 use loam::model::encoder::TextEncoder;
@@ -228,7 +228,7 @@ pub fn config(kind: ComponentKind, entry: &Path) -> anyhow::Result<Value> {
         }
         ComponentKind::Projector(_) => Ok(json!(loam::model::projector::Projector::open(entry)?.config())),
         ComponentKind::VisionLanguage => {
-            let part = Part { name: kind.to_string(), bytes: 0 };
+            let part = Part::new(&kind.to_string(), 0, Loading::First);
             let model = VisionLanguageModel::open(part, entry)?;
             Ok(json!({
                 "backbone": model.language().backbone().config(),
@@ -237,7 +237,7 @@ pub fn config(kind: ComponentKind, entry: &Path) -> anyhow::Result<Value> {
             }))
         }
         ComponentKind::SpeechGenerator => {
-            let part = Part { name: kind.to_string(), bytes: 0 };
+            let part = Part::new(&kind.to_string(), 0, Loading::First);
             let model = SpeechGenerator::open(part, entry)?;
             Ok(json!({ "sample_rate": model.model().config().sampling_rate, "reads": model.script() }))
         }
@@ -313,7 +313,7 @@ pub fn measure(path: &Path) -> anyhow::Result<MemoryReport> {
     let after = ProcessMemory::now().unwrap_or_default();
     let per_row = 6 * config.hidden_size + 4 * config.intermediate_size;
     let activations = (64 * per_row + 2 * config.vocab_size) * size_of::<f32>();
-    let cache = finished.cache.bytes();
+    let cache = finished.stats.cache_bytes;
     let grown = i64::try_from(after.anonymous).unwrap_or(0) - i64::try_from(before.anonymous).unwrap_or(0);
     Ok(MemoryReport {
         open_ms,

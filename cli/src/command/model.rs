@@ -45,7 +45,12 @@ impl ModelArgs {
     pub fn open(&self, home: &Home) -> anyhow::Result<Engine> {
         let budget = self.budget.map(|megabytes| megabytes * MEGABYTE);
         let verify = if self.check { Verify::Digests } else { Verify::Sizes };
-        let options = EngineOptions { component_budget: budget, verify, packing: Packing::In(home.packed()) };
+        let options = EngineOptions {
+            component_budget: budget,
+            verify,
+            packing: Packing::In(home.packed()),
+            ..EngineOptions::default()
+        };
         let engine = Engine::open_with(self.path(home)?, options)?;
         advise(&engine);
         Ok(engine)

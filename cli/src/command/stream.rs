@@ -73,6 +73,7 @@ pub fn summary(stats: &GenerateStats) -> String {
         FinishReason::MaxTokens => "token limit",
         FinishReason::ContextFull => "context full",
         FinishReason::Stopped => "stopped",
+        FinishReason::Deadline => "out of time",
     };
     let adapter =
         stats.adapter.as_ref().map_or_else(String::new, |a| format!(" · adapter {} #{}", a.alias, a.generation));

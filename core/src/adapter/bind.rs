@@ -76,6 +76,12 @@ fn check_fingerprint(package: &AdapterPackage, base: &Base<'_>) -> Result<()> {
 }
 
 impl BoundAdapter {
+    /// Bytes of its matrices.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.deltas.bytes() + self.head.as_ref().map_or(0, AdapterHead::bytes)
+    }
+
     fn empty() -> Self {
         Self { deltas: Deltas::default(), head: None, preprocessor: None, parameters: 0, rank: 0 }
     }

@@ -12,6 +12,7 @@ pub use bind::{Base, BoundAdapter, bind};
 pub use config::{LoraConfig, MAX_RANK, Scaling};
 pub use head::{AdapterHead, HeadReads, HeadSpec, HeadWidths, OutputSpec};
 pub use package::AdapterPackage;
-pub use registry::{Adapter, AdapterLimits, AdapterRegistry, Generation, InstallPolicy, check_alias};
+pub(crate) use registry::Lookup;
+pub use registry::{Adapter, AdapterLimits, AdapterRegistry, Generation, InstallPolicy, InstalledAdapter, check_alias};
 pub use table::{TASKS, TaskSpec};
 pub use task::{AdapterTask, DataPath};

@@ -33,6 +33,7 @@ pub struct AdapterPackage {
     config: LoraConfig,
     task: AdapterTask,
     tensors: Safetensors,
+    digest: String,
 }
 
 impl AdapterPackage {
@@ -87,6 +88,11 @@ impl AdapterPackage {
     }
 
     fn assemble(name: String, path: &Path, config: Value, task: Option<Value>, weights: PathBuf) -> Result<Self> {
+        let mut whole = Sha256::new();
+        for part in [Some(&config), task.as_ref()] {
+            whole.update(part.map(Value::to_string).unwrap_or_default());
+            whole.update([0]);
+        }
         let config = LoraConfig::parse(&name, config)?;
         let task: AdapterTask = match task {
             None => AdapterTask::default(),
@@ -94,8 +100,10 @@ impl AdapterPackage {
         };
         task.check_fields(&name)?;
         let tensors = open_tensors(&name, &weights)?;
+        whole.update(digest(&views(&tensors)?));
+        let digest = format!("{:x}", whole.finalize());
         let name = task.name.clone().unwrap_or(name);
-        Ok(Self { name, path: path.to_path_buf(), config, task, tensors })
+        Ok(Self { name, path: path.to_path_buf(), config, task, tensors, digest })
     }
 
     /// The name it suggests for itself, else its file's name.
@@ -108,6 +116,12 @@ impl AdapterPackage {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// SHA-256 over its configuration, its task and its tensors, as they were when it was opened.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// PEFT's configuration.

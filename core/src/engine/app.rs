@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Engine;
-use crate::adapter::{Adapter, AdapterLimits, AdapterPackage, AdapterRegistry, InstallPolicy};
+use super::{Engine, Quotas};
+use crate::adapter::{Adapter, AdapterPackage, AdapterRegistry, InstallPolicy};
 use crate::error::{Error, Result};
 
 /// Longest name.
@@ -14,9 +14,9 @@ const MAX_ID: usize = 255;
 /// the same aliases. The base is shared.
 #[derive(Debug)]
 pub struct App {
-    id: String,
+    id: Arc<str>,
     engine: Arc<Engine>,
-    adapters: AdapterRegistry,
+    adapters: Arc<AdapterRegistry>,
 }
 
 impl App {
@@ -32,7 +32,12 @@ impl App {
             let reason = format!("'{shown}': letters, digits, '.', '-' and '_', 1 to {MAX_ID} of them");
             return Err(Error::argument("app", reason));
         }
-        Ok(Self { id: id.to_owned(), engine, adapters: AdapterRegistry::new(AdapterLimits::default()) })
+        let id: Arc<str> = Arc::from(id);
+        let quotas = engine.scheduler.quotas(&id);
+        let adapters = Arc::new(AdapterRegistry::new(quotas.adapter_limits()));
+        engine.holdings.bound(&id, &quotas);
+        engine.holdings.watch(Some(Arc::clone(&id)), &adapters);
+        Ok(Self { id, engine, adapters })
     }
 
     /// Its name.
@@ -47,6 +52,12 @@ impl App {
         &self.engine
     }
 
+    /// What it may ask for and hold.
+    #[must_use]
+    pub fn quotas(&self) -> Quotas {
+        self.engine.quotas(&self.id)
+    }
+
     /// Its adapters.
     #[must_use]
     pub fn adapters(&self) -> &AdapterRegistry {
@@ -59,7 +70,14 @@ impl App {
     /// As [`Engine::install`].
     pub fn install(&self, alias: &str, path: impl AsRef<Path>, policy: InstallPolicy) -> Result<Arc<Adapter>> {
         let package = AdapterPackage::open(path)?;
-        let bound = self.engine.bind(alias, &package)?;
-        self.adapters.install(alias, package, bound, policy)
+        self.engine.install_in(&self.adapters, &Some(Arc::clone(&self.id)), alias, package, policy)
+    }
+
+    /// The current generation of one of its adapters; as [`Engine::adapter`].
+    ///
+    /// # Errors
+    /// As [`Engine::adapter`].
+    pub fn adapter(&self, alias: &str) -> Result<Arc<Adapter>> {
+        self.engine.adapter_in(&self.adapters, &Some(Arc::clone(&self.id)), alias)
     }
 }

@@ -2,6 +2,7 @@
 //! the rows of its draft, and a bounded chunk of prompts.
 
 use std::ops::ControlFlow;
+use std::time::Instant;
 
 use crate::engine::event::{Event, Sink};
 use crate::engine::language::LanguageModel;
@@ -47,7 +48,7 @@ impl<'m, 's> Batch<'m, 's> {
     /// [`crate::Error::Argument`], [`crate::Error::ContextFull`], or [`crate::Error::Adapter`] for an adapter of another
     /// component; the batch is unchanged then.
     pub fn add(&mut self, request: Request, sink: &'s mut dyn Sink) -> Result<()> {
-        self.slots.push(Slot::new(self.model, request, Lent(sink)).map_err(|(_, error)| error)?);
+        self.slots.push(Slot::new(self.model, request, Lent(sink), Instant::now()).map_err(|(_, error)| error)?);
         Ok(())
     }
 

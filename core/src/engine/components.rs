@@ -1,15 +1,17 @@
 //! Loaded components: each on first use, the least recently used ones dropped when a budget is full.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::holdings::{Holdings, insist};
 use super::memory::give_back;
-use super::trace::Part;
+use super::trace::{Loading, Part};
+use crate::budget::Held;
 use crate::error::{Error, Result};
 use crate::foundation::{Component, Verify};
 use crate::quant::{Check, Packed, StorePlace, open_packed};
@@ -81,6 +83,8 @@ struct Slot {
     bytes: u64,
     packed: Packed,
     used: u64,
+    /// Counts what is packed in memory.
+    held: Vec<Held>,
 }
 
 /// The loaded components of an engine.
@@ -91,6 +95,8 @@ pub(super) struct Components {
     packing: Packing,
     /// How closely packed weights are looked at.
     check: Check,
+    /// Makes room for weights that are packed in memory.
+    holdings: Arc<Holdings>,
     state: Mutex<State>,
     /// Held while one is loaded, so that others stay usable meanwhile.
     loading: Mutex<()>,
@@ -99,17 +105,19 @@ pub(super) struct Components {
 #[derive(Debug, Default)]
 struct State {
     slots: BTreeMap<String, Slot>,
+    /// Those that were loaded once, and are not any more.
+    dropped: BTreeSet<String>,
     /// Counts uses: a clock for "least recently".
     uses: u64,
 }
 
 impl Components {
-    pub(super) fn new(budget: Option<u64>, packing: Packing, verify: Verify) -> Self {
+    pub(super) fn new(budget: Option<u64>, packing: Packing, verify: Verify, holdings: Arc<Holdings>) -> Self {
         let check = match verify {
             Verify::Sizes => Check::Header,
             Verify::Digests => Check::Content,
         };
-        Self { budget, packing, check, state: Mutex::default(), loading: Mutex::new(()) }
+        Self { budget, packing, check, holdings, state: Mutex::default(), loading: Mutex::new(()) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -142,14 +150,23 @@ impl Components {
             }
             dropped = self.state().make_room(budget - bytes, component.name());
         }
+        let came_back = match self.state().dropped.contains(component.name()) {
+            true => Loading::Again,
+            false => Loading::First,
+        };
         let place = self.packing.place(component, self.check)?;
+        // Packed in memory they are as large as their files; elsewhere they are mapped.
+        let in_memory = if place.is_none() { bytes } else { 0 };
+        let budget = self.holdings.budget(&None);
+        let held = insist(&self.holdings, &None, || budget.take(in_memory));
+        let held = held.map_err(|shortage| shortage.error(component.name()))?;
         let (model, packed) = open_packed(
             place.as_ref(),
             || component.fingerprint().map(str::to_owned),
-            || open(Part { name: component.name().to_owned(), bytes }, component.entry()),
+            || open(Part::new(component.name(), bytes, came_back), component.entry()),
         )?;
         let model = Arc::new(model);
-        self.state().insert(component.name(), model.clone(), bytes, packed);
+        self.state().insert(component.name(), model.clone(), bytes, packed, held);
         drop(guard);
         give_back();
         // Only now: who receives records may call the engine.
@@ -163,9 +180,25 @@ impl Components {
     pub(super) fn unload(&self, name: &str) -> bool {
         let found = self.state().slots.remove(name);
         let unloaded = found.is_some();
+        if unloaded {
+            self.state().dropped.insert(name.to_owned());
+        }
         drop(found);
         give_back();
         unloaded
+    }
+
+    /// Drops all components that nobody else holds; their names.
+    pub(super) fn unload_idle(&self) -> Vec<String> {
+        let mut state = self.state();
+        let is_idle = |slot: &Slot| slot.models.iter().all(|model| Arc::strong_count(model) == 1);
+        let idle = state.slots.iter().filter(|(_, slot)| is_idle(slot));
+        let names: Vec<String> = idle.map(|(name, _)| name.clone()).collect();
+        let dropped: Vec<Slot> = names.iter().filter_map(|name| state.slots.remove(name)).collect();
+        state.dropped.extend(names.iter().cloned());
+        drop(state);
+        drop(dropped);
+        names
     }
 
     pub(super) fn loaded(&self) -> Vec<LoadedComponent> {
@@ -186,10 +219,13 @@ impl State {
         slot.models.iter().find_map(|model| Arc::clone(model).downcast().ok())
     }
 
-    fn insert(&mut self, name: &str, model: Arc<dyn Any + Send + Sync>, bytes: u64, packed: Packed) {
+    fn insert(&mut self, name: &str, model: Arc<dyn Any + Send + Sync>, bytes: u64, packed: Packed, held: Held) {
         self.uses += 1;
-        let slot = self.slots.entry(name.to_owned()).or_insert(Slot { models: Vec::new(), bytes, packed, used: 0 });
+        self.dropped.remove(name);
+        let empty = || Slot { models: Vec::new(), bytes, packed, used: 0, held: Vec::new() };
+        let slot = self.slots.entry(name.to_owned()).or_insert_with(empty);
         slot.models.push(model);
+        slot.held.push(held);
         slot.used = self.uses;
     }
 
@@ -201,6 +237,7 @@ impl State {
             let oldest = self.slots.iter().filter(others).min_by_key(|(_, slot)| slot.used);
             let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { break };
             self.slots.remove(&oldest);
+            self.dropped.insert(oldest.clone());
             dropped.push(oldest);
         }
         dropped

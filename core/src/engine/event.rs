@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::trace::Trace;
 use crate::error::Result;
@@ -21,6 +21,8 @@ pub enum FinishReason {
     ContextFull,
     /// The receiver stopped it.
     Stopped,
+    /// It ran into its [`Caller::deadline`](crate::engine::Caller::deadline).
+    Deadline,
 }
 
 /// What a generation cost and what ran.
@@ -34,7 +36,9 @@ pub struct GenerateStats {
     pub cached_tokens: usize,
     /// Tokens generated.
     pub generated_tokens: usize,
-    /// From the start of the request to the first token, in ms.
+    /// From the arrival of the request to its start, in ms.
+    pub queue_ms: f64,
+    /// From the arrival of the request to the first token, in ms.
     pub time_to_first_token_ms: f64,
     /// Prompt tokens computed per second.
     pub prefill_tokens_per_second: f64,
@@ -50,6 +54,45 @@ pub struct GenerateStats {
     pub trace: Trace,
     /// Anonymous memory of the key-value cache, in bytes.
     pub cache_bytes: usize,
+    /// Where keys and values came from that it began with.
+    pub context: ContextSource,
+    /// Whether it had what it asked for, where it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub achieved: Option<Achieved>,
+}
+
+/// Where the keys and values of a conversation came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContextSource {
+    /// There were none, but for a prefix that was computed before.
+    #[default]
+    Fresh,
+    /// They were in memory.
+    Memory,
+    /// They had gone to a file, and were read back.
+    File,
+    /// They had been dropped, or were of another adapter, and were computed again.
+    Recomputed,
+}
+
+/// How fast a request is to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// From its arrival to its first token, in ms. Of the requests of an app that are equally urgent, the one starts first that
+    /// has the least of it left.
+    pub time_to_first_token_ms: Option<f64>,
+    /// Tokens per second after the first one.
+    pub tokens_per_second: Option<f64>,
+}
+
+/// Whether a request was as fast as its [`Target`]; `None` for what it did not ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Achieved {
+    /// Its first token came in time.
+    pub time_to_first_token: Option<bool>,
+    /// Its tokens came as fast as asked.
+    pub tokens_per_second: Option<bool>,
 }
 
 /// Tokens that were computed ahead on a guess.
@@ -68,6 +111,9 @@ pub struct AdapterUse {
     pub alias: String,
     /// Its generation.
     pub generation: u64,
+    /// Whether it had been put to sleep, and was read again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reloaded: bool,
 }
 
 /// Progress of one request.

@@ -6,6 +6,8 @@ mod components;
 mod encoder;
 mod event;
 mod fit;
+mod holdings;
+mod keeping;
 mod language;
 mod memory;
 mod projector;
@@ -19,17 +21,20 @@ mod speculate;
 mod speech;
 mod text;
 mod trace;
+mod trim;
 mod vision_language;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 pub use app::App;
 pub use batch::{Batch, PREFILL_CHUNK};
 pub use components::{LoadedComponent, Packing};
 pub use encoder::EncoderModel;
-pub use event::{AdapterUse, Drafts, Event, FinishReason, GenerateStats, Sink};
+pub use event::{Achieved, AdapterUse, ContextSource, Drafts, Event, FinishReason, GenerateStats, Sink, Target};
+pub use holdings::{Context, HeldBytes};
+pub use keeping::Mismatch;
 pub use language::LanguageModel;
 pub use memory::ProcessMemory;
 pub use projector::ProjectorModel;
@@ -38,23 +43,26 @@ pub use recognizer::{
     ListenOptions, Listener, MAX_BEAMS, Pace, RECOGNIZERS, Recognizer, RecognizerFamily, Search, Segment, SpeechTask,
     Timestamps, WhisperOptions, WhisperRecognizer, WindowText,
 };
-pub use request::{GenerateOptions, Request};
+pub use request::{GenerateOptions, Overflow, Request};
 pub use sampler::{Sampler, Sampling};
 pub use schedule::{Caller, Limit, Priority, Quotas};
-pub use slot::Finished;
+pub use slot::{Finished, Generated};
 pub use speculate::Speculation;
 pub use speech::{SpeakOptions, Speech, SpeechGenerator};
 pub use text::TextModel;
-pub use trace::{Part, Step, Trace};
+pub use trace::{Loading, Part, Step, Trace};
+pub use trim::{TrimLevel, Trimmed};
 pub use vision_language::{VisionLanguageModel, VisionPrompt};
 
 use crate::adapter::{
-    Adapter, AdapterLimits, AdapterPackage, AdapterRegistry, Base, BoundAdapter, InstallPolicy, bind,
+    Adapter, AdapterLimits, AdapterPackage, AdapterRegistry, Base, BoundAdapter, InstallPolicy, Lookup, bind,
 };
+use crate::budget::{Budget, Held, MemoryLimits};
 use crate::error::{Error, Result};
 use crate::foundation::{ComponentKind, Foundation, Verify};
 use crate::model::Modality;
 use components::Components;
+use holdings::{Holdings, insist};
 use recognizer::SpeechModel;
 use schedule::Scheduler;
 
@@ -68,6 +76,11 @@ pub struct EngineOptions {
     pub verify: Verify,
     /// Where packed weights are kept.
     pub packing: Packing,
+    /// What may be held in anonymous memory.
+    pub memory: MemoryLimits,
+    /// A folder of the app's own that contexts at rest go to when memory is short, as files without a name that go with the
+    /// process. `None` computes them again.
+    pub swap: Option<PathBuf>,
 }
 
 /// One foundation and the adapters that run on it. Components load on first use; all calls are safe from any thread.
@@ -75,8 +88,9 @@ pub struct EngineOptions {
 pub struct Engine {
     foundation: Foundation,
     components: Components,
-    adapters: AdapterRegistry,
+    adapters: Arc<AdapterRegistry>,
     apps: Mutex<BTreeMap<String, Weak<App>>>,
+    holdings: Arc<Holdings>,
     scheduler: Scheduler,
 }
 
@@ -98,12 +112,22 @@ impl Engine {
         if options.verify == Verify::Digests {
             foundation.verify(Verify::Digests, |_| {})?;
         }
+        let holdings = Holdings::new(Budget::new(&options.memory), options.memory.prefix, options.swap);
+        let holdings = Arc::new(holdings);
+        let adapters = Arc::new(AdapterRegistry::new(AdapterLimits::default()));
+        holdings.watch(None, &adapters);
         Ok(Self {
             foundation,
-            components: Components::new(options.component_budget, options.packing, options.verify),
-            adapters: AdapterRegistry::new(AdapterLimits::default()),
+            components: Components::new(
+                options.component_budget,
+                options.packing,
+                options.verify,
+                Arc::clone(&holdings),
+            ),
+            adapters,
             apps: Mutex::default(),
-            scheduler: Scheduler::default(),
+            scheduler: Scheduler::new(Arc::clone(&holdings)),
+            holdings,
         })
     }
 
@@ -243,8 +267,54 @@ impl Engine {
     /// # Errors
     /// As [`Engine::install`].
     pub fn install_package(&self, alias: &str, package: AdapterPackage, policy: InstallPolicy) -> Result<Arc<Adapter>> {
+        self.install_in(&self.adapters, &None, alias, package, policy)
+    }
+
+    /// Installs into the registry of an app, out of its budget.
+    fn install_in(
+        &self,
+        registry: &AdapterRegistry,
+        app: &Option<Arc<str>>,
+        alias: &str,
+        package: AdapterPackage,
+        policy: InstallPolicy,
+    ) -> Result<Arc<Adapter>> {
         let bound = self.bind(alias, &package)?;
-        self.adapters.install(alias, package, bound, policy)
+        let held = self.hold(app, &bound)?;
+        registry.install(alias, package, bound, held, policy)
+    }
+
+    /// Counts the bytes of an adapter.
+    fn hold(&self, app: &Option<Arc<str>>, bound: &BoundAdapter) -> Result<Held> {
+        let budget = self.holdings.budget(app);
+        let held = insist(&self.holdings, app, || budget.take(bound.bytes() as u64));
+        held.map_err(|shortage| shortage.error("adapters"))
+    }
+
+    /// The current generation of the adapter `alias`, which is read from its file once more where it was put to sleep. It
+    /// stays in memory for as long as the result is held.
+    ///
+    /// # Errors
+    /// [`Error::UnknownAdapter`]; [`Error::Digest`] where its file has changed, and as [`Engine::install`] where it cannot be
+    /// read, once more.
+    pub fn adapter(&self, alias: &str) -> Result<Arc<Adapter>> {
+        self.adapter_in(&self.adapters, &None, alias)
+    }
+
+    fn adapter_in(&self, registry: &AdapterRegistry, app: &Option<Arc<str>>, alias: &str) -> Result<Arc<Adapter>> {
+        loop {
+            let (path, expected, generation) = match registry.find(alias)? {
+                Lookup::Awake(adapter) => return Ok(adapter),
+                Lookup::Asleep { path, digest, generation } => (path, digest, generation),
+            };
+            let package = AdapterPackage::open(&path)?;
+            if package.digest() != expected {
+                return Err(Error::Digest { path, found: package.digest().to_owned(), expected });
+            }
+            let bound = self.bind(alias, &package)?;
+            let held = self.hold(app, &bound)?;
+            registry.wake(alias, generation, package, bound, held);
+        }
     }
 
     /// Checks `package` against its component, which is loaded, and binds its tensors to it.
@@ -292,7 +362,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Refused`] beyond a quota of the caller's, or after its patience; [`Error::Argument`], [`Error::ContextFull`] and
     /// [`Error::Adapter`] for a request that cannot run; the receiver's and the model's own.
-    pub fn generate(&self, request: Request, sink: &mut dyn Sink) -> Result<Finished> {
+    pub fn generate(&self, request: Request, sink: &mut dyn Sink) -> Result<Generated> {
         self.generate_on(&self.language()?, request, sink)
     }
 
@@ -302,12 +372,30 @@ impl Engine {
         model: &Arc<LanguageModel>,
         request: Request,
         sink: &mut dyn Sink,
-    ) -> Result<Finished> {
+    ) -> Result<Generated> {
         self.scheduler.run(model, request, sink)
     }
 
-    /// Bounds what the app `id` may ask for from now on. An app has [`Quotas::default`] until then.
+    /// Bytes that are held beside running requests.
+    #[must_use]
+    pub fn held(&self) -> HeldBytes {
+        self.holdings.bytes()
+    }
+
+    /// Bounds what the app `id` may ask for and hold from now on. An app has [`Quotas::default`] until then.
     pub fn set_quotas(&self, id: &str, quotas: Quotas) {
-        self.scheduler.set_quotas(&Arc::from(id), quotas);
+        let app: Arc<str> = Arc::from(id);
+        self.scheduler.set_quotas(&app, quotas);
+        self.holdings.bound(&app, &quotas);
+        let apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(app) = apps.get(id).and_then(Weak::upgrade) {
+            app.adapters().set_limits(quotas.adapter_limits());
+        }
+    }
+
+    /// What the app `id` may ask for and hold.
+    #[must_use]
+    pub fn quotas(&self, id: &str) -> Quotas {
+        self.scheduler.quotas(&Arc::from(id))
     }
 }

@@ -1,6 +1,9 @@
 //! What a request feeds to the backbone: tokens, and soft tokens that a projector made of other data.
 
+use std::ops::Range;
 use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::model::backbone::Entry;
@@ -122,6 +125,28 @@ impl Prompt {
     /// Widths of its soft tokens.
     pub(crate) fn soft_widths(&self) -> impl Iterator<Item = usize> + '_ {
         self.places.iter().filter_map(|place| place.values().map(<[f32]>::len))
+    }
+
+    /// Adds what enters the backbone at `positions` to `hash`.
+    pub(crate) fn hash(&self, positions: Range<usize>, hash: &mut Sha256) {
+        for place in &self.places[positions] {
+            match place {
+                Place::Token(id) => {
+                    hash.update([0]);
+                    hash.update(id.to_le_bytes());
+                }
+                Place::Soft { width, .. } => {
+                    hash.update([1]);
+                    hash.update((*width as u64).to_le_bytes());
+                    place.values().into_iter().flatten().for_each(|value| hash.update(value.to_le_bytes()));
+                }
+            }
+        }
+    }
+
+    /// Takes `count` positions from `at` on out of it.
+    pub(crate) fn cut_out(&mut self, at: usize, count: usize) {
+        self.places.drain(at..at + count);
     }
 
     /// Positions from the start at which both feed the same to the backbone: whose keys and values can be reused, under

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::adapter::{Adapter, DataPath};
-use crate::engine::event::{AdapterUse, Drafts, FinishReason, GenerateStats};
+use crate::budget::Shortage;
+use crate::engine::event::{Achieved, AdapterUse, ContextSource, Drafts, FinishReason, GenerateStats, Target};
+use crate::engine::holdings::Context;
 use crate::engine::language::LanguageModel;
 use crate::engine::prompt::Prompt;
-use crate::engine::request::Request;
+use crate::engine::request::{Overflow, Request};
 use crate::engine::sampler::Sampler;
 use crate::engine::speculate::Drafter;
 use crate::engine::trace::{Step, Trace};
@@ -48,16 +50,25 @@ pub struct Finished {
     pub cache: KvCache,
 }
 
-impl Finished {
+/// A request that ended, and what it left behind.
+#[derive(Debug)]
+pub struct Generated {
+    /// What it cost.
+    pub stats: GenerateStats,
+    /// Tokens generated, the one that ended the turn included.
+    pub generated: Vec<u32>,
+    /// Its sequence with keys and values, for a continuation; without the last position where it was never fed back. Its memory
+    /// is given to whoever needs it more.
+    pub context: Arc<Context>,
+}
+
+impl Generated {
     /// What it would have been, had it been stopped after `generated` tokens.
     pub(super) fn cut(&mut self, generated: usize) {
-        let prompt = self.sequence.len() - self.generated.len();
+        self.context.forget(self.generated.len().saturating_sub(generated));
         self.generated.truncate(generated);
-        self.sequence.truncate(prompt + self.generated.len());
-        self.cache.truncate(self.sequence.len() - 1);
         self.stats.finish_reason = FinishReason::Stopped;
         self.stats.generated_tokens = self.generated.len();
-        self.stats.cache_bytes = self.cache.bytes();
     }
 }
 
@@ -66,10 +77,12 @@ pub(super) struct Slot<S> {
     sequence: Prompt,
     generated: Vec<u32>,
     steps: Vec<Step>,
+    prompt: usize,
     cached: usize,
     cache: KvCache,
     adapter: Option<Arc<Adapter>>,
     max_tokens: usize,
+    overflow: Overflow,
     sampler: Sampler,
     drafter: Option<Drafter>,
     drafts: Drafts,
@@ -77,11 +90,15 @@ pub(super) struct Slot<S> {
     stop: StopStrings,
     sink: S,
     clock: Clock,
+    context: ContextSource,
+    target: Target,
+    deadline: Option<Instant>,
     reason: Option<FinishReason>,
 }
 
-/// When a request started, had its prompt computed and had its last token.
+/// When a request arrived, started, had its prompt computed and had its last token.
 struct Clock {
+    arrived: Instant,
     start: Instant,
     first: Option<Instant>,
     last: Instant,
@@ -104,8 +121,9 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(model: &LanguageModel, request: &Request) -> Result<Self> {
+    fn new(model: &LanguageModel, request: &mut Request) -> Result<Self> {
         let config = model.backbone().config();
+        request.slide(config.max_position_embeddings)?;
         request.check(config.max_position_embeddings, config.hidden_size)?;
         model.deltas(request.adapter.as_deref())?;
         let known: Vec<u32> = request.prompt.token_ids().collect();
@@ -137,7 +155,11 @@ pub(super) fn pass<S: Receiver>(
         let Some((turn, later)) = rest.split_first().filter(|(turn, _)| turn.slot == index) else { continue };
         rest = later;
         let (from, end) = (slot.cache.len(), slot.sequence.len());
-        let draft = if end - from == 1 { slot.draft(guesses, known, config) } else { Vec::new() };
+        let mut draft = if end - from == 1 { slot.draft(guesses, known, config) } else { Vec::new() };
+        if slot.cache.reserve(turn.rows + draft.len()).is_err() {
+            // Guesses are not worth the memory that others may need.
+            draft.clear();
+        }
         guesses -= draft.len();
         let sequence = caches.len();
         let deltas = slot.adapter.as_deref().map(|adapter| &adapter.bound.deltas);
@@ -175,13 +197,18 @@ fn known_tokens(model: &LanguageModel) -> Result<usize> {
 }
 
 impl<S: Receiver> Slot<S> {
-    /// A slot for `request`, which starts at once.
+    /// A slot for `request`, which arrived at `arrived` and starts now.
     ///
     /// # Errors
     /// [`crate::Error::Argument`], [`crate::Error::ContextFull`], or [`crate::Error::Adapter`] for an adapter of another
     /// component.
-    pub(super) fn new(model: &LanguageModel, request: Request, sink: S) -> Result<Self, (S, Error)> {
-        let parts = match Parts::new(model, &request) {
+    pub(super) fn new(
+        model: &LanguageModel,
+        mut request: Request,
+        sink: S,
+        arrived: Instant,
+    ) -> Result<Self, (S, Error)> {
+        let parts = match Parts::new(model, &mut request) {
             Ok(parts) => parts,
             Err(error) => return Err((sink, error)),
         };
@@ -192,17 +219,22 @@ impl<S: Receiver> Slot<S> {
         Ok(Self {
             generated: Vec::new(),
             steps: request.steps,
+            prompt: request.prompt.len(),
             cached: cache.len(),
             cache,
             adapter: request.adapter,
             max_tokens: request.options.max_tokens,
+            overflow: request.options.overflow,
             sampler: parts.sampler,
             drafter: Drafter::new(request.options.speculation),
             drafts: Drafts::default(),
             text: parts.text,
             stop: parts.stop,
             sink,
-            clock: Clock { start: now, first: None, last: now },
+            clock: Clock { arrived, start: now, first: None, last: now },
+            context: request.source,
+            target: request.options.caller.target,
+            deadline: request.options.caller.deadline.and_then(|deadline| arrived.checked_add(deadline)),
             reason: None,
             sequence: request.prompt,
         })
@@ -211,6 +243,34 @@ impl<S: Receiver> Slot<S> {
     /// Positions that are to be computed before the next token; none once it has ended.
     pub(super) fn pending(&self) -> usize {
         if self.has_ended() { 0 } else { self.sequence.len() - self.cache.len() }
+    }
+
+    /// Makes room for `rows` more positions.
+    ///
+    /// # Errors
+    /// [`Shortage`] of its app's budget or the engine's.
+    pub(super) fn reserve(&mut self, rows: usize) -> Result<(), Shortage> {
+        self.cache.reserve(rows)
+    }
+
+    /// Gives its keys and values up, to compute them again.
+    pub(super) fn forget(&mut self) {
+        self.cache.truncate(0);
+    }
+
+    /// Bytes of its keys and values.
+    pub(super) fn bytes(&self) -> usize {
+        self.cache.bytes()
+    }
+
+    /// The adapter that it runs with.
+    pub(super) fn adapter(&self) -> Option<Arc<Adapter>> {
+        self.adapter.clone()
+    }
+
+    /// Its sequence, its adapter, and the keys and values that were computed.
+    pub(super) fn computed(&self) -> (&Prompt, Option<&Adapter>, &KvCache) {
+        (&self.sequence, self.adapter.as_deref(), &self.cache)
     }
 
     /// Whether its receiver can take more text.
@@ -223,10 +283,13 @@ impl<S: Receiver> Slot<S> {
         self.reason.is_some()
     }
 
-    /// Ends it where its receiver has said so.
+    /// Ends it where its receiver has said so, or its time is over.
     pub(super) fn look(&mut self) {
         if self.reason.is_none() && self.sink.is_stopped() {
             self.reason = Some(FinishReason::Stopped);
+        }
+        if self.reason.is_none() && self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            self.reason = Some(FinishReason::Deadline);
         }
     }
 
@@ -290,10 +353,20 @@ impl<S: Receiver> Slot<S> {
             self.reason = Some(FinishReason::StopString);
         } else if self.generated.len() >= self.max_tokens {
             self.reason = Some(FinishReason::MaxTokens);
-        } else if self.sequence.len() >= model.backbone().config().max_position_embeddings {
-            self.reason = Some(FinishReason::ContextFull);
+        } else {
+            self.fit(model.backbone().config().max_position_embeddings);
         }
         Ok(id)
+    }
+
+    /// Ends a sequence that fills the window, or makes it shorter.
+    fn fit(&mut self, limit: usize) {
+        if let Some((at, count)) = self.overflow.gap(self.sequence.len(), limit) {
+            self.sequence.cut_out(at, count);
+            self.cache.truncate(at);
+        } else if self.sequence.len() >= limit {
+            self.reason = Some(FinishReason::ContextFull);
+        }
     }
 
     /// Hands out what was held back, and gives back the receiver and what came of the request.
@@ -309,7 +382,7 @@ impl<S: Receiver> Slot<S> {
 
     /// Hands out what was held back.
     fn flush(&mut self, reason: FinishReason) -> Result<()> {
-        if matches!(reason, FinishReason::Stopped | FinishReason::StopString) {
+        if matches!(reason, FinishReason::Stopped | FinishReason::StopString | FinishReason::Deadline) {
             return Ok(());
         }
         let mut rest = self.text.finish()?;
@@ -335,23 +408,44 @@ impl<S: Receiver> Slot<S> {
 
     fn stats(&mut self, reason: FinishReason, model: &LanguageModel) -> GenerateStats {
         let generated = self.generated.len();
-        let prompt = self.sequence.len() - generated;
+        let prompt = self.prompt;
         let first = self.clock.first.unwrap_or(self.clock.last);
         let prefill = (first - self.clock.start).as_secs_f64();
         let decode = (self.clock.last - first).as_secs_f64();
         let rate = |count: usize, seconds: f64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
+        let (waited, decoded) = (self.clock.start - self.clock.arrived, rate(generated.saturating_sub(1), decode));
+        let first_token_ms = (first - self.clock.arrived).as_secs_f64() * 1e3;
+        let adapter = self.adapter.as_ref().map(|adapter| AdapterUse {
+            alias: adapter.alias.clone(),
+            generation: adapter.generation.0,
+            reloaded: adapter.is_back(),
+        });
         GenerateStats {
             finish_reason: reason,
             prompt_tokens: prompt,
             cached_tokens: self.cached,
             generated_tokens: generated,
-            time_to_first_token_ms: prefill * 1e3,
+            queue_ms: waited.as_secs_f64() * 1e3,
+            time_to_first_token_ms: first_token_ms,
             prefill_tokens_per_second: rate(prompt - self.cached, prefill),
-            decode_tokens_per_second: rate(generated.saturating_sub(1), decode),
+            decode_tokens_per_second: decoded,
             drafts: self.drafter.as_ref().map(|_| self.drafts),
-            adapter: self.adapter.as_ref().map(|a| AdapterUse { alias: a.alias.clone(), generation: a.generation.0 }),
+            adapter,
             trace: self.trace(model),
             cache_bytes: self.cache.bytes(),
+            context: self.context,
+            achieved: (self.target != Target::default()).then(|| Achieved {
+                time_to_first_token: self
+                    .target
+                    .time_to_first_token_ms
+                    .map(|most| self.clock.first.is_some() && first_token_ms <= most),
+                // One token alone has no rate.
+                tokens_per_second: self
+                    .target
+                    .tokens_per_second
+                    .filter(|_| generated > 1)
+                    .map(|least| decoded >= least),
+            }),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What ran for a result: components, backends, time and bytes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -28,6 +30,9 @@ pub struct Step {
     pub ms: f64,
     /// Bytes of the weight files that it maps.
     pub bytes: u64,
+    /// Whether it had been dropped, and was loaded again for this.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reloaded: bool,
 }
 
 impl Trace {
@@ -45,16 +50,40 @@ impl Trace {
     }
 }
 
+/// Why a component is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loading {
+    /// For the first time.
+    First,
+    /// It had been dropped.
+    Again,
+}
+
 /// Identity of a loaded component, as traces name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Part {
     /// Its name in the foundation.
     pub name: String,
     /// Bytes of the weight files that it maps.
     pub bytes: u64,
+    /// It came back, and no step has told yet.
+    news: Arc<AtomicBool>,
 }
 
 impl Part {
+    /// A component that is being loaded.
+    #[must_use]
+    pub fn new(name: &str, bytes: u64, loading: Loading) -> Self {
+        let news = Arc::new(AtomicBool::new(loading == Loading::Again));
+        Self { name: name.to_owned(), bytes, news }
+    }
+
+    /// A part of this component, such as the tower of a vision-language model.
+    #[must_use]
+    pub(crate) fn within(&self, name: &str) -> Self {
+        Self { name: format!("{}/{name}", self.name), ..self.clone() }
+    }
+
     /// The changes of an adapter, which must be one of this component.
     ///
     /// # Errors
@@ -91,6 +120,7 @@ impl Part {
             backend: format!("cpu/{}", kernels().name),
             ms: start.elapsed().as_secs_f64() * 1e3,
             bytes: self.bytes,
+            reloaded: self.news.swap(false, Ordering::Relaxed),
         }
     }
 }

@@ -267,7 +267,7 @@ impl VisionLanguageModel {
         let start = Instant::now();
         let soft = self.soft_tokens(images, deltas)?;
         let part = self.language.part();
-        let step = (tiles > 0).then(|| Part { name: format!("{}/vision", part.name), ..part.clone() }.step(start));
+        let step = (tiles > 0).then(|| part.within("vision").step(start));
         let width = self.language.backbone().config().hidden_size;
         let mut rest = soft.iter();
         let mut prompt = Prompt::new();

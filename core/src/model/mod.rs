@@ -11,7 +11,7 @@ pub mod projector;
 pub mod recognizer;
 mod table;
 
-pub use cache::{BLOCK_TOKENS, CacheShape, CacheType, KvCache};
+pub use cache::{BLOCK_TOKENS, CacheBlock, CacheShape, CacheType, KvCache};
 pub use layer::Activation;
 pub use modality::Modality;
 pub use table::{LinearInfo, LinearRole, LinearTable, RowOrder};

@@ -1,13 +1,16 @@
 //! A conversation: history, and the key-value cache that carries over from turn to turn.
 
 use std::ops::{ControlFlow, Deref};
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::adapter::{Adapter, Generation};
-use crate::engine::{Engine, Event, FinishReason, GenerateOptions, GenerateStats, Prompt, Request, Sink};
-use crate::error::Result;
+use crate::adapter::Adapter;
+use crate::engine::{
+    Caller, Context, Engine, Event, FinishReason, GenerateOptions, GenerateStats, LanguageModel, Mismatch, Overflow,
+    Request, Sink,
+};
+use crate::error::{Error, Result};
 use crate::input::{Message, Position, Role};
-use crate::model::KvCache;
 
 /// A conversation with the language model. Each turn computes only what the last one did not. `E` is a reference to the
 /// engine, or an `Arc` of it for a conversation that goes from thread to thread.
@@ -16,15 +19,7 @@ pub struct Chat<E> {
     engine: E,
     messages: Vec<Message>,
     adapter: Option<Arc<Adapter>>,
-    context: Option<Context>,
-}
-
-/// What is in the cache, and under which adapter it was computed.
-#[derive(Debug)]
-struct Context {
-    sequence: Prompt,
-    cache: KvCache,
-    adapter: Option<Generation>,
+    context: Option<Arc<Context>>,
 }
 
 impl<E: Deref<Target = Engine>> Chat<E> {
@@ -47,6 +42,36 @@ impl<E: Deref<Target = Engine>> Chat<E> {
         if let Some(text) = instructions {
             self.messages.insert(0, Message::system(text));
         }
+    }
+
+    /// Writes the conversation to a file, with what was computed for it, so that it goes on in another process as it would in
+    /// this one. What was computed is the app's that `caller` names. The file takes the place of what was there when it
+    /// is whole and on the disk.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`], and then what was at `path` stays; as [`Engine::language`].
+    pub fn save(&self, path: impl AsRef<Path>, caller: &Caller) -> Result<()> {
+        let note = serde_json::to_string(&self.messages).map_err(|e| Error::argument("history", e))?;
+        let (adapter, context) = (self.adapter.as_deref(), self.context.as_deref());
+        self.engine.save_context(path.as_ref(), &caller.app, adapter, context, note)
+    }
+
+    /// Goes on with a conversation that was saved, with the adapter that it had.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`], [`crate::Error::Malformed`] and [`crate::Error::Digest`] for the file; [`crate::Error::Context`]
+    /// for other weights or another adapter, where `mismatch` does not let them pass; [`crate::Error::Memory`].
+    pub fn restore(
+        engine: E,
+        path: impl AsRef<Path>,
+        caller: &Caller,
+        adapter: Option<Arc<Adapter>>,
+        mismatch: Mismatch,
+    ) -> Result<Self> {
+        let path = path.as_ref();
+        let (note, context) = engine.restore_context(path, &caller.app, adapter.as_deref(), mismatch)?;
+        let messages = serde_json::from_str(&note).map_err(|e| Error::malformed(path.display(), "saved context", e))?;
+        Ok(Self { engine, messages, adapter, context })
     }
 
     /// The history, instructions included.
@@ -87,19 +112,38 @@ impl<E: Deref<Target = Engine>> Chat<E> {
     }
 
     fn run(&mut self, options: &GenerateOptions, answer: &mut String, sink: &mut dyn Sink) -> Result<GenerateStats> {
-        let prompt = self.engine.language()?.encode_chat(&self.messages)?;
+        let model = self.engine.language()?;
+        let prompt = self.prompt(&model, options)?;
         let mut request = Request::new(prompt, self.adapter.clone(), options.clone());
         request.position = Position::Start;
-        let generation = self.adapter.as_ref().map(|adapter| adapter.generation);
-        if let Some(context) = self.context.take().filter(|context| context.adapter == generation) {
-            let shared = context.sequence.shared_prefix(&request.prompt);
-            let mut cache = context.cache;
-            cache.truncate(shared);
-            request.cache = Some(cache);
+        request.context = self.context.take();
+        let generated = self.engine.generate_on(&model, request, &mut Tee { answer, sink })?;
+        self.context = Some(generated.context);
+        Ok(generated.stats)
+    }
+
+    /// The conversation as tokens. Where it may slide, its oldest turns are left out until a quarter of the window, or as much
+    /// as is asked for, is free.
+    fn prompt(&self, model: &LanguageModel, options: &GenerateOptions) -> Result<Vec<u32>> {
+        let limit = model.backbone().config().max_position_embeddings;
+        let room = options.max_tokens.min(limit / 4);
+        let mut messages = self.messages.clone();
+        loop {
+            let prompt = model.encode_chat(&messages)?;
+            // The question stays, and the instructions do.
+            let oldest = messages.iter().position(|message| message.role != Role::System);
+            match oldest.filter(|oldest| oldest + 1 < messages.len()) {
+                Some(oldest) if options.overflow != Overflow::Fail && prompt.len() + room > limit => {
+                    messages.remove(oldest);
+                    // An answer is not left without its question.
+                    let is_answer = |message: &Message| !matches!(message.role, Role::User | Role::System);
+                    while messages.get(oldest).is_some_and(is_answer) {
+                        messages.remove(oldest);
+                    }
+                }
+                _ => return Ok(prompt),
+            }
         }
-        let finished = self.engine.generate(request, &mut Tee { answer, sink })?;
-        self.context = Some(Context { sequence: finished.sequence, cache: finished.cache, adapter: generation });
-        Ok(finished.stats)
     }
 }
 

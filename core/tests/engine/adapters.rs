@@ -8,7 +8,7 @@ use loam::adapter::{
 use loam::model::backbone::{Backbone, Entry, Row, Want};
 use loam::{Error, Result};
 
-use crate::fixture::{expected, max_difference, path, run, shared};
+use crate::fixture::{expected, held, max_difference, path, run, shared};
 
 /// The tolerance of the parity statement in the README.
 const TOLERANCE: f32 = 1e-4;
@@ -201,8 +201,8 @@ fn a_hundred_load_and_unload_cycles_leave_the_base_as_it_was() {
     for _ in 0..100 {
         let package = AdapterPackage::open(path("peft/smollm2-all")).expect("package");
         let bound = bind(&package, &base(&backbone)).expect("bound");
-        registry.install("tone", package, bound, InstallPolicy::Create).expect("installed");
-        run(&backbone, &tokens[..2], 2, Some(&registry.get("tone").expect("there").bound.deltas));
+        let adapter = registry.install("tone", package, bound, held(), InstallPolicy::Create).expect("installed");
+        run(&backbone, &tokens[..2], 2, Some(&adapter.bound.deltas));
         registry.remove("tone").expect("removed");
     }
     let after = run(&backbone, &tokens, 24, None);
@@ -269,7 +269,11 @@ fn generations_and_policies_hold() {
     let install = |alias: &str, name: &str, policy| {
         let package = AdapterPackage::open(path("peft").join(name)).expect("package");
         let bound = bind(&package, &base(&backbone)).expect("bound");
-        registry.install(alias, package, bound, policy)
+        registry.install(alias, package, bound, held(), policy)
+    };
+    let generation = |alias: &str| {
+        let found = registry.list().into_iter().find(|installed| installed.alias == alias);
+        found.map(|installed| installed.generation)
     };
     let first = install("a", "llama2-all-r4", InstallPolicy::Create).expect("created");
     assert!(install("a", "llama2-all-r8", InstallPolicy::Create).is_err());
@@ -277,12 +281,13 @@ fn generations_and_policies_hold() {
     assert!(second.generation > first.generation);
     assert!(install("a", "llama2-all-r4", InstallPolicy::CompareAndSwap(first.generation)).is_err());
     assert_eq!(first.bound.rank, 4, "a held generation stays as it was");
-    assert_eq!(registry.get("a").expect("there").bound.rank, 8);
+    assert_eq!(generation("a"), Some(second.generation));
     install("b", "llama2-all-r4", InstallPolicy::Upsert).expect("second alias");
     let error = install("c", "llama2-all-r4", InstallPolicy::Upsert).expect_err("limit").to_string();
     assert!(error.contains("the limit is 2"), "{error}");
-    registry.remove("a").expect("removed");
-    assert!(matches!(registry.get("a"), Err(Error::UnknownAdapter(_))));
+    assert_eq!(registry.remove("a").expect("removed"), second.generation);
+    assert!(matches!(registry.remove("a"), Err(Error::UnknownAdapter(_))));
+    assert_eq!(generation("a"), None);
     for bad in ["", "../x", "a/b", ".hidden", "-x", "ü"] {
         assert!(install(bad, "llama2-all-r4", InstallPolicy::Upsert).is_err(), "{bad}");
     }

@@ -40,7 +40,7 @@ fn apps_have_adapters_of_their_own() {
     let (mail, notes) =
         (engine.attach("com.example.mail").expect("app"), engine.attach("com.example.notes").expect("app"));
     let one = mail.install("tone", path("peft/llama2-all-r4"), InstallPolicy::Create).expect("installed");
-    assert!(matches!(notes.adapters().get("tone"), Err(Error::UnknownAdapter(_))));
+    assert!(matches!(notes.adapter("tone"), Err(Error::UnknownAdapter(_))));
     assert!(engine.adapters().list().is_empty(), "the engine's own are not an app's");
     let other = notes.install("tone", path("peft/llama2-all-r8"), InstallPolicy::Create).expect("installed");
     assert_ne!(one.bytes(), other.bytes());

@@ -2,7 +2,7 @@
 
 use loam::Error;
 use loam::adapter::InstallPolicy;
-use loam::engine::{Engine, Event, LanguageModel, ListenOptions, Part, Search, SpeakOptions};
+use loam::engine::{Engine, Event, LanguageModel, ListenOptions, Loading, Part, Search, SpeakOptions};
 use loam::input::{Audio, Channels, Image, SampleRate};
 use loam::task::{AnswerOptions, ClassifyOptions, RegressOptions, TranscribeOptions};
 use serde_json::json;
@@ -36,7 +36,7 @@ fn changed(model: &str, tensor: &str, change: impl Fn(&mut Vec<f32>)) -> tempfil
 #[test]
 fn texts_are_not_scored_by_logits_that_are_not_finite() {
     let dir = spoilt("llama2", "model.norm.weight");
-    let model = LanguageModel::open(Part { name: "backbone".into(), bytes: 0 }, dir.path()).expect("opened");
+    let model = LanguageModel::open(Part::new("backbone", 0, Loading::First), dir.path()).expect("opened");
     let refused = model.perplexity(&[1, 2, 3, 4], None).expect_err("no number");
     assert!(matches!(refused, Error::Malformed { .. }), "{refused}");
     assert!(refused.to_string().contains("'backbone'") && refused.to_string().contains("logits"), "{refused}");

@@ -3,8 +3,20 @@
 use std::path::Path;
 
 /// Top to bottom; `engine` and `task` may use everything above them.
-const ORDER: [&str; 11] =
-    ["error", "arena", "pool", "weights", "quant", "input", "model", "adapter", "foundation", "engine", "task"];
+const ORDER: [&str; 12] = [
+    "error",
+    "arena",
+    "budget",
+    "pool",
+    "weights",
+    "quant",
+    "input",
+    "model",
+    "adapter",
+    "foundation",
+    "engine",
+    "task",
+];
 
 fn sources(dir: &Path, out: &mut Vec<std::path::PathBuf>) {
     for entry in std::fs::read_dir(dir).expect("source folder") {

@@ -7,6 +7,7 @@ mod ast;
 mod backbone;
 mod classifiers;
 mod classify;
+mod contexts;
 mod ctc;
 mod damaged;
 mod early_exit;

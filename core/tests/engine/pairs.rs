@@ -194,7 +194,7 @@ fn an_adapter_is_installed_on_the_tower_that_it_names() {
     let engine = Engine::open(path("models/siglip-tiny")).expect("engine");
     engine.install("tint", path("peft/siglip-image-r2"), InstallPolicy::Create).expect("installed");
     engine.install("accent", path("peft/siglip-text-r2"), InstallPolicy::Create).expect("installed");
-    let adapter = engine.adapters().get("accent").expect("an adapter");
+    let adapter = engine.adapter("accent").expect("an adapter");
     let plain = engine.embed("a cat", &EmbedOptions::default()).expect("embedded").vector;
     let options = EmbedOptions { adapter: Some(adapter), ..EmbedOptions::default() };
     let accented = engine.embed("a cat", &options).expect("embedded").vector;

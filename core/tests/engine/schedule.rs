@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use loam::Error;
 use loam::adapter::{Adapter, InstallPolicy};
 use loam::engine::{
-    Batch, Caller, Engine, Event, FinishReason, Finished, GenerateOptions, Priority, Quotas, Request, Sampling, Sink,
+    Batch, Caller, Engine, Event, FinishReason, Finished, GenerateOptions, Generated, Priority, Prompt, Quotas,
+    Request, Sampling, Sink,
 };
 
 use crate::fixture::{adapter_with, path};
@@ -107,7 +108,7 @@ fn alone(case: &Case) -> (Finished, String) {
 #[test]
 fn every_request_of_a_mixed_crowd_is_what_it_is_alone() {
     let cases = cases();
-    let together: Vec<(Finished, String)> = std::thread::scope(|scope| {
+    let together: Vec<(Generated, String)> = std::thread::scope(|scope| {
         let run = |case| {
             scope.spawn(move || {
                 let mut listener = listener(case);
@@ -125,9 +126,9 @@ fn every_request_of_a_mixed_crowd_is_what_it_is_alone() {
         assert_eq!(text, expected_text, "text of request {i}");
         assert_eq!(finished.stats.finish_reason, expected.stats.finish_reason, "end of request {i}");
         assert_eq!(finished.stats.generated_tokens, expected.stats.generated_tokens);
-        assert_eq!(finished.cache.len(), expected.cache.len());
-        let ids = |finished: &Finished| finished.sequence.token_ids().collect::<Vec<_>>();
-        assert_eq!(ids(&finished), ids(&expected));
+        assert_eq!(finished.context.computed(), expected.cache.len());
+        let ids = |sequence: &Prompt| sequence.token_ids().collect::<Vec<_>>();
+        assert_eq!(ids(&finished.context.sequence()), ids(&expected.sequence));
         stopped += usize::from(finished.stats.finish_reason == FinishReason::Stopped);
     }
     assert!(stopped > 3, "some are given up: {stopped}");

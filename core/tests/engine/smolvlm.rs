@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use loam::adapter::{AdapterLimits, AdapterPackage, AdapterRegistry, InstallPolicy, bind};
-use loam::engine::{Batch, Finished, GenerateOptions, Part, Request, VisionLanguageModel, VisionPrompt};
+use loam::engine::{Batch, Finished, GenerateOptions, Loading, Part, Request, VisionLanguageModel, VisionPrompt};
 use loam::input::{Content, ContentPart, Image, Message, Pixels, Role, Tiles};
 use loam::model::backbone::{Backbone, Row, Want};
 use loam::model::encoder::{Features, Item};
@@ -14,7 +14,7 @@ use loam::quant::Deltas;
 use loam::weights::Safetensors;
 use loam::{Error, Result};
 
-use crate::fixture::{floats, max_difference, path, tokens};
+use crate::fixture::{floats, held, max_difference, path, tokens};
 
 /// The tolerance of the parity statement in the README.
 const TOLERANCE: f32 = 1e-4;
@@ -30,7 +30,7 @@ struct Fixture {
 
 fn fixture(name: &str) -> Fixture {
     let dir = path("models").join(name);
-    let part = Part { name: "backbone".into(), bytes: 0 };
+    let part = Part::new("backbone", 0, Loading::First);
     let model = VisionLanguageModel::open(part, &dir).unwrap_or_else(|e| panic!("{name}: {e}"));
     let expected = Safetensors::open(dir.join("expected.safetensors")).expect("expected");
     Fixture { dir, model, expected }
@@ -182,7 +182,7 @@ fn a_picture_that_is_not_split_is_one_tile() {
     let fixture = fixture("smolvlm");
     let copy = copied(&fixture.dir);
     edit(&copy.path().join("preprocessor_config.json"), |json| json["do_image_splitting"] = false.into());
-    let model = VisionLanguageModel::open(Part { name: "v".into(), bytes: 0 }, copy.path()).expect("model");
+    let model = VisionLanguageModel::open(Part::new("v", 0, Loading::First), copy.path()).expect("model");
     let tiles = model.prepare(&fixture.image("wide")).expect("prepared");
     assert_eq!((tiles.rows, tiles.columns, tiles.pixels.len()), (0, 0, 1));
     let difference = max_difference(&tiles.pixels[0].values, &fixture.floats("wide.whole.pixels"));
@@ -211,7 +211,7 @@ fn a_peft_adapter_acts_on_all_parts() {
 
     // Requests under different adapters in one batch give what each gives alone.
     let registry = AdapterRegistry::new(AdapterLimits::default());
-    let adapter = registry.install("tuned", package, bound, InstallPolicy::Create).expect("installed");
+    let adapter = registry.install("tuned", package, bound, held(), InstallPolicy::Create).expect("installed");
     let requests = || {
         let tuned = fixture.pair(Some(&adapter.bound.deltas)).request(Some(Arc::clone(&adapter)), sixteen());
         [tuned, fixture.pair(None).request(None, sixteen())]
@@ -320,7 +320,7 @@ fn prompts_that_do_not_fit_are_refused() {
 #[test]
 fn damaged_models_are_refused_by_name() {
     let source = path("models/smolvlm");
-    let open = |dir: &std::path::Path| VisionLanguageModel::open(Part { name: "v".into(), bytes: 0 }, dir);
+    let open = |dir: &std::path::Path| VisionLanguageModel::open(Part::new("v", 0, Loading::First), dir);
     for (pointer, value, named) in [
         ("/model_type", "llama".into(), "llama"),
         ("/scale_factor", 3.into(), "scale_factor"),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use loam::Error;
 use loam::adapter::DataPath;
-use loam::engine::{Part, SpeakOptions, SpeechGenerator};
+use loam::engine::{Loading, Part, SpeakOptions, SpeechGenerator};
 use loam::input::{CharacterTokenizer, Script};
 use loam::model::generator::vits::{MAX_TOKENS, Noise, VitsConfig};
 use loam::weights::Safetensors;
@@ -18,7 +18,7 @@ const TEXT: &str = "Bok a'go, Kab!";
 const PHONEMES: &str = "ɡobˈa kaˈok";
 
 fn open(dir: &Path) -> loam::Result<SpeechGenerator> {
-    SpeechGenerator::open(Part { name: "voice".into(), bytes: 0 }, dir)
+    SpeechGenerator::open(Part::new("voice", 0, Loading::First), dir)
 }
 
 fn still() -> SpeakOptions {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loam::Error;
 use loam::adapter::{AdapterPackage, Base, BoundAdapter, InstallPolicy, bind};
 use loam::engine::{
-    Engine, ListenOptions, Pace, Part, Recognizer, Search, Segment, SpeechTask, Timestamps, WhisperOptions,
+    Engine, ListenOptions, Loading, Pace, Part, Recognizer, Search, Segment, SpeechTask, Timestamps, WhisperOptions,
     WhisperRecognizer,
 };
 use loam::input::{Channels, Input, SampleRate};
@@ -23,7 +23,7 @@ const TOLERANCE: f32 = 1e-4;
 const MODELS: [&str; 2] = ["whisper", "whisper-en"];
 
 fn open(dir: &Path) -> loam::Result<Arc<WhisperRecognizer>> {
-    let part = Part { name: "speech".to_owned(), bytes: 0 };
+    let part = Part::new("speech", 0, Loading::First);
     WhisperRecognizer::open(part, dir).map(Arc::new)
 }
 

@@ -44,7 +44,7 @@ pub(super) fn adapters(engine: &Engine, directory: &Path, guide: &mut Guide<'_>)
     ask(&mut adapted, question, guide)?;
     guide.chapter("The adapter removed: asking for it fails, and the base answers as before")?;
     engine.adapters().remove(name)?;
-    if let Err(reason) = engine.adapters().get(name) {
+    if let Err(reason) = engine.adapter(name) {
         guide.say(reason)?;
     }
     ask(&mut Chat::new(engine, instructions.as_deref()), question, guide)

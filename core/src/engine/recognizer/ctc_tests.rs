@@ -1,6 +1,7 @@
 //! Windows of a stream, with a network whose frames see a few samples: then seams would show.
 
 use super::*;
+use crate::engine::Loading;
 use crate::model::recognizer::ctc::CtcHead;
 use crate::model::{LinearRole, RowOrder};
 use crate::quant::{Deltas, Linear, Matrix};
@@ -66,7 +67,7 @@ fn ear(longest: usize) -> Arc<CtcRecognizer> {
     let identity: Vec<f32> = (0..count * count).map(|at| f32::from(at % (count + 1) == 0)).collect();
     let linear = Linear::new(id, Matrix::from_f32(&identity, count, count), None).expect("linear");
     let network = Box::new(Ear { head: CtcHead::new(linear, vocabulary), table, longest });
-    Arc::new(CtcRecognizer { part: Part { name: "speech".into(), bytes: 0 }, network })
+    Arc::new(CtcRecognizer { part: Part::new("speech", 0, Loading::First), network })
 }
 
 /// Samples that say tokens by a rule without a period, with silence now and then.

@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use crate::adapter::AdapterLimits;
+
 /// What one app may ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quotas {
     /// Requests that run at a time; further ones wait.
     pub running: usize,
@@ -12,12 +16,35 @@ pub struct Quotas {
     pub waiting: usize,
     /// Tokens, of prompts and answers, that may be asked for in a minute; so many at once, too.
     pub tokens_per_minute: u64,
+    /// Adapters that are installed.
+    pub adapters: usize,
+    /// Bytes of their matrices, those that are asleep included.
+    pub adapter_bytes: u64,
+    /// Contexts at rest that keep their memory; beyond these, the one that rests longest gives it back.
+    pub contexts: usize,
+    /// Bytes of keys and values and of adapters, in memory at a time.
+    pub bytes: u64,
 }
 
 impl Default for Quotas {
-    /// 8 that run, 32 that wait, 100 000 tokens.
+    /// 8 that run, 32 that wait, 100 000 tokens, 64 adapters of 512 MiB together, 32 contexts, 1 GiB.
     fn default() -> Self {
-        Self { running: 8, waiting: 32, tokens_per_minute: 100_000 }
+        Self {
+            running: 8,
+            waiting: 32,
+            tokens_per_minute: 100_000,
+            adapters: 64,
+            adapter_bytes: 512 << 20,
+            contexts: 32,
+            bytes: 1 << 30,
+        }
+    }
+}
+
+impl Quotas {
+    pub(in crate::engine) fn adapter_limits(&self) -> AdapterLimits {
+        let bytes = usize::try_from(self.adapter_bytes).unwrap_or(usize::MAX);
+        AdapterLimits { count: self.adapters, bytes, ..AdapterLimits::default() }
     }
 }
 
@@ -88,9 +115,14 @@ impl Admission {
         self.quotas.insert(Arc::clone(app), quotas);
     }
 
+    /// What an app may ask for.
+    pub(super) fn quotas_of(&self, app: &Arc<str>) -> Quotas {
+        self.quotas.get(app).copied().unwrap_or(self.usual)
+    }
+
     fn quotas(&self, app: Option<&Arc<str>>) -> Option<Quotas> {
         // Whoever holds the engine itself is not bounded by it.
-        app.map(|app| self.quotas.get(app).copied().unwrap_or(self.usual))
+        app.map(|app| self.quotas_of(app))
     }
 
     /// Takes a request of `tokens` tokens at most, which waits from now on.
@@ -159,7 +191,7 @@ mod tests {
     fn tokens_come_back_with_time_and_unused_ones_at_once() {
         let mut admission = Admission::default();
         let mail = app("mail");
-        admission.set(&mail, Quotas { running: 1, waiting: 9, tokens_per_minute: 600 });
+        admission.set(&mail, Quotas { running: 1, waiting: 9, tokens_per_minute: 600, ..Quotas::default() });
         let first = admission.admit(Some(&mail), 500, 0).expect("within the minute's tokens");
         let refused = admission.admit(Some(&mail), 200, 0).expect_err("100 too many");
         assert_eq!(refused, Refusal { limit: Limit::TokensPerMinute, retry_after_ms: 10_000, waiting: 1 });
@@ -201,7 +233,7 @@ mod tests {
         /// left when all is over.
         #[test]
         fn quotas_hold_in_any_order_of_events(acts in acts()) {
-            let quotas = Quotas { running: 2, waiting: 5, tokens_per_minute: 1000 };
+            let quotas = Quotas { running: 2, waiting: 5, tokens_per_minute: 1000, ..Quotas::default() };
             let apps = [app("a"), app("b"), app("c")];
             let mut admission = Admission::default();
             apps.iter().for_each(|app| admission.set(app, quotas));

@@ -24,9 +24,10 @@ use outlet::{Control, Message, Outlet};
 use worker::{Job, refused, serve};
 
 use crate::engine::event::{Event, Sink};
+use crate::engine::holdings::Holdings;
 use crate::engine::language::LanguageModel;
 use crate::engine::request::Request;
-use crate::engine::slot::Finished;
+use crate::engine::slot::Generated;
 use crate::error::{Error, Result};
 
 /// Requests that run at a time, of all apps; each has keys and values in memory.
@@ -39,7 +40,7 @@ const BREATH: Duration = Duration::from_millis(1);
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Runs requests of many threads on one thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scheduler {
     shared: Arc<Shared>,
 }
@@ -50,6 +51,7 @@ struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
     admission: Mutex<Admission>,
+    holdings: Arc<Holdings>,
     begin: Instant,
 }
 
@@ -63,12 +65,6 @@ struct Queue {
 impl std::fmt::Debug for Queue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Queue({} arrivals)", self.arrivals.len())
-    }
-}
-
-impl Default for Shared {
-    fn default() -> Self {
-        Self { queue: Mutex::default(), wake: Condvar::new(), admission: Mutex::default(), begin: Instant::now() }
     }
 }
 
@@ -120,9 +116,26 @@ impl Drop for Serving {
 }
 
 impl Scheduler {
+    /// One whose requests find keys and values in `holdings`, and leave them there.
+    pub(super) fn new(holdings: Arc<Holdings>) -> Self {
+        let shared = Shared {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            admission: Mutex::default(),
+            holdings,
+            begin: Instant::now(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
     /// Bounds what an app may ask for from now on.
     pub(super) fn set_quotas(&self, app: &Arc<str>, quotas: Quotas) {
         self.shared.admission().set(app, quotas);
+    }
+
+    /// What an app may ask for.
+    pub(super) fn quotas(&self, app: &Arc<str>) -> Quotas {
+        self.shared.admission().quotas_of(app)
     }
 
     /// Runs a request beside those of other threads, and hands its events to `sink` on this one.
@@ -130,8 +143,14 @@ impl Scheduler {
     /// # Errors
     /// [`crate::Error::Refused`] beyond a quota or after the caller's patience; those of the request, of the sink and of the
     /// model.
-    pub(super) fn run(&self, model: &Arc<LanguageModel>, request: Request, sink: &mut dyn Sink) -> Result<Finished> {
+    pub(super) fn run(
+        &self,
+        model: &Arc<LanguageModel>,
+        mut request: Request,
+        sink: &mut dyn Sink,
+    ) -> Result<Generated> {
         let config = model.backbone().config();
+        request.slide(config.max_position_embeddings)?;
         request.check(config.max_position_embeddings, config.hidden_size)?;
         let caller = request.options.caller.clone();
         let room = config.max_position_embeddings - request.prompt.len();
@@ -167,7 +186,7 @@ impl Scheduler {
         inbox: &Receiver<Message>,
         control: &Control,
         sink: &mut dyn Sink,
-    ) -> Result<(Result<Finished>, Option<usize>)> {
+    ) -> Result<(Result<Generated>, Option<usize>)> {
         let (mut seen, mut cut) = (0, None);
         let mut verdict = Ok(());
         loop {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 
-use crate::engine::slot::{Finished, Receiver};
+use crate::engine::slot::{Generated, Receiver};
 use crate::error::Result;
 
 /// What a request reports.
@@ -13,7 +13,7 @@ pub(super) enum Message {
     /// Text that is final, and tokens generated so far; none where it is what was held back until the end.
     Text { text: String, generated: Option<usize> },
     /// It is over.
-    Ended(Box<Result<Finished>>),
+    Ended(Box<Result<Generated>>),
 }
 
 /// Texts that a receiver may be behind: one, so that it takes the last while the next is computed.
@@ -53,7 +53,7 @@ impl Outlet {
     }
 
     /// Reports the end. Nobody may be there to hear it.
-    pub(super) fn end(self, result: Result<Finished>) {
+    pub(super) fn end(self, result: Result<Generated>) {
         let _ = self.events.send(Message::Ended(Box::new(result)));
     }
 }

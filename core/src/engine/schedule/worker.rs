@@ -9,10 +9,13 @@ use super::caller::{Caller, Priority};
 use super::outlet::Outlet;
 use super::share::{Demand, STEP_ROWS, share};
 use super::{MAX_RUNNING, Shared};
+use crate::budget::Scope;
+use crate::engine::holdings::insist;
 use crate::engine::language::LanguageModel;
 use crate::engine::request::Request;
-use crate::engine::slot::{DRAFT_ROWS, Receiver as _, Slot, Turn, pass};
+use crate::engine::slot::{DRAFT_ROWS, Finished, Generated, Receiver as _, Slot, Turn, pass};
 use crate::error::{Error, Result};
+use crate::model::backbone::KEYS_AND_VALUES;
 
 type App = Option<Arc<str>>;
 
@@ -35,6 +38,10 @@ struct Tag {
     used: u64,
     /// The step that it was last part of.
     last: u64,
+    /// Its place among all that have started.
+    started: u64,
+    /// It gave its memory to an older one, and waits until some request has ended.
+    parked: bool,
 }
 
 /// Requests that run on one model.
@@ -60,7 +67,11 @@ struct Desk {
     /// Rows that each app has had, counted from where the least served one was when it came.
     served: BTreeMap<App, u64>,
     steps: u64,
+    starts: u64,
 }
+
+/// A slot among all groups.
+type Place = (usize, usize);
 
 /// The life of the thread: it ends when nothing has come for a while.
 pub(super) fn serve(shared: &Shared) {
@@ -105,7 +116,7 @@ impl Desk {
     /// Lets those go that were stopped while they waited, or have waited for too long.
     fn dismiss(&mut self, shared: &Shared) {
         let gone = |job: &mut Job| {
-            job.outlet.is_stopped() || job.caller.patience.is_some_and(|patience| job.arrived.elapsed() > patience)
+            job.outlet.is_stopped() || job.caller.longest_wait().is_some_and(|longest| job.arrived.elapsed() > longest)
         };
         let gone: Vec<Job> = self.waiting.extract_if(.., gone).collect();
         for job in gone {
@@ -114,9 +125,9 @@ impl Desk {
                 job.outlet.end(Err(refused(&job.caller, Limit::Patience, 0, self.waiting.len())));
                 continue;
             }
-            match Slot::new(&job.model, job.request, job.outlet) {
+            match Slot::new(&job.model, job.request, job.outlet, job.arrived) {
                 // It ends as one that was stopped in its prompt.
-                Ok(slot) => end(slot, &job.model),
+                Ok(slot) => end(slot, job.caller.app, &job.model, shared),
                 Err((outlet, error)) => outlet.end(Err(error)),
             }
         }
@@ -129,16 +140,21 @@ impl Desk {
                 let admission = shared.admission();
                 let may = |(_, job): &(usize, &Job)| admission.may_start(job.caller.app.as_ref());
                 let served = |app: &App| self.served.get(app).copied().unwrap_or(0);
-                let key = |(at, job): &(usize, &Job)| (served(&job.caller.app), job.caller.priority, *at);
+                // Without a target, one is due when all others are through.
+                let due = |job: &Job| (job.caller.due().is_none(), job.caller.due().map(|due| job.arrived + due));
+                let key = |(at, job): &(usize, &Job)| (served(&job.caller.app), job.caller.priority, due(job), *at);
                 self.waiting.iter().enumerate().filter(may).min_by_key(key).map(|(at, _)| at)
             };
             let Some(next) = next else { return };
             let mut job = self.waiting.remove(next);
-            match Slot::new(&job.model, job.request, job.outlet) {
+            shared.holdings.prime(&job.model, &mut job.request);
+            match Slot::new(&job.model, job.request, job.outlet, job.arrived) {
                 Ok(slot) => {
                     shared.admission().start(&mut job.pass);
                     let Caller { app, priority, .. } = job.caller;
-                    let tag = Tag { app, priority, pass: job.pass, used: 0, last: 0 };
+                    self.starts += 1;
+                    let started = self.starts;
+                    let tag = Tag { app, priority, pass: job.pass, used: 0, last: 0, started, parked: false };
                     let group = match self.groups.iter().position(|group| Arc::ptr_eq(&group.model, &job.model)) {
                         Some(at) => &mut self.groups[at],
                         None => {
@@ -161,25 +177,110 @@ impl Desk {
     fn step(&mut self, shared: &Shared) -> bool {
         self.steps += 1;
         let mut worked = self.is_idle();
-        for group in &mut self.groups {
-            group.slots.iter_mut().for_each(Slot::look);
-            let turns = group.turns(self.steps);
+        let mut ended = 0;
+        for at in 0..self.groups.len() {
+            self.groups[at].slots.iter_mut().for_each(Slot::look);
+            let turns = self.groups[at].turns(self.steps);
+            let (turns, mut failed) = self.make_room(at, turns, shared);
+            let group = &mut self.groups[at];
             for turn in &turns {
                 let tag = &mut group.tags[turn.slot];
                 tag.used += turn.rows as u64;
                 *self.served.entry(tag.app.clone()).or_default() += turn.rows as u64;
             }
-            worked |= !turns.is_empty() || group.slots.iter().any(Slot::has_ended);
+            worked |= !turns.is_empty() || !failed.is_empty() || group.slots.iter().any(Slot::has_ended);
             let outcome = if turns.is_empty() {
                 Ok(Vec::new())
             } else {
                 pass(&group.model, &mut group.slots, &turns, DRAFT_ROWS)
             };
-            group.finish(outcome, shared);
+            group.remember(&turns, shared);
+            let outcome = outcome.map(|own| {
+                failed.extend(own);
+                failed.sort_by_key(|(slot, _)| *slot);
+                failed
+            });
+            ended += group.finish(outcome, shared);
         }
         self.groups.retain(|group| !group.slots.is_empty());
+        if ended > 0 || !worked {
+            self.groups.iter_mut().flat_map(|group| &mut group.tags).for_each(|tag| tag.parked = false);
+        }
         worked
     }
+
+    /// Takes memory for the turns of a group, for those first whose requests started first. One that gets none waits, or fails
+    /// where it would wait for itself alone. The oldest request always goes on: it takes what younger ones have, which compute it
+    /// again later.
+    fn make_room(&mut self, group: usize, turns: Vec<Turn>, shared: &Shared) -> (Vec<Turn>, Vec<(usize, Error)>) {
+        let mut order = turns;
+        order.sort_by_key(|turn| self.groups[group].tags[turn.slot].started);
+        let (mut granted, mut failed) = (Vec::with_capacity(order.len()), Vec::new());
+        for turn in order {
+            let own = (group, turn.slot);
+            loop {
+                let tag = &self.groups[group].tags[turn.slot];
+                // It was in the way of an older one.
+                if tag.parked {
+                    break;
+                }
+                let app = tag.app.clone();
+                let slot = &mut self.groups[group].slots[turn.slot];
+                let Err(shortage) = insist(&shared.holdings, &app, || slot.reserve(turn.rows)) else {
+                    granted.push(turn);
+                    break;
+                };
+                match self.in_the_way(own, shortage.scope) {
+                    InTheWay::Younger((group, slot)) => {
+                        self.groups[group].slots[slot].forget();
+                        self.groups[group].tags[slot].parked = true;
+                    }
+                    InTheWay::Older => break,
+                    InTheWay::Nobody => {
+                        failed.push((turn.slot, shortage.error(KEYS_AND_VALUES)));
+                        break;
+                    }
+                }
+            }
+        }
+        granted.retain(|turn| !self.groups[group].tags[turn.slot].parked);
+        granted.sort_by_key(|turn| turn.slot);
+        (granted, failed)
+    }
+
+    /// Who has memory that the request at `own` could use.
+    fn in_the_way(&self, own: Place, scope: Scope) -> InTheWay {
+        let tag = |(group, slot): Place| &self.groups[group].tags[slot];
+        let slots = |(at, group): (usize, &Group)| (0..group.slots.len()).map(move |slot| (at, slot));
+        let others = self.groups.iter().enumerate().flat_map(slots).filter(|&place| {
+            let of_app = scope != Scope::App || tag(place).app == tag(own).app;
+            place != own && of_app && self.groups[place.0].slots[place.1].bytes() > 0
+        });
+        let mut any = false;
+        let mut younger: Option<(bool, u64, Place)> = None;
+        for place in others {
+            any = true;
+            // Nobody waits for one whose receiver does not listen.
+            let waits = !self.groups[place.0].slots[place.1].is_ready();
+            if waits || tag(place).started > tag(own).started {
+                younger = younger.max(Some((waits, tag(place).started, place)));
+            }
+        }
+        match younger {
+            Some((_, _, place)) => InTheWay::Younger(place),
+            None if any => InTheWay::Older,
+            None => InTheWay::Nobody,
+        }
+    }
+}
+
+/// Requests that hold memory which another one needs.
+enum InTheWay {
+    /// This one may give it up.
+    Younger(Place),
+    /// Some that will end.
+    Older,
+    Nobody,
 }
 
 impl Group {
@@ -187,7 +288,7 @@ impl Group {
     fn flows(&self) -> Vec<Flow<'_>> {
         let mut flows: Vec<Flow<'_>> = Vec::new();
         for (number, (slot, tag)) in self.slots.iter().zip(&self.tags).enumerate() {
-            if slot.pending() == 0 || !slot.is_ready() {
+            if slot.pending() == 0 || tag.parked || !slot.is_ready() {
                 continue;
             }
             let known = flows.iter().position(|flow| (flow.app, flow.priority) == (&tag.app, tag.priority));
@@ -229,8 +330,20 @@ impl Group {
         turns
     }
 
-    /// Reports to those that have ended, and to those that failed: all of them where the pass did.
-    fn finish(&mut self, outcome: Result<Vec<(usize, Error)>>, shared: &Shared) {
+    /// Keeps what was computed of prompts that are through.
+    fn remember(&self, turns: &[Turn], shared: &Shared) {
+        for turn in turns.iter().filter(|turn| turn.rows > 1) {
+            let (slot, tag) = (&self.slots[turn.slot], &self.tags[turn.slot]);
+            if slot.pending() <= 1 {
+                let (sequence, adapter, cache) = slot.computed();
+                shared.holdings.keep(&self.model, &tag.app, adapter, sequence, cache);
+            }
+        }
+    }
+
+    /// Reports to those that have ended, and to those that failed: all of them where the pass did. How many there were.
+    fn finish(&mut self, outcome: Result<Vec<(usize, Error)>>, shared: &Shared) -> usize {
+        let before = self.slots.len();
         let (mut failed, whole) = match outcome {
             Ok(failed) => (failed, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
@@ -245,15 +358,25 @@ impl Group {
             shared.admission().end(&tag.pass, tag.used);
             match error {
                 Some(error) => fail(slot, error),
-                None => end(slot, &self.model),
+                None => end(slot, tag.app, &self.model, shared),
             }
         }
+        before - self.slots.len()
     }
 }
 
-fn end(slot: Slot<Outlet>, model: &LanguageModel) {
+/// Reports the end, and keeps what was computed.
+fn end(slot: Slot<Outlet>, app: App, model: &LanguageModel, shared: &Shared) {
+    let adapter = slot.adapter();
     let (outlet, finished) = slot.finish(model);
-    outlet.end(finished);
+    let generated = finished.map(|Finished { stats, sequence, generated, cache }| {
+        shared.holdings.keep(model, &app, adapter.as_deref(), &sequence, &cache);
+        let context = shared.holdings.rest(app, adapter.as_deref(), sequence, cache);
+        Generated { stats, generated, context }
+    });
+    // Whoever hears of the end finds the adapter idle.
+    drop(adapter);
+    outlet.end(generated);
 }
 
 fn fail(slot: Slot<Outlet>, error: Error) {

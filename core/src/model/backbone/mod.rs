@@ -14,11 +14,13 @@ mod names;
 mod rope;
 
 use std::path::Path;
+use std::sync::Arc;
 
 pub use batch::{Entry, Row, Want, token_rows};
 pub use config::{Activation, BackboneConfig, Family, Rope, RopePairs, RopeScaling};
 
 use crate::arena::Room;
+use crate::budget::Budget;
 use crate::error::{Error, Result};
 use crate::model::cache::{CacheShape, CacheType, KvCache};
 use crate::model::ops::softcap;
@@ -32,6 +34,9 @@ use rope::Frequencies;
 
 /// Weights that are read to measure how fast threads read together, in bytes: more than caches hold, a few milliseconds.
 const PROBED: usize = 16 << 20;
+
+/// What caches hold, as errors name it.
+pub(crate) const KEYS_AND_VALUES: &str = "keys and values";
 
 /// A loaded backbone. Immutable, and shared by every sequence and adapter.
 pub struct Backbone {
@@ -125,6 +130,12 @@ impl Backbone {
         KvCache::new(CacheShape { kind, ..self.cache_shape(self.blocks.len()) })
     }
 
+    /// An empty cache for one sequence, whose blocks are taken from `budget`.
+    #[must_use]
+    pub fn new_cache_within(&self, budget: Arc<Budget>) -> KvCache {
+        KvCache::within(self.cache_shape(self.blocks.len()), budget)
+    }
+
     fn cache_shape(&self, layers: usize) -> CacheShape {
         let config = &self.config;
         let kind = if self.embedding.kind() == BlockType::F32 { CacheType::F32 } else { CacheType::F16 };
@@ -140,11 +151,16 @@ impl Backbone {
     /// call fails. Cost is linear in rows; activations need about `rows * (4 hidden + 2 intermediate) * 4` bytes.
     ///
     /// # Errors
-    /// [`Error::Argument`] naming the row, or [`Error::ContextFull`].
+    /// [`Error::Argument`] naming the row, [`Error::ContextFull`], or [`Error::Memory`] where a cache's budget is used up.
     pub fn forward(&self, rows: &[Row<'_>], caches: &mut [&mut KvCache]) -> Result<Vec<f32>> {
         self.check(rows, caches)?;
         if rows.is_empty() {
             return Ok(Vec::new());
+        }
+        let mut counts = vec![0; caches.len()];
+        rows.iter().for_each(|row| counts[row.sequence] += 1);
+        for (cache, count) in caches.iter_mut().zip(counts) {
+            cache.reserve(count).map_err(|shortage| shortage.error(KEYS_AND_VALUES))?;
         }
         Ok(pool::pass(|| self.pass(rows, caches)))
     }

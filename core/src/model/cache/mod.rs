@@ -1,91 +1,55 @@
 //! Keys and values of one sequence, in blocks of 16 tokens.
 //!
-//! Blocks are taken as the sequence grows, so memory follows its length, and are never moved. A block holds, for each layer
+//! Blocks are taken as the sequence grows, so memory follows its length, and are never moved. Sequences that begin alike may
+//! share blocks. A block holds, for each layer
 //! and key head, a plane of keys and a plane of values as the float kernels read a matrix: keys as `[head_dim, 16 tokens]`,
 //! values as `[head_dim / 16, 16 tokens, 16]`, so that both products of attention are products with panels.
 
+mod block;
+mod shape;
+
+use std::sync::Arc;
+
+pub use block::CacheBlock;
+pub use shape::{BLOCK_TOKENS, CacheShape, CacheType};
+
+use crate::budget::{Budget, Shortage};
 use crate::quant::TILE_ROWS;
-use crate::weights::BlockType;
 
-/// Tokens per block: the rows of a panel.
-pub const BLOCK_TOKENS: usize = TILE_ROWS;
-
-/// How keys and values are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CacheType {
-    /// Halves: what quantized and half-precision models lose nothing by.
-    F16,
-    /// Singles.
-    F32,
-}
-
-impl CacheType {
-    /// Bytes of a value.
-    #[must_use]
-    pub const fn bytes(self) -> usize {
-        match self {
-            Self::F16 => 2,
-            Self::F32 => 4,
-        }
-    }
-}
-
-impl From<CacheType> for BlockType {
-    fn from(kind: CacheType) -> Self {
-        match kind {
-            CacheType::F16 => Self::F16,
-            CacheType::F32 => Self::F32,
-        }
-    }
-}
-
-/// The sizes that a cache depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CacheShape {
-    /// Layers of the backbone.
-    pub layers: usize,
-    /// Key heads.
-    pub kv_heads: usize,
-    /// Width of a head.
-    pub head_dim: usize,
-    /// How values are kept.
-    pub kind: CacheType,
-}
-
-impl CacheShape {
-    /// Panels of a plane of values.
-    pub(crate) fn value_panels(self) -> usize {
-        self.head_dim.div_ceil(TILE_ROWS)
-    }
-
-    /// Bytes of the keys of one head.
-    fn keys(self) -> usize {
-        BLOCK_TOKENS * self.head_dim * self.kind.bytes()
-    }
-
-    /// Bytes of the values of one head, the last panel filled up with zeros.
-    fn values(self) -> usize {
-        BLOCK_TOKENS * self.value_panels() * TILE_ROWS * self.kind.bytes()
-    }
-
-    fn block(self) -> usize {
-        self.layers * self.kv_heads * (self.keys() + self.values())
-    }
-}
-
-/// The key-value cache of one sequence. A clone copies its blocks: two continuations of one prompt.
+/// The key-value cache of one sequence. A clone shares its blocks, until one of both writes to them: two continuations of one
+/// prompt.
 #[derive(Clone, Debug)]
 pub struct KvCache {
     shape: CacheShape,
-    blocks: Vec<Box<[u8]>>,
+    blocks: Vec<Arc<CacheBlock>>,
     len: usize,
+    budget: Option<Arc<Budget>>,
 }
 
 impl KvCache {
-    /// An empty cache; allocates nothing yet.
+    /// An empty cache, which no budget bounds; allocates nothing yet.
     #[must_use]
     pub fn new(shape: CacheShape) -> Self {
-        Self { shape, blocks: Vec::new(), len: 0 }
+        Self { shape, blocks: Vec::new(), len: 0, budget: None }
+    }
+
+    /// An empty cache, whose blocks are taken from `budget`.
+    #[must_use]
+    pub fn within(shape: CacheShape, budget: Arc<Budget>) -> Self {
+        Self { budget: Some(budget), ..Self::new(shape) }
+    }
+
+    /// Continues after whole blocks, in place of all that it held.
+    pub(crate) fn resume(&mut self, blocks: Vec<Arc<CacheBlock>>, len: usize) {
+        assert!(len <= blocks.len() * BLOCK_TOKENS, "invariant: tokens are in blocks");
+        self.len = len;
+        self.blocks = blocks;
+    }
+
+    /// Its blocks, the last of which may be filled in part.
+    #[must_use]
+    pub fn blocks(&self) -> &[Arc<CacheBlock>] {
+        &self.blocks[..self.len.div_ceil(BLOCK_TOKENS)]
     }
 
     /// Tokens that the cache holds.
@@ -106,7 +70,7 @@ impl KvCache {
         self.shape
     }
 
-    /// Bytes of anonymous memory held.
+    /// Bytes of anonymous memory held, those that are shared with others included.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.blocks.len() * self.shape.block()
@@ -118,11 +82,25 @@ impl KvCache {
         self.blocks.truncate(self.len.div_ceil(BLOCK_TOKENS));
     }
 
-    /// Makes room for `count` more tokens and counts them as present; their keys and values are written next.
+    /// Makes room for `count` more tokens: takes blocks, and copies those that are shared.
+    ///
+    /// # Errors
+    /// [`Shortage`] of the budget. What it holds stays as it was.
+    pub fn reserve(&mut self, count: usize) -> Result<(), Shortage> {
+        for at in self.len / BLOCK_TOKENS..(self.len + count).div_ceil(BLOCK_TOKENS) {
+            match self.blocks.get_mut(at) {
+                None => self.blocks.push(CacheBlock::new(self.shape, self.budget.as_ref())?),
+                Some(block) if CacheBlock::is_shared(block) => *block = block.copy(self.budget.as_ref())?,
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts `count` more tokens, which there is room for, as present; their keys and values are written next.
     pub(crate) fn grow(&mut self, count: usize) {
         self.len += count;
-        let blocks = self.len.div_ceil(BLOCK_TOKENS);
-        self.blocks.resize_with(blocks, || vec![0; self.shape.block()].into_boxed_slice());
+        assert!(self.len <= self.blocks.len() * BLOCK_TOKENS, "invariant: there is room");
     }
 
     /// Where the keys of a head begin in a block, in bytes; its values follow.
@@ -154,7 +132,9 @@ impl KvCache {
         let (block, slot) = (position / BLOCK_TOKENS, position % BLOCK_TOKENS);
         for (head, (keys, values)) in keys.chunks_exact(dim).zip(values.chunks_exact(dim)).enumerate() {
             let start = self.start(layer, head);
-            let planes = &mut self.blocks[block][start..start + self.shape.keys() + self.shape.values()];
+            let end = start + self.shape.keys() + self.shape.values();
+            let own = CacheBlock::own(&mut self.blocks[block]).expect("invariant: its room was reserved");
+            let planes = &mut own[start..end];
             let (key_plane, value_plane) = planes.split_at_mut(self.shape.keys());
             for (column, &key) in key_plane.chunks_exact_mut(BLOCK_TOKENS * N).zip(keys) {
                 column[slot * N..(slot + 1) * N].copy_from_slice(&bytes(key));
@@ -172,6 +152,6 @@ impl KvCache {
     /// of [`BLOCK_TOKENS`] inputs.
     pub(crate) fn planes(&self, layer: usize, head: usize, block: usize) -> (&[u8], &[u8]) {
         let start = self.start(layer, head);
-        self.blocks[block][start..start + self.shape.keys() + self.shape.values()].split_at(self.shape.keys())
+        self.blocks[block].bytes()[start..start + self.shape.keys() + self.shape.values()].split_at(self.shape.keys())
     }
 }

@@ -1,0 +1,92 @@
+//! Contexts between the turns of a conversation, and from one process to the next.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Engine;
+use super::holdings::{Context, Header, Saved, insist, save};
+use super::language::LanguageModel;
+use super::prompt::Prompt;
+use crate::adapter::Adapter;
+use crate::error::{Error, Result};
+use crate::model::{CacheBlock, KvCache};
+
+/// What is done about a saved context that belongs to other weights, or to another adapter, than run now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mismatch {
+    /// It is an error that names what differs.
+    #[default]
+    Refuse,
+    /// What was said stays; what was computed is computed again.
+    Recompute,
+}
+
+/// For whom a context is kept.
+type App = Option<Arc<str>>;
+
+impl Engine {
+    /// Writes a context to `path`, or the note alone where nothing was computed.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and then what was at `path` stays; as [`Engine::language`].
+    pub(crate) fn save_context(
+        &self,
+        path: &Path,
+        app: &App,
+        adapter: Option<&Adapter>,
+        context: Option<&Context>,
+        note: String,
+    ) -> Result<()> {
+        let model = self.language()?;
+        let empty = model.backbone().new_cache();
+        let write = |sequence: &Prompt, cache: &KvCache| {
+            save(path, &self.header(&model, adapter, cache, note)?, sequence, cache)
+        };
+        let usable = context.filter(|context| context.is_of(app, adapter));
+        match usable {
+            None => write(&Prompt::new(), &empty),
+            Some(context) => {
+                self.holdings.look(context, app, |sequence, cache| write(sequence, cache.unwrap_or(&empty)))
+            }
+        }
+    }
+
+    /// Reads a context that was saved: the note, and what was computed, where that fits.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Malformed`], [`Error::Digest`], [`Error::Memory`]; [`Error::Context`] where `mismatch` says so.
+    pub(crate) fn restore_context(
+        &self,
+        path: &Path,
+        app: &App,
+        adapter: Option<&Adapter>,
+        mismatch: Mismatch,
+    ) -> Result<(String, Option<Arc<Context>>)> {
+        let saved = Saved::open(path)?;
+        let note = saved.note().to_owned();
+        let model = self.language()?;
+        let budget = self.holdings.budget(app);
+        let cache = model.backbone().new_cache_within(Arc::clone(&budget));
+        let now = self.header(&model, adapter, &cache, String::new())?;
+        let restored = saved.restore(&now, cache, |shape, bytes| {
+            let block = insist(&self.holdings, app, || CacheBlock::restore(shape, &budget, bytes));
+            block.map_err(|shortage| shortage.error("a saved context"))
+        });
+        match restored {
+            Ok((sequence, cache)) => Ok((note, Some(self.holdings.rest(app.clone(), adapter, sequence, cache)))),
+            Err(Error::Context { .. }) if mismatch == Mismatch::Recompute => Ok((note, None)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn header(
+        &self,
+        model: &LanguageModel,
+        adapter: Option<&Adapter>,
+        cache: &KvCache,
+        note: String,
+    ) -> Result<Header> {
+        let component = self.foundation.named(&model.part().name)?;
+        Ok(Header::new((component.name(), component.fingerprint()?), adapter, cache, note))
+    }
+}
