@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loam::engine;
+use loam::engine::{self, Priority};
 use loam::task::{self, EmbedOptions, RegressOptions, SpellOptions};
 
 use crate::adapter::{Adapter, InstallPolicy};
@@ -89,6 +89,7 @@ impl App {
         options: ClassifyOptions,
         adapter: Option<Arc<Adapter>>,
     ) -> Result<Classification> {
+        let _turn = self.inner.turn(Priority::Normal)?;
         let options = options.core(adapter.as_deref())?;
         Ok(self.engine().classify(input.core(), &options)?.into())
     }
@@ -103,6 +104,7 @@ impl App {
         modality: Option<Modality>,
         adapter: Option<Arc<Adapter>>,
     ) -> Result<Embedding> {
+        let _turn = self.inner.turn(Priority::Normal)?;
         let options = EmbedOptions { adapter: adapter.map(|a| a.core()), modality: core_modality(modality)? };
         Ok(self.engine().embed(input.core(), &options)?.into())
     }
@@ -112,6 +114,7 @@ impl App {
     /// # Errors
     /// As [`App::classify`]; [`LoamError::Unsupported`] for spaces that cannot be compared.
     pub fn query(&self, input: Arc<Input>, entries: Modality) -> Result<Embedding> {
+        let _turn = self.inner.turn(Priority::Normal)?;
         Ok(self.engine().query(input.core(), entries.core()?, &EmbedOptions::default())?.into())
     }
 
@@ -125,6 +128,7 @@ impl App {
         modality: Option<Modality>,
         adapter: Option<Arc<Adapter>>,
     ) -> Result<Regression> {
+        let _turn = self.inner.turn(Priority::Normal)?;
         let options = RegressOptions { adapter: adapter.map(|a| a.core()), modality: core_modality(modality)? };
         Ok(self.engine().regress(input.core(), &options)?.into())
     }
@@ -134,6 +138,7 @@ impl App {
     /// # Errors
     /// As [`App::classify`].
     pub fn spell(&self, input: Arc<Input>, modality: Option<Modality>, adapter: Arc<Adapter>) -> Result<Spelling> {
+        let _turn = self.inner.turn(Priority::Normal)?;
         let options = SpellOptions { adapter: adapter.core(), modality: core_modality(modality)? };
         Ok(self.engine().spell(input.core(), &options)?.into())
     }
@@ -148,6 +153,7 @@ impl App {
         options: TranscribeOptions,
         adapter: Option<Arc<Adapter>>,
     ) -> Result<Transcript> {
+        let _turn = self.inner.turn(Priority::Normal)?;
         let audio = input.sound()?;
         Ok(self.engine().transcribe(audio, &options.core(adapter.as_deref()))?.into())
     }
@@ -187,6 +193,7 @@ impl App {
     /// [`LoamError::MissingComponent`] without a speech generator; [`LoamError::Argument`] for a text that it does not
     /// read.
     pub fn speak(&self, text: String, options: SpeakOptions) -> Result<Speech> {
+        let _turn = self.inner.turn(Priority::Normal)?;
         Ok(self.engine().speak(&text, &options.core())?.into())
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Engine, Quotas};
+use super::{Caller, Engine, Priority, Quotas, Turn};
 use crate::adapter::{Adapter, AdapterPackage, AdapterRegistry, InstallPolicy};
 use crate::error::{Error, Result};
 
@@ -50,6 +50,14 @@ impl App {
     #[must_use]
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+
+    /// Waits for a turn to run an encoder; as [`Engine::turn`].
+    ///
+    /// # Errors
+    /// As [`Engine::turn`].
+    pub fn turn(&self, priority: Priority) -> Result<Turn<'_>> {
+        self.engine.turn(&Caller { app: Some(Arc::clone(&self.id)), priority, ..Caller::default() })
     }
 
     /// What it may ask for and hold.

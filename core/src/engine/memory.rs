@@ -1,11 +1,11 @@
 //! What the process holds, as the operating system counts it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::arena;
 
 /// Memory and page faults of this process. Absent where the system does not tell (it is read from `/proc`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessMemory {
     /// Memory that only this process holds and that cannot be dropped: heap and stacks, in bytes.
     pub anonymous: u64,

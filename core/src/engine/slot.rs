@@ -263,6 +263,11 @@ impl<S: Receiver> Slot<S> {
         self.cache.bytes()
     }
 
+    /// When it was asked for.
+    pub(super) fn arrived(&self) -> Instant {
+        self.clock.arrived
+    }
+
     /// The adapter that it runs with.
     pub(super) fn adapter(&self) -> Option<Arc<Adapter>> {
         self.adapter.clone()

@@ -114,7 +114,9 @@ impl Engine {
         options.check(&[component])?;
         let deltas = options.adapter_of(component).map(|adapter| &adapter.bound.deltas);
         let model = self.vision_language()?;
+        let turn = self.turn(&options.generate.caller)?;
         let prompt = model.encode_prompt(pictures, &options.messages(pictures.len(), question), deltas)?;
+        drop(turn);
         let request = prompt.request(options.adapter.clone(), options.generate.clone());
         Ok(self.generate_on(model.language(), request, sink)?.stats)
     }
@@ -153,7 +155,9 @@ impl Engine {
         for (at, run) in runs.iter().enumerate() {
             run.iter().for_each(|id| prompt.push_token(*id));
             if let Some(input) = inputs.get(at) {
+                let turn = self.turn(&options.generate.caller)?;
                 let soft = self.soft_tokens(input, modalities[at], options, &mut steps)?;
+                drop(turn);
                 prompt.push_soft(soft, language.backbone().config().hidden_size)?;
             }
         }

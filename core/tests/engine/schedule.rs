@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use loam::Error;
 use loam::adapter::{Adapter, InstallPolicy};
 use loam::engine::{
-    Batch, Caller, Engine, Event, FinishReason, Finished, GenerateOptions, Generated, Priority, Prompt, Quotas,
-    Request, Sampling, Sink,
+    Batch, Caller, Engine, EngineStatus, Event, FinishReason, Finished, GenerateOptions, Generated, Priority, Prompt,
+    Quotas, Request, Sampling, Sink, Target,
 };
 
 use crate::fixture::{adapter_with, path};
@@ -262,4 +262,65 @@ fn a_receiver_that_is_slow_waits_alone() {
         free.store(true, Ordering::Relaxed);
         assert_eq!(slow.join().expect("no panic"), (expected.0.generated, expected.1));
     });
+}
+
+#[test]
+fn an_engine_tells_what_it_does_and_when() {
+    let engine = Engine::open(path("models/smolvlm")).expect("engine");
+    engine.record(100);
+    let target = Target { time_to_first_token_ms: Some(1e6), tokens_per_second: Some(1e9) };
+    let mut request = long("mail", 30);
+    request.options.caller.target = target;
+    let stats = engine.generate(request, &mut String::new()).expect("ran").stats;
+    let achieved = stats.achieved.expect("a target");
+    assert_eq!((achieved.time_to_first_token, achieved.tokens_per_second), (Some(true), Some(false)));
+    assert!(stats.time_to_first_token_ms >= stats.queue_ms && stats.queue_ms >= 0.0, "{stats:?}");
+    assert_eq!(engine.generate(long("notes", 5), &mut String::new()).expect("ran").stats.achieved, None);
+    drop(engine.turn(&caller("mail", Priority::Normal)).expect("a turn"));
+    engine.set_quotas("notes", Quotas { waiting: 0, ..Quotas::default() });
+    assert!(engine.generate(long("notes", 5), &mut String::new()).is_err());
+
+    let status = engine.status();
+    let of = |name: &str| status.apps.iter().find(|app| app.app.as_deref() == Some(name)).expect("an app").clone();
+    let (mail, notes) = (of("mail"), of("notes"));
+    assert_eq!((mail.counters.requests, mail.counters.finished, mail.counters.encoded), (2, 1, 1));
+    assert_eq!((mail.counters.generated_tokens, mail.counters.rows), (30, 32), "the last token is not fed back");
+    assert_eq!((notes.counters.requests, notes.counters.refused), (1, 1));
+    assert_eq!((status.waiting, status.running, status.components), (0, 0, vec!["vision-language".to_owned()]));
+    assert!(status.steps >= 30 && status.step_ms > 0.0 && status.backend.starts_with("cpu/"));
+    let again: EngineStatus =
+        serde_json::from_str(&serde_json::to_string(&engine.status()).expect("JSON")).expect("read");
+    assert_eq!(again.apps, engine.status().apps);
+
+    let trace: serde_json::Value = serde_json::from_str(&engine.timeline()).expect("JSON");
+    let events = trace["traceEvents"].as_array().expect("events");
+    let named = |name: &str| events.iter().filter(|event| event["name"] == name).count();
+    assert_eq!((named("request"), named("encoder"), named("pass") as u64), (2, 1, status.steps));
+    let begin = |event: &&serde_json::Value| event["ts"].as_f64().expect("a time");
+    let passes = events.iter().filter(|event| event["name"] == "pass");
+    assert!(passes.map(|event| begin(&event)).is_sorted());
+}
+
+#[test]
+fn a_deadline_ends_a_request_with_what_there_is() {
+    let engine = Engine::open(path("models/smolvlm")).expect("engine");
+    let within = |deadline: Duration, tokens: usize| {
+        let mut request = long("mail", tokens);
+        request.options.caller.deadline = Some(deadline);
+        request
+    };
+    let stats = engine.generate(within(Duration::from_secs(60), 5), &mut String::new()).expect("in time").stats;
+    assert_eq!(stats.finish_reason, FinishReason::MaxTokens);
+    // The receiver is so slow that time is over in the middle.
+    let mut slow = |_: Event<'_>| {
+        std::thread::sleep(Duration::from_millis(5));
+        Ok(ControlFlow::Continue(()))
+    };
+    let finished = engine.generate(within(Duration::from_millis(40), 200), &mut slow).expect("what there is");
+    assert_eq!(finished.stats.finish_reason, FinishReason::Deadline);
+    assert!((1..100).contains(&finished.generated.len()), "{} tokens", finished.generated.len());
+    // Before it has begun it is refused.
+    engine.set_quotas("mail", Quotas { running: 0, ..Quotas::default() });
+    let error = engine.generate(within(Duration::from_millis(5), 5), &mut String::new());
+    assert!(matches!(&error, Err(Error::Refused { limit, .. }) if limit == "time to wait"), "{error:?}");
 }

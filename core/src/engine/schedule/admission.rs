@@ -151,6 +151,11 @@ impl Admission {
         Ok(Pass { app: app.cloned(), tokens: charged, running: false })
     }
 
+    /// Requests of an app that wait, and that run.
+    pub(super) fn at_work(&self, app: Option<&Arc<str>>) -> (usize, usize) {
+        self.usage.get(&app.cloned()).map_or((0, 0), |usage| (usage.waiting, usage.running))
+    }
+
     /// Whether one more request of the app may run.
     pub(super) fn may_start(&self, app: Option<&Arc<str>>) -> bool {
         let running = self.usage.get(&app.cloned()).map_or(0, |usage| usage.running);

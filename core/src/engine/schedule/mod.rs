@@ -9,18 +9,25 @@
 
 mod admission;
 mod caller;
+mod counters;
 mod outlet;
 mod share;
+mod timeline;
+mod turns;
 mod worker;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use admission::Admission;
+use admission::{Admission, Pass};
 pub use admission::{Limit, Quotas};
 pub use caller::{Caller, Priority};
+pub use counters::AppCounters;
+use counters::Counters;
 use outlet::{Control, Message, Outlet};
+use timeline::{Lane, Span, Timeline};
+use turns::{Taken, Turns};
 use worker::{Job, refused, serve};
 
 use crate::engine::event::{Event, Sink};
@@ -52,6 +59,9 @@ struct Shared {
     wake: Condvar,
     admission: Mutex<Admission>,
     holdings: Arc<Holdings>,
+    counters: Mutex<Counters>,
+    timeline: Mutex<Timeline>,
+    turns: Turns,
     begin: Instant,
 }
 
@@ -75,6 +85,14 @@ impl Shared {
 
     fn admission(&self) -> MutexGuard<'_, Admission> {
         self.admission.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn counters(&self) -> MutexGuard<'_, Counters> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn timeline(&self) -> MutexGuard<'_, Timeline> {
+        self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Milliseconds since the beginning.
@@ -123,6 +141,9 @@ impl Scheduler {
             wake: Condvar::new(),
             admission: Mutex::default(),
             holdings,
+            counters: Mutex::default(),
+            timeline: Mutex::new(Timeline::new()),
+            turns: Turns::default(),
             begin: Instant::now(),
         };
         Self { shared: Arc::new(shared) }
@@ -155,8 +176,7 @@ impl Scheduler {
         let caller = request.options.caller.clone();
         let room = config.max_position_embeddings - request.prompt.len();
         let tokens = (request.prompt.len() + request.options.max_tokens.min(room)) as u64;
-        let pass = self.shared.admission().admit(caller.app.as_ref(), tokens, self.shared.now());
-        let pass = pass.map_err(|r| refused(&caller, r.limit, r.retry_after_ms, r.waiting))?;
+        let pass = self.admit(&caller, tokens)?;
         let (events, inbox) = channel();
         let control = Arc::new(Control::default());
         let outlet = Outlet::new(events, Arc::clone(&control));
@@ -174,6 +194,60 @@ impl Scheduler {
         }
         let _ = sink.event(Event::Done(&finished.stats))?;
         Ok(finished)
+    }
+
+    /// Takes a request of `tokens` tokens at most.
+    ///
+    /// # Errors
+    /// [`Error::Refused`].
+    fn admit(&self, caller: &Caller, tokens: u64) -> Result<Pass> {
+        let pass = self.shared.admission().admit(caller.app.as_ref(), tokens, self.shared.now());
+        let pass = pass.map_err(|r| {
+            self.shared.counters().refuse(&caller.app, r.limit);
+            refused(caller, r.limit, r.retry_after_ms, r.waiting)
+        })?;
+        self.shared.counters().of(&caller.app).requests += 1;
+        Ok(pass)
+    }
+
+    /// Waits for a turn to run an encoder.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] beyond a quota, or after the caller's patience.
+    pub(super) fn turn(&self, caller: &Caller) -> Result<Turn<'_>> {
+        let mut pass = self.admit(caller, 0)?;
+        let Some(taken) = self.shared.turns.take(caller) else {
+            self.shared.admission().end(&pass, 0);
+            self.shared.counters().refuse(&caller.app, Limit::Patience);
+            return Err(refused(caller, Limit::Patience, 0, self.shared.turns.waiting()));
+        };
+        self.shared.admission().start(&mut pass);
+        Ok(Turn { shared: &self.shared, taken, pass, app: caller.app.clone() })
+    }
+
+    /// What was done so far.
+    pub(super) fn load(&self) -> Counters {
+        self.shared.counters().clone()
+    }
+
+    /// Requests of an app that wait, and that run.
+    pub(super) fn at_work(&self, app: Option<&Arc<str>>) -> (usize, usize) {
+        self.shared.admission().at_work(app)
+    }
+
+    /// Encoder runs that wait.
+    pub(super) fn encoders_waiting(&self) -> usize {
+        self.shared.turns.waiting()
+    }
+
+    /// Keeps the latest `capacity` spans from now on.
+    pub(super) fn record(&self, capacity: usize) {
+        self.shared.timeline().record(capacity);
+    }
+
+    /// What was recorded.
+    pub(super) fn timeline(&self) -> String {
+        self.shared.timeline().to_json()
     }
 
     /// Hands texts to `sink` until the request is over: what came of it, and after how many tokens the sink stopped it. It may have
@@ -239,6 +313,28 @@ impl Scheduler {
         drop(queue);
         self.shared.wake.notify_one();
         Ok(())
+    }
+}
+
+/// A turn of an encoder, until it is dropped.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    shared: &'a Shared,
+    taken: Taken<'a>,
+    pass: Pass,
+    app: Option<Arc<str>>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let (start, length) = (self.taken.begun(), self.taken.begun().elapsed());
+        self.shared.admission().end(&self.pass, 0);
+        let mut counters = self.shared.counters();
+        let own = counters.of(&self.app);
+        own.encoded += 1;
+        own.encoder_ms += length.as_secs_f64() * 1e3;
+        drop(counters);
+        self.shared.timeline().push(Span { name: "encoder", lane: Lane::Encoders, start, length, details: Vec::new() });
     }
 }
 

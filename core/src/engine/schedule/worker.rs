@@ -8,8 +8,10 @@ use super::admission::{Limit, Pass};
 use super::caller::{Caller, Priority};
 use super::outlet::Outlet;
 use super::share::{Demand, STEP_ROWS, share};
+use super::timeline::{Lane, Span};
 use super::{MAX_RUNNING, Shared};
 use crate::budget::Scope;
+use crate::engine::event::GenerateStats;
 use crate::engine::holdings::insist;
 use crate::engine::language::LanguageModel;
 use crate::engine::request::Request;
@@ -122,6 +124,7 @@ impl Desk {
         for job in gone {
             shared.admission().end(&job.pass, 0);
             if !job.outlet.is_stopped() {
+                shared.counters().refuse(&job.caller.app, Limit::Patience);
                 job.outlet.end(Err(refused(&job.caller, Limit::Patience, 0, self.waiting.len())));
                 continue;
             }
@@ -167,6 +170,7 @@ impl Desk {
                 }
                 Err((outlet, error)) => {
                     shared.admission().end(&job.pass, 0);
+                    shared.counters().of(&job.caller.app).failed += 1;
                     outlet.end(Err(error));
                 }
             }
@@ -189,11 +193,7 @@ impl Desk {
                 *self.served.entry(tag.app.clone()).or_default() += turn.rows as u64;
             }
             worked |= !turns.is_empty() || !failed.is_empty() || group.slots.iter().any(Slot::has_ended);
-            let outcome = if turns.is_empty() {
-                Ok(Vec::new())
-            } else {
-                pass(&group.model, &mut group.slots, &turns, DRAFT_ROWS)
-            };
+            let outcome = if turns.is_empty() { Ok(Vec::new()) } else { group.pass(&turns, shared) };
             group.remember(&turns, shared);
             let outcome = outcome.map(|own| {
                 failed.extend(own);
@@ -233,7 +233,9 @@ impl Desk {
                 match self.in_the_way(own, shortage.scope) {
                     InTheWay::Younger((group, slot)) => {
                         self.groups[group].slots[slot].forget();
-                        self.groups[group].tags[slot].parked = true;
+                        let tag = &mut self.groups[group].tags[slot];
+                        tag.parked = true;
+                        shared.counters().of(&tag.app).preempted += 1;
                     }
                     InTheWay::Older => break,
                     InTheWay::Nobody => {
@@ -330,6 +332,25 @@ impl Group {
         turns
     }
 
+    /// One pass over the rows of `turns`.
+    fn pass(&mut self, turns: &[Turn], shared: &Shared) -> Result<Vec<(usize, Error)>> {
+        let start = Instant::now();
+        let outcome = pass(&self.model, &mut self.slots, turns, DRAFT_ROWS);
+        let length = start.elapsed();
+        let mut counters = shared.counters();
+        counters.steps += 1;
+        counters.step_ms += length.as_secs_f64() * 1e3;
+        turns.iter().for_each(|turn| counters.of(&self.tags[turn.slot].app).rows += turn.rows as u64);
+        drop(counters);
+        let mut timeline = shared.timeline();
+        if timeline.is_recording() {
+            let rows = turns.iter().map(|turn| turn.rows as u64).sum();
+            let details = vec![("requests", turns.len() as u64), ("rows", rows)];
+            timeline.push(Span { name: "pass", lane: Lane::Steps, start, length, details });
+        }
+        outcome
+    }
+
     /// Keeps what was computed of prompts that are through.
     fn remember(&self, turns: &[Turn], shared: &Shared) {
         for turn in turns.iter().filter(|turn| turn.rows > 1) {
@@ -357,7 +378,10 @@ impl Group {
             let (slot, tag) = (self.slots.swap_remove(number), self.tags.swap_remove(number));
             shared.admission().end(&tag.pass, tag.used);
             match error {
-                Some(error) => fail(slot, error),
+                Some(error) => {
+                    shared.counters().of(&tag.app).failed += 1;
+                    fail(slot, error);
+                }
                 None => end(slot, tag.app, &self.model, shared),
             }
         }
@@ -367,16 +391,33 @@ impl Group {
 
 /// Reports the end, and keeps what was computed.
 fn end(slot: Slot<Outlet>, app: App, model: &LanguageModel, shared: &Shared) {
-    let adapter = slot.adapter();
+    let (adapter, arrived) = (slot.adapter(), slot.arrived());
     let (outlet, finished) = slot.finish(model);
     let generated = finished.map(|Finished { stats, sequence, generated, cache }| {
         shared.holdings.keep(model, &app, adapter.as_deref(), &sequence, &cache);
-        let context = shared.holdings.rest(app, adapter.as_deref(), sequence, cache);
+        let context = shared.holdings.rest(app.clone(), adapter.as_deref(), sequence, cache);
         Generated { stats, generated, context }
     });
+    if let Ok(Generated { stats, .. }) = &generated {
+        shared.counters().finish(&app, stats);
+        shared.timeline().push(span(app, arrived, stats));
+    }
     // Whoever hears of the end finds the adapter idle.
     drop(adapter);
     outlet.end(generated);
+}
+
+/// A request from its arrival to its end.
+fn span(app: App, arrived: Instant, stats: &GenerateStats) -> Span {
+    let ms = |ms: f64| if ms.is_finite() && ms >= 0.0 { ms as u64 } else { 0 };
+    let details = vec![
+        ("queue ms", ms(stats.queue_ms)),
+        ("first token ms", ms(stats.time_to_first_token_ms)),
+        ("prompt tokens", stats.prompt_tokens as u64),
+        ("cached tokens", stats.cached_tokens as u64),
+        ("generated tokens", stats.generated_tokens as u64),
+    ];
+    Span { name: "request", lane: Lane::App(app), start: arrived, length: arrived.elapsed(), details }
 }
 
 fn fail(slot: Slot<Outlet>, error: Error) {

@@ -1,0 +1,175 @@
+//! Whose encoder runs next.
+//!
+//! Encoders run on the threads of those who ask, beside the passes of the backbone, which go on meanwhile. One runs at a time,
+//! so that a crowd of them takes no more of the processor than one, and the app that has had the least time is next: an app that
+//! asks for a thousand pictures holds another one up by one picture at most.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::caller::{Caller, Priority};
+
+type App = Option<Arc<str>>;
+
+/// The queue before the encoders.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    busy: bool,
+    waiting: Vec<Waiting>,
+    /// Time that each app has had, counted from where the one with the least was when it came.
+    served: BTreeMap<App, Duration>,
+    last: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Waiting {
+    number: u64,
+    app: App,
+    priority: Priority,
+}
+
+impl Turns {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a turn; `None` when it has not come in time.
+    pub(super) fn take(&self, caller: &Caller) -> Option<Taken<'_>> {
+        let arrived = Instant::now();
+        let mut state = self.state();
+        let number = state.enter(caller);
+        loop {
+            if !state.busy && state.next() == Some(number) {
+                state.waiting.retain(|waiting| waiting.number != number);
+                state.busy = true;
+                return Some(Taken { turns: self, app: caller.app.clone(), begun: Instant::now() });
+            }
+            let left = caller.longest_wait().map(|longest| longest.saturating_sub(arrived.elapsed()));
+            if left == Some(Duration::ZERO) {
+                state.waiting.retain(|waiting| waiting.number != number);
+                // The turn may have been this one's.
+                self.changed.notify_all();
+                return None;
+            }
+            state = match left {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+    }
+
+    /// Those that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.state().waiting.len()
+    }
+}
+
+impl State {
+    /// Joins the queue. An app that had nothing to do begins where the least served one is: it has saved up nothing.
+    fn enter(&mut self, caller: &Caller) -> u64 {
+        if self.waiting.is_empty() && !self.busy {
+            self.served.clear();
+        }
+        if !self.waiting.iter().any(|waiting| waiting.app == caller.app) {
+            let least = self.waiting.iter().filter_map(|waiting| self.served.get(&waiting.app)).min().copied();
+            let served = self.served.entry(caller.app.clone()).or_default();
+            *served = (*served).max(least.unwrap_or_default());
+        }
+        self.last += 1;
+        self.waiting.push(Waiting { number: self.last, app: caller.app.clone(), priority: caller.priority });
+        self.last
+    }
+
+    /// Who is next: of the app that has had least, the most urgent one that came first.
+    fn next(&self) -> Option<u64> {
+        let served = |app: &App| self.served.get(app).copied().unwrap_or_default();
+        let key = |waiting: &&Waiting| (served(&waiting.app), waiting.priority, waiting.number);
+        self.waiting.iter().min_by_key(key).map(|waiting| waiting.number)
+    }
+}
+
+/// A turn, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Taken<'a> {
+    turns: &'a Turns,
+    app: App,
+    begun: Instant,
+}
+
+impl Taken<'_> {
+    pub(super) fn begun(&self) -> Instant {
+        self.begun
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut state = self.turns.state();
+        state.busy = false;
+        *state.served.entry(self.app.clone()).or_default() += self.begun.elapsed();
+        drop(state);
+        self.turns.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    fn caller(app: &str, priority: Priority) -> Caller {
+        Caller { app: Some(Arc::from(app)), priority, ..Caller::default() }
+    }
+
+    #[test]
+    fn a_crowd_of_one_app_holds_another_up_by_one_run() {
+        let turns = Turns::default();
+        let (order, taken) = channel();
+        let first = turns.take(&caller("flood", Priority::Normal)).expect("nobody waits");
+        std::thread::scope(|scope| {
+            let enter = |name: &'static str, caller: Caller| {
+                let (before, order, turns) = (turns.waiting(), order.clone(), &turns);
+                scope.spawn(move || {
+                    let turn = turns.take(&caller).expect("no limit");
+                    std::thread::sleep(Duration::from_millis(5));
+                    order.send(name).expect("listened to");
+                    drop(turn);
+                });
+                while turns.waiting() == before {
+                    std::thread::yield_now();
+                }
+            };
+            for _ in 0..4 {
+                enter("flood", caller("flood", Priority::Interactive));
+            }
+            enter("mail later", caller("mail", Priority::Background));
+            enter("mail", caller("mail", Priority::Normal));
+            std::thread::sleep(Duration::from_millis(5));
+            drop(first);
+        });
+        let order: Vec<_> = taken.try_iter().collect();
+        assert_eq!(order.len(), 6);
+        let place = |name: &str| order.iter().position(|one| *one == name).expect("taken");
+        assert!(place("mail") <= 1 && place("mail later") > place("mail") && place("mail later") <= 3, "{order:?}");
+        assert_eq!(turns.waiting(), 0);
+    }
+
+    #[test]
+    fn whoever_runs_out_of_patience_leaves_the_queue() {
+        let turns = Turns::default();
+        let first = turns.take(&caller("a", Priority::Normal)).expect("nobody waits");
+        let impatient = Caller { patience: Some(Duration::from_millis(5)), ..caller("b", Priority::Normal) };
+        assert!(turns.take(&impatient).is_none());
+        assert_eq!(turns.waiting(), 0);
+        drop(first);
+        assert!(turns.take(&impatient).is_some());
+    }
+}
