@@ -13,6 +13,7 @@ use crate::command::adapter::AdapterCommand;
 use crate::command::answer::{AnswerArgs, CaptionArgs};
 use crate::command::chat::ChatArgs;
 use crate::command::classify::ClassifyArgs;
+use crate::command::crowd::CrowdArgs;
 use crate::command::embed::EmbedArgs;
 use crate::command::eval::EvalArgs;
 use crate::command::generate::GenerateArgs;
@@ -206,6 +207,9 @@ pub enum Run {
 
     /// Measure prefill and decode rates
     Speed(SpeedArgs),
+
+    /// Measure what many apps at once get
+    Crowd(CrowdArgs),
 
     /// See everything in turn, on real input
     Tour(TourArgs),

@@ -84,6 +84,7 @@ fn engine(run: &Run, home: &Home, console: &Console) -> anyhow::Result<()> {
         Run::Inspect(args) => command::inspect::run(args, home, console),
         Run::Logits(args) => command::logits::run(args, home, console),
         Run::Perplexity(args) => command::perplexity::run(args, home, console),
+        Run::Crowd(args) => command::crowd::run(args, home, console),
         Run::Speed(args) => command::speed::run(args, home, console),
         Run::Tour(args) => command::tour::run(args, home, console),
     }

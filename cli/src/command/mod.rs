@@ -4,6 +4,7 @@ pub mod adapter;
 pub mod answer;
 pub mod chat;
 pub mod classify;
+pub mod crowd;
 pub mod embed;
 pub mod eval;
 pub mod generate;

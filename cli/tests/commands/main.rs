@@ -185,6 +185,7 @@ fn every_help_text_has_an_example() {
         &["logits", "--help"],
         &["perplexity", "--help"],
         &["speed", "--help"],
+        &["crowd", "--help"],
         &["tour", "--help"],
         &["transcribe", "--help"],
         &["pull", "--help"],
