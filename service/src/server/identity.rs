@@ -1,0 +1,45 @@
+//! Who a client is.
+
+use std::os::unix::net::UnixStream;
+
+use rustix::net::sockopt::socket_peercred;
+
+use crate::error::{Error, Result};
+
+/// Who is at the other end of a connection, by what the system or the host says; never by what the client says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// A user of the system. Apps are told apart by the names that they give themselves, within this user.
+    User(u32),
+    /// An app that the host has identified itself, such as the caller of an Android service. The name that it gives itself
+    /// is not looked at.
+    App(String),
+}
+
+impl Identity {
+    /// The user at the other end of a socket, as the kernel recorded it when it was connected.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the system does not say.
+    pub fn of_peer(stream: &UnixStream) -> Result<Self> {
+        let peer = socket_peercred(stream).map_err(|error| Error::io("the peer's credentials", error))?;
+        Ok(Self::User(peer.uid.as_raw()))
+    }
+
+    /// Whose limits it counts against.
+    pub(super) fn owner(&self) -> String {
+        match self {
+            Self::User(uid) => format!("u{uid}"),
+            Self::App(name) => name.clone(),
+        }
+    }
+
+    /// The app's name in the engine and on disk, from the one that it gives itself.
+    pub(super) fn app(&self, name: &str) -> String {
+        match self {
+            // Digits and a dot: no user's names begin with those of another.
+            Self::User(uid) => format!("u{uid}.{name}"),
+            Self::App(known) => known.clone(),
+        }
+    }
+}
