@@ -34,12 +34,16 @@ impl Identity {
         }
     }
 
-    /// The app's name in the engine and on disk, from the one that it gives itself.
-    pub(super) fn app(&self, name: &str) -> String {
+    /// The app's name in the engine and on disk, from the one that it gives itself. The engine checks its characters.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for an empty name.
+    pub(super) fn app(&self, name: &str) -> Result<String> {
         match self {
+            Self::User(_) if name.is_empty() => Err(Error::argument("app", "its name is empty")),
             // Digits and a dot: no user's names begin with those of another.
-            Self::User(uid) => format!("u{uid}.{name}"),
-            Self::App(known) => known.clone(),
+            Self::User(uid) => Ok(format!("u{uid}.{name}")),
+            Self::App(known) => Ok(known.clone()),
         }
     }
 }

@@ -129,7 +129,7 @@ impl Server {
     /// # Errors
     /// [`Error::Argument`] for its name, [`Error::Refused`] for too many of one owner.
     fn attach(&self, identity: &Identity, name: &str) -> Result<Arc<AdapterStore>> {
-        let (owner, id) = (identity.owner(), identity.app(name));
+        let (owner, id) = (identity.owner(), identity.app(name)?);
         let app = self.engine.attach(&id)?;
         // One at a time: two connections of an app share what is loaded.
         let mut apps = self.apps();

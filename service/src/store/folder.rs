@@ -3,7 +3,7 @@
 //! ```text
 //! state/u1000.com.example.mail/adapters/
 //!   spam@7/spam.safetensors      a one-file package
-//!   tone@9/adapter_config.json   a PEFT directory, with its other files
+//!   tone@9/tone/                 a PEFT directory; errors name it as its client does
 //!   .last@9                      the highest number of one that is gone, so that none is used twice
 //!   .partial-3/                  being written, or cut off: removed at the next start
 //!   .gone-4/                     being removed, likewise
@@ -88,7 +88,7 @@ impl Folder {
         let (alias, generation) = name.rsplit_once('@').filter(|(alias, _)| !alias.starts_with('.'))?;
         let dir = self.root.join(name);
         let package = dir.join(package_name(alias));
-        let path = if package.is_file() { package } else { dir };
+        let path = if package.is_file() { package } else { dir.join(alias) };
         Some(Entry { alias: alias.to_owned(), generation: generation.parse().ok()?, path })
     }
 
@@ -111,9 +111,15 @@ impl Folder {
         let path = self.root.join(format!("{PARTIAL}{}", self.work.fetch_add(1, Ordering::Relaxed)));
         DirBuilder::new().mode(0o700).create(&path).map_err(|error| Error::io(&path, error))?;
         let staged = Staged { path, installed: false };
+        let place = match sources.as_slice() {
+            [Source { kind: AdapterFile::Package, .. }] => staged.path.clone(),
+            _ => staged.path.join(alias),
+        };
+        create_dirs(&place)?;
         for source in sources {
-            copy(alias, &source.file, &staged.path.join(file_name(source.kind, alias)))?;
+            copy(alias, &source.file, &place.join(file_name(source.kind, alias)))?;
         }
+        sync(&place)?;
         sync(&staged.path)?;
         Ok(staged)
     }
