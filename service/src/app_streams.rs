@@ -6,7 +6,7 @@ use loam::engine::ListenOptions;
 use loam::input::Input;
 
 use crate::adapter::Adapter;
-use crate::app::{App, reply_of, key};
+use crate::app::{App, key, reply_of};
 use crate::call::{Call, Reply};
 use crate::error::Result;
 use crate::event::{Event, EventSink, stream};

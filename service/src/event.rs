@@ -141,8 +141,8 @@ pub(crate) fn stream(
     let handle = TaskHandle::new();
     let mut relay = SinkRelay { sink, handle: Arc::clone(&handle) };
     let ticket = workers.submit(move || {
-        let worked = catch_unwind(AssertUnwindSafe(|| work(&mut relay)))
-            .unwrap_or_else(|panic| Err(Error::of_panic(&*panic)));
+        let worked =
+            catch_unwind(AssertUnwindSafe(|| work(&mut relay))).unwrap_or_else(|panic| Err(Error::of_panic(&*panic)));
         let (last, outcome) = match worked {
             Ok(event) => (event, Ok(())),
             Err(error) => (Event::Failed { error: error.clone() }, Err(error)),

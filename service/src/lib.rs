@@ -58,4 +58,4 @@ pub use sensor::Sensor;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use server::{Identity, Limits, Listener, Server};
 pub use session::Session;
-pub use transcriber::{TranscriptEnd, Transcriber};
+pub use transcriber::{Transcriber, TranscriptEnd};

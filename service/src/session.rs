@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use loam::input::Message;
 
 use crate::adapter::Adapter;
-use crate::app::{App, reply_of, key};
+use crate::app::{App, key, reply_of};
 use crate::call::{Call, Opened, Reply, Thing};
 use crate::error::Result;
 use crate::event::{Event, EventSink, Silence, stream};

@@ -149,9 +149,7 @@ impl Performer for Remote {
                 Reply::Sensor { opened: on_connection(connection, opened), window_seconds }
             }
             Reply::Adapter(info) => Reply::Adapter(held_on(connection, info)),
-            Reply::Adapters(all) => {
-                Reply::Adapters(all.into_iter().map(|info| held_on(connection, info)).collect())
-            }
+            Reply::Adapters(all) => Reply::Adapters(all.into_iter().map(|info| held_on(connection, info)).collect()),
             other => other,
         })
     }

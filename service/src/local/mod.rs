@@ -14,8 +14,8 @@ use loam::task::{
     AnswerOptions, Chat, EmbedOptions, RegressOptions, Sensor, SpellOptions, TranscribeOptions, Transcriber,
 };
 
-pub(crate) use self::table::busy;
 use self::table::Table;
+pub(crate) use self::table::busy;
 use self::writing::{Writing, generated, transcribe};
 use crate::call::{AdapterInfo, AdapterKey, Call, FoundationInfo, Opened, Reply, Spoken, Thing};
 use crate::error::{Error, Result};
@@ -132,17 +132,11 @@ impl Local {
         Ok(Reply::Opened(self.sessions.open(chat)?))
     }
 
-    fn respond(
-        &self,
-        session: Opened,
-        text: &str,
-        options: GenerateOptions,
-        relay: &mut dyn Relay,
-    ) -> Result<Reply> {
+    fn respond(&self, session: Opened, text: &str, options: GenerateOptions, relay: &mut dyn Relay) -> Result<Reply> {
         let options = options.core(self.id());
-        let stats = self.sessions.with(session, |chat| {
-            Writing::new(relay).outcome(|sink| chat.respond(text, &options, sink))
-        })?;
+        let stats = self
+            .sessions
+            .with(session, |chat| Writing::new(relay).outcome(|sink| chat.respond(text, &options, sink)))?;
         let used = stats.adapter.as_ref().map(|used| loam::adapter::Generation(used.generation));
         let held = used.and_then(|core| self.store.numbered(core));
         Ok(writing::numbered(stats, held))
@@ -206,8 +200,7 @@ impl Performer for Local {
             Call::Answer { inputs, question, options, adapter } => {
                 let adapter = self.find_any(adapter.as_ref())?;
                 let options = self.answer_options(options, adapter.as_ref());
-                let stats =
-                    Writing::new(relay).outcome(|sink| engine.answer(&inputs, &question, &options, sink))?;
+                let stats = Writing::new(relay).outcome(|sink| engine.answer(&inputs, &question, &options, sink))?;
                 generated(stats, adapter.as_ref())
             }
             Call::Caption { input, options, adapter } => {

@@ -79,7 +79,13 @@ impl Tally {
     ///
     /// # Errors
     /// [`Error::Refused`] beyond the owner's limit, or that of all.
-    pub(super) fn take(self: &Arc<Self>, owner: &str, resource: Resource, amount: u64, limits: &Limits) -> Result<Permit> {
+    pub(super) fn take(
+        self: &Arc<Self>,
+        owner: &str,
+        resource: Resource,
+        amount: u64,
+        limits: &Limits,
+    ) -> Result<Permit> {
         let (own, all, what) = match resource {
             Resource::Connections => (limits.connections_per_owner, limits.connections, "connections"),
             Resource::Calls => (limits.calls_per_owner, u64::MAX, "calls under way"),

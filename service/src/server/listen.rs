@@ -76,14 +76,20 @@ impl Listener {
         })
     }
 
-    /// Accepts clients, each of which is served on a thread of its own, until [`Listener::end`].
+    /// Accepts clients, each of which is served on a thread of its own, until [`Listener::end`]. Then all are disconnected,
+    /// and the socket's file is removed.
     ///
     /// # Errors
     /// [`Error::Io`] where the system cannot wait for clients.
     pub fn serve(self: &Arc<Self>, server: &Arc<Server>) -> Result<()> {
+        let outcome = self.accept_all(server);
+        self.close();
+        outcome
+    }
+
+    fn accept_all(self: &Arc<Self>, server: &Arc<Server>) -> Result<()> {
         while !self.ended.load(Ordering::Acquire) {
-            let mut waits =
-                [PollFd::new(&self.socket, PollFlags::IN), PollFd::new(&self.wake.0, PollFlags::IN)];
+            let mut waits = [PollFd::new(&self.socket, PollFlags::IN), PollFd::new(&self.wake.0, PollFlags::IN)];
             match poll(&mut waits, None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(Error::io(&self.path, error)),
@@ -140,10 +146,13 @@ impl Listener {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&number);
     }
 
-    /// Ends it: nobody is accepted any more, all clients are disconnected, and the socket's file is removed.
+    /// Lets [`Listener::serve`] end. May be called from any thread, and more than once.
     pub fn end(&self) {
         self.ended.store(true, Ordering::Release);
         drop(self.wake.1.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    fn close(&self) {
         let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         for stream in streams.1.values() {
             // An error says that it has ended already.

@@ -172,7 +172,10 @@ impl Server {
             .collect();
         let is_new = !folders.iter().any(|folder| folder.ends_with(app));
         if is_new && folders.len() as u64 >= self.limits.apps_per_owner {
-            return Err(Error::refused(format!("'{owner}' has adapters in {} apps, which is its limit", folders.len())));
+            return Err(Error::refused(format!(
+                "'{owner}' has adapters in {} apps, which is its limit",
+                folders.len()
+            )));
         }
         let stored: u64 = folders.iter().map(|folder| stored_bytes(folder)).sum();
         let limit = self.limits.stored_per_owner;

@@ -229,7 +229,8 @@ fn create_dirs(path: &Path) -> Result<()> {
 
 /// By `pread` and never by a mapping: the file is the client's, who may cut it short at any moment.
 fn copy(alias: &str, from: &File, to: &Path) -> Result<()> {
-    let refuse = |reason: String| Error::Adapter { adapter: alias.to_owned(), reason: format!("adapter '{alias}': {reason}") };
+    let refuse =
+        |reason: String| Error::Adapter { adapter: alias.to_owned(), reason: format!("adapter '{alias}': {reason}") };
     let unreadable = |error| refuse(format!("an attached file: {error}"));
     let size = from.metadata().map_err(unreadable)?.len();
     if size > MAX_FILE {

@@ -127,9 +127,7 @@ impl AdapterStore {
         let policy = match policy {
             InstallPolicy::Create => adapter::InstallPolicy::Create,
             InstallPolicy::Upsert => adapter::InstallPolicy::Upsert,
-            InstallPolicy::CompareAndSwap(generation) => {
-                adapter::InstallPolicy::CompareAndSwap(Generation(generation))
-            }
+            InstallPolicy::CompareAndSwap(generation) => adapter::InstallPolicy::CompareAndSwap(Generation(generation)),
         };
         let adapter = self.app.install(alias, path, policy)?;
         self.number(&adapter, adapter.generation.0);

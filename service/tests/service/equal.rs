@@ -86,7 +86,9 @@ const CASES: &[Case] = &[
         Ok(json!([said(plain), said(timed)]))
     }),
     ("an embedding", |app| Ok(said(app.embed("two cats on a mat", None, None)?))),
-    ("an embedding by name of the modality", |app| Ok(said(app.embed(picture(40, 30), Some(Modality::IMAGE), None)?))),
+    ("an embedding by name of the modality", |app| {
+        Ok(said(app.embed(picture(40, 30), Some(Modality::IMAGE), None)?))
+    }),
     ("a query", |app| Ok(said(app.query("two cats on a mat", Modality::IMAGE)?))),
     ("a query that cannot be", |app| Ok(said(app.query(sound(), Modality::IMU)?))),
     ("a regression", |app| {
@@ -112,9 +114,7 @@ const CASES: &[Case] = &[
         let speech = app.speak("gobˈa kaˈok", SpeakOptions { seed: 3, ..SpeakOptions::default() })?;
         Ok(json!([said(&speech), speech.samples]))
     }),
-    ("generation", |app| {
-        Ok(streamed(|sink| app.generate("The cat", tokens(12), None, sink), Keeper::default()))
-    }),
+    ("generation", |app| Ok(streamed(|sink| app.generate("The cat", tokens(12), None, sink), Keeper::default()))),
     ("generation under an adapter", |app| {
         let voice = install(app, "voice")?;
         Ok(streamed(|sink| app.generate("The cat", tokens(12), Some(&voice), sink), Keeper::default()))
@@ -146,9 +146,7 @@ const CASES: &[Case] = &[
         let inputs = vec![picture(40, 30).into()];
         Ok(streamed(|sink| app.answer(inputs, " ", tokens(6), None, sink), Keeper::default()))
     }),
-    ("a caption", |app| {
-        Ok(streamed(|sink| app.caption(picture(40, 30), tokens(6), None, sink), Keeper::default()))
-    }),
+    ("a caption", |app| Ok(streamed(|sink| app.caption(picture(40, 30), tokens(6), None, sink), Keeper::default()))),
     ("a transcript as it comes", |app| {
         Ok(streamed(|sink| app.transcribe_stream(sound(), ListenOptions::default(), None, sink), Keeper::default()))
     }),
@@ -179,9 +177,7 @@ const CASES: &[Case] = &[
     ("a conversation", |app| {
         let voice = install(app, "voice")?;
         let chat = app.chat(Some("Be brief."), None)?;
-        let turn = |text: &str| {
-            streamed(|sink| chat.respond(text, tokens(8), sink).expect("begun"), Keeper::default())
-        };
+        let turn = |text: &str| streamed(|sink| chat.respond(text, tokens(8), sink).expect("begun"), Keeper::default());
         let first = [turn("Hello"), turn("Why?")];
         chat.set_adapter(Some(&voice))?;
         let adapted = turn("And now?");
@@ -218,8 +214,15 @@ const CASES: &[Case] = &[
         let codes: Vec<u8> = [&again, &stale, &wrong, &bad, &removed, &twice].iter().map(|e| e.code()).collect();
         let after = streamed(|sink| app.generate("The cat", tokens(6), Some(&second), sink), Keeper::default());
         Ok(json!([
-            second.generation() > first.generation(), codes, text, held_generation, info.component, info.description,
-            info.bytes, after[0][0], wrong.to_string()
+            second.generation() > first.generation(),
+            codes,
+            text,
+            held_generation,
+            info.component,
+            info.description,
+            info.bytes,
+            after[0][0],
+            wrong.to_string()
         ]))
     }),
 ];

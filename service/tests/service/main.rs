@@ -7,5 +7,6 @@ mod frames;
 mod hostile;
 #[path = "../../../bindings/tests/scenarios/prepare.rs"]
 mod prepare;
+mod raw;
 mod streams;
 mod support;

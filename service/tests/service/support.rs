@@ -22,7 +22,10 @@ pub fn root() -> &'static Path {
         let dir = tempfile::tempdir().expect("folder");
         crate::prepare::prepare(&dir.path().join("all")).expect("prepared");
         let heads = [
-            ("tilt-regression", r#"{"kind":"regression","outputs":[{"name":"a"},{"name":"b","unit":"m"},{"name":"c"}]}"#),
+            (
+                "tilt-regression",
+                r#"{"kind":"regression","outputs":[{"name":"a"},{"name":"b","unit":"m"},{"name":"c"}]}"#,
+            ),
             ("tilt-ctc", r#"{"kind":"ctc","vocabulary":["","a","b"],"blank":0}"#),
         ];
         for (name, head) in heads {
@@ -82,9 +85,7 @@ impl Served {
 
     /// Waits until nothing runs and nobody but `clients` is connected.
     pub fn wait_until_idle(&self, clients: u64) {
-        wait_until("the service is idle", || {
-            self.server.active_calls() == 0 && self.server.connections() == clients
-        });
+        wait_until("the service is idle", || self.server.active_calls() == 0 && self.server.connections() == clients);
     }
 }
 
@@ -203,7 +204,9 @@ impl EventSink for Keeper {
         std::thread::sleep(self.pause);
         match &self.failure {
             Some(error) if is_text => Err(error.clone()),
-            _ if is_text && self.enough.is_some_and(|enough| self.texts().len() >= enough) => Ok(ControlFlow::Break(())),
+            _ if is_text && self.enough.is_some_and(|enough| self.texts().len() >= enough) => {
+                Ok(ControlFlow::Break(()))
+            }
             _ => Ok(ControlFlow::Continue(())),
         }
     }
