@@ -10,10 +10,10 @@ use loam::task::{Classification, Embedding, Regression, Spelling, Transcript};
 
 use crate::adapter::Adapter;
 use crate::call::{AdapterInfo, AdapterKey, Call, Reply};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::Silence;
 use crate::options::{ClassifyOptions, InstallPolicy, SpeakOptions};
-use crate::performer::Performer;
+use crate::performer::{Performer, reply_of};
 use crate::sensor::Sensor;
 use crate::transcriber::Transcriber;
 use crate::workers::Workers;
@@ -26,25 +26,6 @@ pub struct App {
     pub(crate) performer: Arc<dyn Performer>,
     pub(crate) workers: Arc<Workers>,
 }
-
-/// What an answer of another kind than the call's is: a service of another version, or a defect.
-pub(crate) fn unexpected(call: &str, reply: &Reply) -> Error {
-    let shown: String = format!("{reply:?}").chars().take(60).collect();
-    Error::protocol(format!("'{call}' was answered with {shown}"))
-}
-
-/// Takes the one reply that a call has, out of all.
-macro_rules! reply_of {
-    ($performer:expr, $relay:expr, $call:expr, $pattern:pat => $value:expr) => {{
-        let call = $call;
-        let name = call.name();
-        match $performer.perform(call, $relay)? {
-            $pattern => $value,
-            other => return Err(crate::app::unexpected(name, &other)),
-        }
-    }};
-}
-pub(crate) use reply_of;
 
 pub(crate) fn key(adapter: Option<&Adapter>) -> Option<AdapterKey> {
     adapter.map(Adapter::key)
@@ -69,8 +50,8 @@ impl App {
     /// it is there after any crash, and whether or not a client is connected.
     ///
     /// # Errors
-    /// [`Error::Adapter`] for one that does not fit, for a policy that forbids it or a limit; [`Error::Io`] and
-    /// [`Error::Malformed`] for its file; [`Error::Io`] where the service's disk is full.
+    /// [`crate::Error::Adapter`] for one that does not fit, for a policy that forbids it or a limit; [`crate::Error::Io`] and
+    /// [`crate::Error::Malformed`] for its file; [`crate::Error::Io`] where the service's disk is full.
     pub fn install_adapter(&self, alias: &str, path: impl AsRef<Path>, policy: InstallPolicy) -> Result<Arc<Adapter>> {
         Ok(self.hold(self.performer.install(alias, path.as_ref(), policy)?))
     }
@@ -78,7 +59,7 @@ impl App {
     /// The current generation of an adapter.
     ///
     /// # Errors
-    /// [`Error::UnknownAdapter`].
+    /// [`crate::Error::UnknownAdapter`].
     pub fn adapter(&self, alias: &str) -> Result<Arc<Adapter>> {
         let call = Call::Adapter { alias: alias.to_owned() };
         let info = reply_of!(self.performer, &mut Silence::default(), call, Reply::Adapter(info) => info);
@@ -97,7 +78,7 @@ impl App {
     /// Removes an adapter; what runs with it goes on.
     ///
     /// # Errors
-    /// [`Error::UnknownAdapter`].
+    /// [`crate::Error::UnknownAdapter`].
     pub fn remove_adapter(&self, alias: &str) -> Result<()> {
         let call = Call::Remove { alias: alias.to_owned() };
         reply_of!(self.performer, &mut Silence::default(), call, Reply::Done => ());
@@ -108,8 +89,8 @@ impl App {
     /// classifier.
     ///
     /// # Errors
-    /// [`Error::Argument`] for labels or an input out of range; [`Error::Adapter`] for an adapter of another component;
-    /// [`Error::MissingComponent`].
+    /// [`crate::Error::Argument`] for labels or an input out of range; [`crate::Error::Adapter`] for an adapter of another component;
+    /// [`crate::Error::MissingComponent`].
     pub fn classify(
         &self,
         input: impl Into<Input>,
@@ -138,7 +119,7 @@ impl App {
     /// The vector by which `input` is looked up among embeddings of the kind `entries`: a text finds pictures.
     ///
     /// # Errors
-    /// As [`App::classify`]; [`Error::Unsupported`] for spaces that cannot be compared.
+    /// As [`App::classify`]; [`crate::Error::Unsupported`] for spaces that cannot be compared.
     pub fn query(&self, input: impl Into<Input>, entries: Modality) -> Result<Embedding> {
         let call = Call::Query { input: input.into(), entries };
         let result = reply_of!(self.performer, &mut Silence::default(), call, Reply::Embedding(result) => result);
@@ -171,7 +152,7 @@ impl App {
     /// Writes down what is said in a sound.
     ///
     /// # Errors
-    /// As [`App::classify`]; [`Error::Unsupported`] for a foundation without a recogniser.
+    /// As [`App::classify`]; [`crate::Error::Unsupported`] for a foundation without a recogniser.
     pub fn transcribe(
         &self,
         input: impl Into<Input>,
@@ -220,7 +201,7 @@ impl App {
     /// Says a text aloud.
     ///
     /// # Errors
-    /// [`Error::MissingComponent`] without a speech generator; [`Error::Argument`] for a text that it does not read.
+    /// [`crate::Error::MissingComponent`] without a speech generator; [`crate::Error::Argument`] for a text that it does not read.
     pub fn speak(&self, text: &str, options: SpeakOptions) -> Result<Speech> {
         let call = Call::Speak { text: text.to_owned(), options };
         let spoken = reply_of!(self.performer, &mut Silence::default(), call, Reply::Speech(spoken) => spoken);

@@ -6,12 +6,13 @@ use loam::engine::ListenOptions;
 use loam::input::Input;
 
 use crate::adapter::Adapter;
-use crate::app::{App, key, reply_of};
+use crate::app::{App, key};
 use crate::call::{Call, Reply};
 use crate::error::Result;
 use crate::event::{Event, EventSink, stream};
 use crate::handle::TaskHandle;
 use crate::options::GenerateOptions;
+use crate::performer::reply_of;
 use crate::session::Session;
 
 impl App {

@@ -207,6 +207,11 @@ impl Error {
         Self::Refused { retry_after_ms: 0, waiting: 0, reason: reason.to_string() }
     }
 
+    /// What a call gets while another one uses the same thing.
+    pub(crate) fn busy(what: &str) -> Self {
+        Self::argument(what, "a call of it is running, stop it or wait for it")
+    }
+
     /// The error of a caught panic.
     pub(crate) fn of_panic(payload: &(dyn std::any::Any + Send)) -> Self {
         let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());

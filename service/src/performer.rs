@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::call::{AdapterInfo, Call, Reply, Thing};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Relay;
 use crate::options::InstallPolicy;
 
@@ -24,3 +24,22 @@ pub(crate) trait Performer: std::fmt::Debug + Send + Sync {
     /// Lets go of something. Never fails: what is not there is let go.
     fn release(&self, thing: Thing);
 }
+
+/// What an answer of another kind than the call's is: a service of another version, or a defect.
+pub(crate) fn unexpected(call: &str, reply: &Reply) -> Error {
+    let shown: String = format!("{reply:?}").chars().take(60).collect();
+    Error::protocol(format!("'{call}' was answered with {shown}"))
+}
+
+/// Takes the one reply that a call has, out of all.
+macro_rules! reply_of {
+    ($performer:expr, $relay:expr, $call:expr, $pattern:pat => $value:expr) => {{
+        let call = $call;
+        let name = call.name();
+        match $performer.perform(call, $relay)? {
+            $pattern => $value,
+            other => return Err(crate::performer::unexpected(name, &other)),
+        }
+    }};
+}
+pub(crate) use reply_of;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use loam::task::Sensed;
 
-use crate::app::reply_of;
 use crate::call::{Call, Opened, Reply, Thing};
 use crate::error::Result;
 use crate::event::Silence;
-use crate::performer::Performer;
+use crate::performer::{Performer, reply_of};
 
 /// Tells what a device's motion means, window by window, from samples as they come.
 #[derive(Debug)]

@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use loam::input::Message;
 
 use crate::adapter::Adapter;
-use crate::app::{App, key, reply_of};
+use crate::app::{App, key};
 use crate::call::{Call, Opened, Reply, Thing};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, EventSink, Silence, stream};
 use crate::handle::TaskHandle;
-use crate::local::busy;
 use crate::options::GenerateOptions;
-use crate::performer::Performer;
+use crate::performer::{Performer, reply_of};
 use crate::workers::Workers;
 
 /// A conversation with the language model. Each turn computes only what the last one did not. One turn runs at a time.
@@ -53,7 +52,7 @@ impl Session {
     /// [`crate::Error::Argument`] while another turn runs.
     pub fn respond(&self, text: &str, options: GenerateOptions, sink: Arc<dyn EventSink>) -> Result<Arc<TaskHandle>> {
         if self.busy.swap(true, Ordering::AcqRel) {
-            return Err(busy("session"));
+            return Err(Error::busy("session"));
         }
         let turn = Turn(Arc::clone(&self.busy));
         let call = Call::Respond { session: self.opened, text: text.to_owned(), options };
@@ -67,7 +66,7 @@ impl Session {
 
     fn between_turns(&self, call: Call) -> Result<()> {
         if self.busy.load(Ordering::Acquire) {
-            return Err(busy("session"));
+            return Err(Error::busy("session"));
         }
         reply_of!(self.performer, &mut Silence::default(), call, Reply::Done => ());
         Ok(())
@@ -79,7 +78,7 @@ impl Session {
     /// [`crate::Error::Argument`] while a turn runs.
     pub fn messages(&self) -> Result<Vec<Message>> {
         if self.busy.load(Ordering::Acquire) {
-            return Err(busy("session"));
+            return Err(Error::busy("session"));
         }
         let call = Call::Messages { session: self.opened };
         Ok(reply_of!(self.performer, &mut Silence::default(), call, Reply::Messages(messages) => messages))

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use loam::task::{TranscriptEvent, TranscriptSummary};
 
-use crate::app::{reply_of, unexpected};
 use crate::call::{Call, Opened, Reply, Thing};
 use crate::error::Result;
 use crate::event::Silence;
-use crate::performer::Performer;
+use crate::performer::{Performer, reply_of, unexpected};
 
 /// A transcription of samples as they come, such as the 100 ms that a microphone gives at a time.
 #[derive(Debug)]

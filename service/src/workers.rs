@@ -1,15 +1,19 @@
 //! Threads that calls run on.
 //!
-//! They live as long as their engine: a callback from a thread that the Java machine does not know attaches it, which is
-//! dear, so few threads serve many streams.
+//! They stay for a while after their last job: a callback from a thread that the Java machine does not know attaches it,
+//! which is dear, so few threads serve many streams.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 /// Streams at a time; further ones wait in the order in which they came. Those that generate share one batch and hardly use
 /// their threads.
 const MAX_THREADS: usize = 32;
+
+/// How long a thread without work stays.
+const LINGER: Duration = Duration::from_secs(30);
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -60,8 +64,13 @@ impl Shared {
                 return;
             } else {
                 queue.idle += 1;
-                queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                let waited = self.work.wait_timeout(queue, LINGER).unwrap_or_else(PoisonError::into_inner);
+                queue = waited.0;
                 queue.idle -= 1;
+                if waited.1.timed_out() && queue.jobs.is_empty() {
+                    queue.threads -= 1;
+                    return;
+                }
             }
         }
     }
@@ -98,7 +107,7 @@ impl Ticket {
     }
 }
 
-/// The threads of one engine. They end when it is dropped and their jobs are done.
+/// The threads of one engine, or of one connection. They end when it is dropped and their jobs are done.
 #[derive(Default)]
 pub(crate) struct Workers {
     shared: Arc<Shared>,

@@ -12,13 +12,12 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 
 use self::link::Link;
-use crate::app::unexpected;
 use crate::call::{AdapterFile, AdapterInfo, Call, FoundationInfo, Opened, Reply, Thing};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::{Relay, Silence};
 use crate::options::InstallPolicy;
-use crate::performer::Performer;
+use crate::performer::{Performer, unexpected};
 use crate::source::Source;
 
 /// How long a service that does not answer is tried: it may be starting again.

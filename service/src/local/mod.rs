@@ -15,7 +15,6 @@ use loam::task::{
 };
 
 use self::table::Table;
-pub(crate) use self::table::busy;
 use self::writing::{Writing, generated, transcribe};
 use crate::call::{AdapterInfo, AdapterKey, Call, FoundationInfo, Opened, Reply, Spoken, Thing};
 use crate::error::{Error, Result};
@@ -220,15 +219,15 @@ impl Performer for Local {
             }
             Call::SetAdapter { session, adapter } => {
                 let adapter = self.core(adapter.as_ref())?;
-                self.sessions.with(session, |chat| Ok(chat.set_adapter(adapter)))?;
+                self.sessions.change(session, |chat| chat.set_adapter(adapter))?;
                 Reply::Done
             }
             Call::SetInstructions { session, instructions } => {
-                self.sessions.with(session, |chat| Ok(chat.set_instructions(instructions.as_deref())))?;
+                self.sessions.change(session, |chat| chat.set_instructions(instructions.as_deref()))?;
                 Reply::Done
             }
             Call::Clear { session } => {
-                self.sessions.with(session, |chat| Ok(chat.clear()))?;
+                self.sessions.change(session, Chat::clear)?;
                 Reply::Done
             }
             Call::Transcriber { rate, options, adapter } => {
@@ -266,7 +265,7 @@ impl Performer for Local {
                 Reply::Sensed(self.sensors.with(sensor, |own| Ok(own.push(&samples, times.as_deref())?))?)
             }
             Call::RestartSensor { sensor } => {
-                self.sensors.with(sensor, |own| Ok(own.restart()))?;
+                self.sensors.change(sensor, Sensor::restart)?;
                 Reply::Done
             }
         })

@@ -12,15 +12,21 @@ pub(super) struct Table<T> {
     /// What one is called, for messages.
     what: &'static str,
     most: usize,
-    entries: Mutex<(u64, BTreeMap<u64, Arc<Mutex<T>>>)>,
+    entries: Mutex<Entries<T>>,
+}
+
+#[derive(Debug)]
+struct Entries<T> {
+    last: u64,
+    by_number: BTreeMap<u64, Arc<Mutex<T>>>,
 }
 
 impl<T> Table<T> {
     pub(super) fn new(what: &'static str, most: usize) -> Self {
-        Self { what, most, entries: Mutex::default() }
+        Self { what, most, entries: Mutex::new(Entries { last: 0, by_number: BTreeMap::new() }) }
     }
 
-    fn entries(&self) -> MutexGuard<'_, (u64, BTreeMap<u64, Arc<Mutex<T>>>)> {
+    fn entries(&self) -> MutexGuard<'_, Entries<T>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -30,12 +36,12 @@ impl<T> Table<T> {
     /// [`Error::Refused`] beyond the limit.
     pub(super) fn open(&self, entry: T) -> Result<Opened> {
         let mut entries = self.entries();
-        if entries.1.len() >= self.most {
+        if entries.by_number.len() >= self.most {
             return Err(Error::refused(format!("a client may have {} of: {}", self.most, self.what)));
         }
-        entries.0 += 1;
-        let id = entries.0;
-        entries.1.insert(id, Arc::new(Mutex::new(entry)));
+        entries.last += 1;
+        let id = entries.last;
+        entries.by_number.insert(id, Arc::new(Mutex::new(entry)));
         Ok(Opened(id))
     }
 
@@ -44,25 +50,31 @@ impl<T> Table<T> {
     /// # Errors
     /// [`Error::Lost`] for one that is not there; [`Error::Argument`] while another call uses it; as `act`.
     pub(super) fn with<R>(&self, opened: Opened, act: impl FnOnce(&mut T) -> Result<R>) -> Result<R> {
-        let entry = self.entries().1.get(&opened.0).cloned();
+        let entry = self.entries().by_number.get(&opened.0).cloned();
         let entry = entry.ok_or_else(|| Error::Lost { what: self.what.to_owned() })?;
         let mut entry = match entry.try_lock() {
             Ok(entry) => entry,
             // After a panic a history may lack an answer, no more.
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return Err(busy(self.what)),
+            Err(TryLockError::WouldBlock) => return Err(Error::busy(self.what)),
         };
         act(&mut entry)
     }
 
+    /// As [`Table::with`], for what cannot fail.
+    ///
+    /// # Errors
+    /// As [`Table::with`].
+    pub(super) fn change(&self, opened: Opened, act: impl FnOnce(&mut T)) -> Result<()> {
+        self.with(opened, |entry| {
+            act(entry);
+            Ok(())
+        })
+    }
+
     pub(super) fn close(&self, opened: Opened) {
-        let closed = self.entries().1.remove(&opened.0);
+        let closed = self.entries().by_number.remove(&opened.0);
         // Outside of the lock: its memory may be much.
         drop(closed);
     }
-}
-
-/// What a call gets while another one uses the same thing.
-pub(crate) fn busy(what: &str) -> Error {
-    Error::argument(what, "a call of it is running, stop it or wait for it")
 }

@@ -37,12 +37,14 @@ impl Identity {
     /// The app's name in the engine and on disk, from the one that it gives itself. The engine checks its characters.
     ///
     /// # Errors
-    /// [`Error::Argument`] for an empty name.
+    /// [`Error::Argument`] for a name that is empty or begins with a dot.
     pub(super) fn app(&self, name: &str) -> Result<String> {
         match self {
             Self::User(_) if name.is_empty() => Err(Error::argument("app", "its name is empty")),
             // Digits and a dot: no user's names begin with those of another.
             Self::User(uid) => Ok(format!("u{uid}.{name}")),
+            // It becomes the name of a folder.
+            Self::App(known) if known.starts_with('.') => Err(Error::argument("app", "its name begins with a dot")),
             Self::App(known) => Ok(known.clone()),
         }
     }

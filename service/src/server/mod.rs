@@ -24,9 +24,12 @@ use crate::store::{AdapterStore, MAX_FILE, Source, stored_bytes, sweep};
 use crate::wire::{Channel, ServerMessage};
 
 /// Keeps two services out of one state folder.
-const LOCK: &str = "lock";
+const LOCK: &str = ".lock";
 /// Below an app's folder.
 const ADAPTERS: &str = "adapters";
+
+/// An app's place: empty until its adapters are loaded.
+type Slot = Mutex<Option<Arc<AdapterStore>>>;
 
 /// An engine for clients in other processes, and the adapters that they have installed.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ pub struct Server {
     state: PathBuf,
     limits: Limits,
     tally: Arc<Tally>,
-    apps: Mutex<BTreeMap<String, Arc<AdapterStore>>>,
+    apps: Mutex<BTreeMap<String, Arc<Slot>>>,
     /// Locked for as long as it is open.
     _lock: File,
 }
@@ -92,7 +95,7 @@ impl Server {
         &self.tally
     }
 
-    fn apps(&self) -> MutexGuard<'_, BTreeMap<String, Arc<AdapterStore>>> {
+    fn apps(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Slot>>> {
         self.apps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -130,24 +133,38 @@ impl Server {
     /// [`Error::Argument`] for its name, [`Error::Refused`] for too many of one owner.
     fn attach(&self, identity: &Identity, name: &str) -> Result<Arc<AdapterStore>> {
         let (owner, id) = (identity.owner(), identity.app(name)?);
-        let app = self.engine.attach(&id)?;
-        // One at a time: two connections of an app share what is loaded.
-        let mut apps = self.apps();
-        if let Some(store) = apps.get(&id) {
+        let slot = self.slot(&owner, &id)?;
+        // Connections of one app wait for what the first one loads; those of others do not.
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = &*slot {
             return Ok(Arc::clone(store));
         }
-        let of_owner = |other: &String| is_of(other, &owner);
-        let most = usize::try_from(self.limits.apps_per_owner).unwrap_or(usize::MAX);
-        if apps.keys().filter(|other| of_owner(other)).count() >= most {
-            // Adapters of those that nobody uses are on disk.
-            apps.retain(|other, store| !is_of(other, &owner) || Arc::strong_count(store) > 1);
+        let store = Arc::new(AdapterStore::open(self.engine.attach(&id)?, self.folder(&id))?);
+        *slot = Some(Arc::clone(&store));
+        Ok(store)
+    }
+
+    /// The place of the app `id`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for too many of one owner.
+    fn slot(&self, owner: &str, id: &str) -> Result<Arc<Slot>> {
+        let mut apps = self.apps();
+        if let Some(slot) = apps.get(id) {
+            return Ok(Arc::clone(slot));
         }
-        if apps.keys().filter(|other| of_owner(other)).count() >= most {
+        let most = self.limits.apps_per_owner;
+        let count = |apps: &BTreeMap<String, Arc<Slot>>| apps.keys().filter(|other| is_of(other, owner)).count() as u64;
+        if count(&apps) >= most {
+            // Adapters of those that nobody uses are on disk.
+            apps.retain(|other, slot| !is_of(other, owner) || is_used(slot));
+        }
+        if count(&apps) >= most {
             return Err(Error::refused(format!("'{owner}' has {most} apps attached, which is its limit")));
         }
-        let store = Arc::new(AdapterStore::open(app, self.folder(&id))?);
-        apps.insert(id, Arc::clone(&store));
-        Ok(store)
+        let slot = Arc::default();
+        apps.insert(id.to_owned(), Arc::clone(&slot));
+        Ok(slot)
     }
 
     /// Succeeds when these files may be stored for an app.
@@ -201,6 +218,12 @@ impl Guest {
         Connection::greet(Arc::clone(server), self.identity, self.channel, self.permit)?.serve();
         Ok(())
     }
+}
+
+/// Whether a client is in this place, or on its way there.
+fn is_used(slot: &Arc<Slot>) -> bool {
+    let in_use = |store: &Option<Arc<AdapterStore>>| store.as_ref().is_some_and(|store| Arc::strong_count(store) > 1);
+    Arc::strong_count(slot) > 1 || slot.try_lock().map_or(true, |store| in_use(&store))
 }
 
 /// Whether an app's name is one of this owner's.

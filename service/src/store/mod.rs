@@ -2,7 +2,7 @@
 
 mod folder;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -76,14 +76,18 @@ impl AdapterStore {
         let (last, entries) = (folder.last()?, folder.entries()?);
         let store = Self { app, folder: Some(folder), state: Mutex::default(), change: Mutex::default() };
         store.state().last = last;
+        let mut loaded = BTreeSet::new();
         for entry in entries {
-            if store.app.adapters().get(&entry.alias).is_ok() {
+            if loaded.contains(&entry.alias) {
                 // A newer one took its place just before the end of the last process.
                 store.discard(&entry.alias, entry.generation);
                 continue;
             }
-            match store.app.install(&entry.alias, &entry.path, adapter::InstallPolicy::Create) {
-                Ok(adapter) => store.number(&adapter, entry.generation),
+            match store.app.install(&entry.alias, &entry.path, adapter::InstallPolicy::Upsert) {
+                Ok(adapter) => {
+                    store.number(&adapter, entry.generation);
+                    loaded.insert(entry.alias);
+                }
                 Err(error) => log::warn!("{}: not loaded: {error}", entry.path.display()),
             }
         }

@@ -15,7 +15,7 @@ const LENGTH: u32 = 40;
 fn begin(app: &loam_service::App, at: usize, keeper: &Arc<Keeper>) -> Arc<TaskHandle> {
     let voice = (at % 3 == 1).then(|| install(app, "voice").expect("installed"));
     let mut options = tokens(LENGTH);
-    options.sampling.temperature = if at % 2 == 0 { 0.0 } else { 0.8 };
+    options.sampling.temperature = if at.is_multiple_of(2) { 0.0 } else { 0.8 };
     options.sampling.seed = at as u64;
     app.generate(PROMPTS[at], options, voice.as_deref(), Arc::clone(keeper) as Arc<dyn EventSink>)
 }

@@ -224,7 +224,7 @@ pub fn tokens(count: u32) -> GenerateOptions {
 
 /// A picture of noise.
 pub fn picture(width: usize, height: usize) -> loam::input::Image {
-    let pixels: Vec<u8> = (0..width * height * 3).map(|i| (i * 2_654_435_761 >> 7) as u8).collect();
+    let pixels: Vec<u8> = (0..width * height * 3).map(|i| ((i * 2_654_435_761) >> 7) as u8).collect();
     loam::input::Image::from_pixels(&pixels, loam::input::PixelLayout::Rgb, width, height).expect("picture")
 }
 
