@@ -282,6 +282,24 @@ impl Call {
         }
     }
 
+    /// About how many bytes of texts, pictures, sound and motion it holds.
+    pub(crate) fn bulk(&self) -> usize {
+        match self {
+            Self::Classify { input, .. }
+            | Self::Embed { input, .. }
+            | Self::Query { input, .. }
+            | Self::Regress { input, .. }
+            | Self::Spell { input, .. }
+            | Self::Transcribe { input, .. }
+            | Self::Caption { input, .. }
+            | Self::TranscribeStream { input, .. } => media::size(input),
+            Self::Answer { inputs, .. } => inputs.iter().map(media::size).sum(),
+            Self::Generate { prompt: text, .. } | Self::Respond { text, .. } | Self::Speak { text, .. } => text.len(),
+            Self::PushSound { samples, .. } | Self::PushMotion { samples, .. } => size_of_val(&samples[..]),
+            _ => 0,
+        }
+    }
+
     /// What it acts on, where that was begun by an earlier call, and its name for messages.
     pub(crate) fn opened(&mut self) -> Option<(&mut Opened, &'static str)> {
         match self {

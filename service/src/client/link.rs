@@ -196,7 +196,7 @@ impl Link {
         let doing = call.name();
         let lost = |reason: String| Error::Disconnected { doing: doing.to_owned(), reason };
         let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        let body = Body::pack(call, &mut files)?;
+        let body = Body::pack_bulk(call, call.bulk(), &mut files)?;
         let mailbox = Arc::new(Mailbox::default());
         {
             let mut pending = self.shared.pending();

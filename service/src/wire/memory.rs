@@ -1,7 +1,7 @@
 //! Memory and files that are attached to frames.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::BufWriter;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
@@ -13,23 +13,33 @@ use crate::error::{Error, Result};
 /// recordings are pushed in pieces.
 pub(crate) const MAX_BODY: u64 = 256 << 20;
 
+/// What it is called in errors.
+pub(super) const MEMORY: &str = "memory for a message";
+
 /// What keeps the content from changing after it was looked at.
 const SEALED: SealFlags = SealFlags::SHRINK.union(SealFlags::WRITE);
 
-/// Memory with these bytes that nobody can change any more.
+/// Memory with what `write` writes, about `bulk` bytes, which nobody can change any more, and its size in bytes.
 ///
 /// # Errors
 /// [`Error::Argument`] for too many bytes, [`Error::Io`] where there is no memory.
-pub(crate) fn seal(bytes: &[u8]) -> Result<OwnedFd> {
-    if bytes.len() as u64 > MAX_BODY {
-        return Err(Error::argument("input", format!("{} bytes, a call takes {MAX_BODY}", bytes.len())));
+pub(crate) fn seal(bulk: usize, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<(OwnedFd, u64)> {
+    let failed = |error: std::io::Error| Error::io(MEMORY, error);
+    let refuse = |bytes: u64| Error::argument("input", format!("{bytes} bytes, a call takes {MAX_BODY}"));
+    // Before memory is taken, and again for what it came to.
+    if bulk as u64 > MAX_BODY {
+        return Err(refuse(bulk as u64));
     }
-    let failed = |error: std::io::Error| Error::io("memory for a message", error);
     let memory = memfd_create("loam", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).map_err(|e| failed(e.into()))?;
-    let mut file = File::from(memory);
-    file.write_all(bytes).map_err(failed)?;
+    let mut writer = BufWriter::new(File::from(memory));
+    write(&mut writer)?;
+    let file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
+    let bytes = file.metadata().map_err(failed)?.len();
+    if bytes > MAX_BODY {
+        return Err(refuse(bytes));
+    }
     fcntl_add_seals(&file, SEALED | SealFlags::GROW | SealFlags::SEAL).map_err(|e| failed(e.into()))?;
-    Ok(file.into())
+    Ok((file.into(), bytes))
 }
 
 /// The `bytes` bytes of sealed memory. Its seals and its size are looked at first: a descriptor may be of anything.

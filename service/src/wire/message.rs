@@ -1,12 +1,13 @@
 //! The messages of both sides.
 
+use std::io::Write;
 use std::os::fd::OwnedFd;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::memory::{read_sealed, seal};
+use super::memory::{MEMORY, read_sealed, seal};
 use crate::call::{FoundationInfo, Thing};
 use crate::error::{Error, Result};
 
@@ -54,8 +55,29 @@ impl Body {
         if bytes.len() <= INLINE {
             return Ok(Self::Inline(ByteBuf::from(bytes)));
         }
-        files.insert(0, seal(&bytes)?);
-        Ok(Self::Attached(bytes.len() as u64))
+        let (memory, size) =
+            seal(bytes.len(), |file| file.write_all(&bytes).map_err(|error| Error::io(MEMORY, error)))?;
+        files.insert(0, memory);
+        Ok(Self::Attached(size))
+    }
+
+    /// As [`Body::pack`], of a value with about `bulk` bytes of data, which are written into attached memory at once where
+    /// they are many.
+    ///
+    /// # Errors
+    /// As [`Body::pack`].
+    pub(crate) fn pack_bulk(value: &impl Serialize, bulk: usize, files: &mut Vec<OwnedFd>) -> Result<Self> {
+        if bulk <= INLINE {
+            return Self::pack(value, files);
+        }
+        let (memory, size) = seal(bulk, |file| {
+            rmp_serde::encode::write_named(file, value).map_err(|error| match error {
+                rmp_serde::encode::Error::InvalidValueWrite(error) => Error::io(MEMORY, error),
+                error => Error::protocol(error),
+            })
+        })?;
+        files.insert(0, memory);
+        Ok(Self::Attached(size))
     }
 
     /// Its size as its sender says, in bytes.

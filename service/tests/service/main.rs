@@ -5,6 +5,7 @@ mod death;
 mod equal;
 mod frames;
 mod hostile;
+mod layers;
 #[path = "../../../bindings/tests/scenarios/prepare.rs"]
 mod prepare;
 mod raw;
