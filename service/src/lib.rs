@@ -19,6 +19,8 @@
 //! A host that has its own way to accept clients, such as an Android service, opens a [`Server`] and hands it streams.
 
 #![forbid(unsafe_code)]
+// Where there is no service, what only a service and its clients use lies idle.
+#![cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code, unused_imports))]
 
 mod adapter;
 mod app;

@@ -195,9 +195,7 @@ pub(crate) fn size(input: &Input) -> usize {
         Input::Text(text) => text.len(),
         Input::Image(image) => image.pixels().len(),
         Input::Sound(audio) => size_of_val(audio.samples()),
-        Input::Motion { window, .. } => {
-            size_of_val(window.samples()) + window.timestamps().map_or(0, |times| size_of_val(times))
-        }
+        Input::Motion { window, .. } => size_of_val(window.samples()) + window.timestamps().map_or(0, size_of_val),
     }
 }
 
