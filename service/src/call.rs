@@ -166,10 +166,12 @@ pub(crate) enum Call {
         adapter: Option<AdapterKey>,
     },
     Speak {
+        #[serde(deserialize_with = "media::text::deserialize")]
         text: String,
         options: SpeakOptions,
     },
     Generate {
+        #[serde(deserialize_with = "media::text::deserialize")]
         prompt: String,
         options: GenerateOptions,
         adapter: Option<AdapterKey>,
@@ -177,6 +179,7 @@ pub(crate) enum Call {
     Answer {
         #[serde(with = "media::inputs")]
         inputs: Vec<Input>,
+        #[serde(deserialize_with = "media::text::deserialize")]
         question: String,
         options: GenerateOptions,
         adapter: Option<AdapterKey>,
@@ -194,11 +197,13 @@ pub(crate) enum Call {
         adapter: Option<AdapterKey>,
     },
     Chat {
+        #[serde(deserialize_with = "media::any_text::deserialize")]
         instructions: Option<String>,
         adapter: Option<AdapterKey>,
     },
     Respond {
         session: Opened,
+        #[serde(deserialize_with = "media::text::deserialize")]
         text: String,
         options: GenerateOptions,
     },
@@ -211,6 +216,7 @@ pub(crate) enum Call {
     },
     SetInstructions {
         session: Opened,
+        #[serde(deserialize_with = "media::any_text::deserialize")]
         instructions: Option<String>,
     },
     Clear {

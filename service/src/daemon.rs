@@ -8,6 +8,7 @@ use clap::Parser;
 use loam::engine::EngineOptions;
 use loam_service::{Error, Limits, Listener, Result, Server};
 use rustix::fs::Mode;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::args::Args;
 
@@ -30,7 +31,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// As many descriptors as this process may have: each call of a client may bring some.
+fn raise_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        log::warn!("the limit on descriptors stays: {error}");
+    }
+}
+
 fn run(args: &Args) -> Result<()> {
+    raise_limit();
     let budget = args.budget.map(|megabytes| megabytes.saturating_mul(1_000_000));
     let options = EngineOptions { component_budget: budget, ..EngineOptions::default() };
     let engine = Arc::new(loam::Engine::open_with(&args.foundation, options)?);

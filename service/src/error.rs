@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Longest reason that quotes the other side, in characters.
+const MAX_REASON: usize = 300;
+
 /// What went wrong. `reason` is a sentence that names the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -200,7 +203,9 @@ impl Error {
     }
 
     pub(crate) fn protocol(reason: impl std::fmt::Display) -> Self {
-        Self::Protocol { reason: reason.to_string() }
+        // It may quote what the other side sent, of any length, and goes into a log.
+        let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+        Self::Protocol { reason: reason.to_string().chars().take(MAX_REASON).map(plain).collect() }
     }
 
     pub(crate) fn refused(reason: impl std::fmt::Display) -> Self {

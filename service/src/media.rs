@@ -61,7 +61,7 @@ pub(crate) mod input {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Input, D::Error> {
         let input = match Media::deserialize(deserializer)? {
-            Media::Text(text) => Ok(Input::Text(text.into_owned())),
+            Media::Text(text) => Ok(Input::Text(text::within(text)?)),
             Media::Image { width, height, pixels } => {
                 Image::from_pixels(&pixels, PixelLayout::Rgb, width, height).map(Input::Image)
             }
@@ -75,6 +75,34 @@ pub(crate) mod input {
             }
         };
         input.map_err(D::Error::custom)
+    }
+}
+
+/// A text that a model is to read.
+pub(crate) mod text {
+    use super::*;
+
+    /// Longest one, in bytes: several times what the widest window takes. Tokenizing takes a multiple of it in memory.
+    const MOST: usize = 4 << 20;
+
+    pub(super) fn within<E: serde::de::Error>(text: Cow<'_, str>) -> Result<String, E> {
+        if text.len() > MOST {
+            return Err(E::custom(format!("a text of {} bytes, the limit is {MOST}", text.len())));
+        }
+        Ok(text.into_owned())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        within(Cow::deserialize(deserializer)?)
+    }
+}
+
+/// A text that a model is to read, or none.
+pub(crate) mod any_text {
+    use super::*;
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+        Option::<Cow<'de, str>>::deserialize(deserializer)?.map(text::within).transpose()
     }
 }
 

@@ -310,6 +310,6 @@ fn install(
     for (kind, file) in kinds.iter().zip(files) {
         sources.push(Source { kind: *kind, file: check_file(file)? });
     }
-    server.admit_files(owner, local.store().app().id(), &sources)?;
+    let _permit = server.admit_files(owner, local.store().app().id(), &sources)?;
     Ok(Reply::Adapter(local.hold(local.store().install_files(alias, sources, policy)?)?))
 }

@@ -54,6 +54,8 @@ pub(super) enum Resource {
     Connections,
     Calls,
     Bytes,
+    /// Bytes of files that are being copied.
+    Files,
 }
 
 /// What is taken at the moment, by owner and resource.
@@ -90,6 +92,7 @@ impl Tally {
             Resource::Connections => (limits.connections_per_owner, limits.connections, "connections"),
             Resource::Calls => (limits.calls_per_owner, u64::MAX, "calls under way"),
             Resource::Bytes => (limits.bytes_per_owner, u64::MAX, "bytes of calls under way"),
+            Resource::Files => (limits.stored_per_owner, u64::MAX, "bytes of adapters"),
         };
         let mut taken = self.taken();
         let total: u64 = taken.iter().filter(|((_, other), _)| *other == resource).map(|(_, amount)| amount).sum();
@@ -100,6 +103,11 @@ impl Tally {
         }
         taken.insert(key.clone(), now + amount);
         Ok(Permit { tally: Arc::clone(self), key, amount })
+    }
+
+    /// What one owner has taken.
+    pub(super) fn of(&self, owner: &str, resource: Resource) -> u64 {
+        self.taken().get(&(owner.to_owned(), resource)).copied().unwrap_or(0)
     }
 
     /// What all owners have taken.

@@ -1,8 +1,9 @@
 //! A socket that clients connect to.
 
 use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
@@ -25,8 +27,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub struct Listener {
     socket: UnixListener,
     path: PathBuf,
-    /// Which file it is: another service may have put its own there.
-    file: (u64, u64),
+    /// Locked beside the socket, so that of two services that start at a time one finds the other.
+    _lock: File,
     /// `None` for everybody who can open the socket.
     users: Option<Vec<u32>>,
     /// What ends it: the reader is woken when the writer goes.
@@ -47,6 +49,12 @@ impl Listener {
             path: path.display().to_string(),
             reason: format!("{}: {reason}", path.display()),
         };
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".lock");
+        let lock =
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(beside).map_err(failed)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| refuse("another service answers there, or is about to"))?;
         match std::fs::symlink_metadata(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
@@ -63,12 +71,11 @@ impl Listener {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).map_err(failed)?;
         // Two may want to accept the same one.
         socket.set_nonblocking(true).map_err(failed)?;
-        let data = std::fs::symlink_metadata(&path).map_err(failed)?;
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
         Ok(Self {
             socket,
             path,
-            file: (data.dev(), data.ino()),
+            _lock: lock,
             users,
             wake: (reader, Mutex::new(Some(writer))),
             streams: Mutex::default(),
@@ -159,8 +166,7 @@ impl Listener {
             let _ = stream.shutdown(std::net::Shutdown::Both);
         }
         drop(streams);
-        let own = std::fs::symlink_metadata(&self.path).is_ok_and(|data| (data.dev(), data.ino()) == self.file);
-        if own && let Err(error) = std::fs::remove_file(&self.path) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
             log::warn!("{}: {error}", self.path.display());
         }
     }

@@ -167,11 +167,11 @@ impl Server {
         Ok(slot)
     }
 
-    /// Succeeds when these files may be stored for an app.
+    /// Room on disk for these files of an app, which others do not take while the permit is held.
     ///
     /// # Errors
     /// [`Error::Adapter`] for one that is too large, [`Error::Refused`] for too many of one owner, [`Error::Io`].
-    fn admit_files(&self, owner: &str, app: &str, sources: &[Source]) -> Result<()> {
+    fn admit_files(&self, owner: &str, app: &str, sources: &[Source]) -> Result<Permit> {
         let mut bytes = 0;
         for source in sources {
             let size = source.file.metadata().map_err(|error| Error::io("an attached file", error))?.len();
@@ -194,13 +194,15 @@ impl Server {
                 folders.len()
             )));
         }
+        let permit = self.tally.take(owner, Resource::Files, bytes, &self.limits)?;
+        // What is being copied may count twice, and too little is left rather than too much taken.
         let stored: u64 = folders.iter().map(|folder| stored_bytes(folder)).sum();
         let limit = self.limits.stored_per_owner;
-        if stored.saturating_add(bytes) > limit {
+        if stored.saturating_add(self.tally.of(owner, Resource::Files)) > limit {
             let reason = format!("'{owner}' has {stored} bytes of adapters, {bytes} more would be above {limit}");
             return Err(Error::refused(reason));
         }
-        Ok(())
+        Ok(permit)
     }
 }
 

@@ -97,6 +97,9 @@ fn calls_that_make_no_sense_are_answered() {
             "options": { "labels": [], "template": null, "modality": null }, "adapter": null } }),
         json!({ "classify": { "input": text, "options": { "labels": many, "template": null, "modality": null },
             "adapter": null } }),
+        embed(&"a".repeat((4 << 20) + 1)),
+        json!({ "speak": { "text": "a".repeat((4 << 20) + 1), "options": { "seed": 0 } } }),
+        json!({ "a call\n".repeat(10_000): {} }),
         json!({ "embed": { "input": text, "modality": "smell", "adapter": null } }),
         json!({ "embed": { "input": text, "modality": null, "adapter": key } }),
         json!({ "messages": { "session": 12 } }),
@@ -114,8 +117,9 @@ fn calls_that_make_no_sense_are_answered() {
         } else {
             raw.say(&call(at, case));
         }
-        let error = raw.outcome(at).unwrap_or_else(|| panic!("{case}"));
-        assert!(matches!(error.code(), 2 | 8 | 42 | 43), "{case}: {error}");
+        let error = raw.outcome(at).unwrap_or_else(|| panic!("{at} was taken"));
+        assert!(matches!(error.code(), 2 | 8 | 42 | 43), "{at}: {error}");
+        assert!(error.to_string().len() < 1000 && !error.to_string().contains('\n'), "{at}: it is quoted at length");
     }
     // The connection goes on.
     raw.say(&call(100, &embed("a text")));
