@@ -24,10 +24,13 @@ impl App {
         Session::begin(self, instructions, adapter)
     }
 
-    fn stream(&self, call: Call, sink: Arc<dyn EventSink>) -> Arc<TaskHandle> {
-        let performer = Arc::clone(&self.performer);
+    fn stream(&self, call: Call, adapter: Option<&Arc<Adapter>>, sink: Arc<dyn EventSink>) -> Arc<TaskHandle> {
+        // Held until the end: the caller may let go of it before the stream begins.
+        let (performer, held) = (Arc::clone(&self.performer), adapter.cloned());
         stream(&self.workers, sink, move |relay| {
-            Ok(reply_of!(performer, relay, call, Reply::Generated(stats) => Event::Done { stats }))
+            let done = reply_of!(performer, relay, call, Reply::Generated(stats) => Event::Done { stats });
+            drop(held);
+            Ok(done)
         })
     }
 
@@ -36,10 +39,11 @@ impl App {
         &self,
         prompt: &str,
         options: GenerateOptions,
-        adapter: Option<&Adapter>,
+        adapter: Option<&Arc<Adapter>>,
         sink: Arc<dyn EventSink>,
     ) -> Arc<TaskHandle> {
-        self.stream(Call::Generate { prompt: prompt.to_owned(), options, adapter: key(adapter) }, sink)
+        let key = key(adapter.map(Arc::as_ref));
+        self.stream(Call::Generate { prompt: prompt.to_owned(), options, adapter: key }, adapter, sink)
     }
 
     /// Answers a question about inputs. Events come to `sink` from another thread.
@@ -48,10 +52,11 @@ impl App {
         inputs: Vec<Input>,
         question: &str,
         options: GenerateOptions,
-        adapter: Option<&Adapter>,
+        adapter: Option<&Arc<Adapter>>,
         sink: Arc<dyn EventSink>,
     ) -> Arc<TaskHandle> {
-        self.stream(Call::Answer { inputs, question: question.to_owned(), options, adapter: key(adapter) }, sink)
+        let key = key(adapter.map(Arc::as_ref));
+        self.stream(Call::Answer { inputs, question: question.to_owned(), options, adapter: key }, adapter, sink)
     }
 
     /// Describes an input. Events come to `sink` from another thread.
@@ -59,10 +64,11 @@ impl App {
         &self,
         input: impl Into<Input>,
         options: GenerateOptions,
-        adapter: Option<&Adapter>,
+        adapter: Option<&Arc<Adapter>>,
         sink: Arc<dyn EventSink>,
     ) -> Arc<TaskHandle> {
-        self.stream(Call::Caption { input: input.into(), options, adapter: key(adapter) }, sink)
+        let key = key(adapter.map(Arc::as_ref));
+        self.stream(Call::Caption { input: input.into(), options, adapter: key }, adapter, sink)
     }
 
     /// Writes down what is said in a sound, as it is understood. Events come to `sink` from another thread.
@@ -70,13 +76,15 @@ impl App {
         &self,
         input: impl Into<Input>,
         options: ListenOptions,
-        adapter: Option<&Adapter>,
+        adapter: Option<&Arc<Adapter>>,
         sink: Arc<dyn EventSink>,
     ) -> Arc<TaskHandle> {
-        let performer = Arc::clone(&self.performer);
-        let call = Call::TranscribeStream { input: input.into(), options, adapter: key(adapter) };
+        let (performer, held) = (Arc::clone(&self.performer), adapter.cloned());
+        let call = Call::TranscribeStream { input: input.into(), options, adapter: key(adapter.map(Arc::as_ref)) };
         stream(&self.workers, sink, move |relay| {
-            Ok(reply_of!(performer, relay, call, Reply::Transcribed(summary) => Event::Transcribed { summary }))
+            let done = reply_of!(performer, relay, call, Reply::Transcribed(summary) => Event::Transcribed { summary });
+            drop(held);
+            Ok(done)
         })
     }
 }

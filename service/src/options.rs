@@ -10,6 +10,7 @@ use crate::media;
 
 /// What to compare an input with.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ClassifyOptions {
     /// Label names; may be empty when the adapter or the checkpoint brings its own.
     #[serde(with = "media::texts")]
@@ -30,6 +31,7 @@ impl ClassifyOptions {
 
 /// How a generation runs and ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GenerateOptions {
     /// Tokens to generate at most.
     pub max_tokens: u32,
@@ -73,6 +75,7 @@ impl GenerateOptions {
 
 /// How a text is spoken; what is absent is as the model's configuration says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SpeakOptions {
     /// Seed of chance: equal seeds give equal speech.
     pub seed: u64,

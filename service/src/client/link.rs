@@ -125,6 +125,28 @@ impl Drop for Link {
     }
 }
 
+/// Why a call gave no reply.
+pub(super) enum Failure {
+    /// The service has not heard of it: it may be sent again, on another connection.
+    Unsent(Error),
+    /// It may have been performed.
+    Sent(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Sent(error)
+    }
+}
+
+impl Failure {
+    pub(super) fn error(self) -> Error {
+        match self {
+            Self::Unsent(error) | Self::Sent(error) => error,
+        }
+    }
+}
+
 /// Takes a call off the list, also when its receiver panics.
 struct InFlight<'a> {
     shared: &'a Shared,
@@ -192,7 +214,7 @@ impl Link {
     ///
     /// # Errors
     /// The call's and the receiver's own; [`Error::Disconnected`].
-    pub(super) fn call(&self, call: &Call, mut files: Vec<OwnedFd>, relay: &mut dyn Relay) -> Result<Reply> {
+    pub(super) fn call(&self, call: &Call, mut files: Vec<OwnedFd>, relay: &mut dyn Relay) -> Result<Reply, Failure> {
         let doing = call.name();
         let lost = |reason: String| Error::Disconnected { doing: doing.to_owned(), reason };
         let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
@@ -201,14 +223,15 @@ impl Link {
         {
             let mut pending = self.shared.pending();
             if let Some(reason) = &pending.ended {
-                return Err(lost(reason.clone()));
+                return Err(Failure::Unsent(lost(reason.clone())));
             }
             pending.mailboxes.insert(id, Arc::clone(&mailbox));
         }
         let _in_flight = InFlight { shared: &self.shared, id };
         if let Err(error) = self.shared.channel.send(&ClientMessage::Call { id, body }, &files) {
+            // Half a frame is not performed.
             self.shared.end(&error.to_string());
-            return Err(lost(error.to_string()));
+            return Err(Failure::Unsent(lost(error.to_string())));
         }
         drop(files);
         let shared = Arc::downgrade(&self.shared);
@@ -235,7 +258,7 @@ impl Link {
                 Mail::Reply(body, mut files) => {
                     self.shared.pending().mailboxes.remove(&id);
                     let reply: Result<Reply> = body.unpack(&mut files)?;
-                    return failure.map_or(reply, Err);
+                    return Ok(failure.map_or(reply, Err)?);
                 }
             }
         }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
-use self::link::Link;
+use self::link::{Failure, Link};
 use crate::call::{AdapterFile, AdapterInfo, Call, FoundationInfo, Opened, Reply, Thing};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -116,6 +116,24 @@ impl Remote {
         Ok((current.0, Arc::clone(&current.1)))
     }
 
+    /// Calls; once more on another connection where the service has not heard of it, for it may have ended unnoticed.
+    fn call(
+        &self,
+        call: &Call,
+        files: impl Fn() -> Result<Vec<OwnedFd>>,
+        relay: &mut dyn Relay,
+    ) -> Result<(u64, Reply)> {
+        let (connection, link) = self.link()?;
+        match link.call(call, files()?, relay) {
+            Ok(reply) => Ok((connection, reply)),
+            Err(Failure::Unsent(_)) => {
+                let (connection, link) = self.link()?;
+                Ok((connection, link.call(call, files()?, relay).map_err(Failure::error)?))
+            }
+            Err(Failure::Sent(error)) => Err(error),
+        }
+    }
+
     /// The connection that something was begun on, and its number there.
     fn link_of(&self, opened: Opened) -> Option<(Opened, Arc<Link>)> {
         let current = self.current();
@@ -139,10 +157,10 @@ impl Performer for Remote {
             let found = self.link_of(*opened);
             let (number, link) = found.ok_or_else(|| Error::Lost { what: what.to_owned() })?;
             *opened = number;
-            return link.call(&call, Vec::new(), relay);
+            return link.call(&call, Vec::new(), relay).map_err(Failure::error);
         }
-        let (connection, link) = self.link()?;
-        Ok(match link.call(&call, Vec::new(), relay)? {
+        let (connection, reply) = self.call(&call, || Ok(Vec::new()), relay)?;
+        Ok(match reply {
             Reply::Opened(opened) => Reply::Opened(on_connection(connection, opened)),
             Reply::Sensor { opened, window_seconds } => {
                 Reply::Sensor { opened: on_connection(connection, opened), window_seconds }
@@ -154,12 +172,12 @@ impl Performer for Remote {
     }
 
     fn install(&self, alias: &str, path: &Path, policy: InstallPolicy) -> Result<AdapterInfo> {
-        let (kinds, files) = open_files(path)?;
+        let (kinds, _) = open_files(path)?;
         let call = Call::Install { alias: alias.to_owned(), policy, files: kinds };
-        let (connection, link) = self.link()?;
-        match link.call(&call, files, &mut Silence::default())? {
-            Reply::Adapter(info) => Ok(held_on(connection, info)),
-            other => Err(unexpected(call.name(), &other)),
+        let files = || open_files(path).map(|(_, files)| files);
+        match self.call(&call, files, &mut Silence::default())? {
+            (connection, Reply::Adapter(info)) => Ok(held_on(connection, info)),
+            (_, other) => Err(unexpected(call.name(), &other)),
         }
     }
 

@@ -72,14 +72,16 @@ pub(super) fn transcribe(
     relay: &mut dyn Relay,
 ) -> Result<TranscriptSummary> {
     let mut transcriber = engine.transcriber(audio.rate(), options)?;
+    let mut goes_on = true;
     for block in audio.samples().chunks(audio.rate().hertz() as usize) {
         // After the first block, for a stream without a sample has no result.
-        if tell(transcriber.push(block)?, relay)?.is_break() || relay.signal().is_stopped() {
+        goes_on = tell(transcriber.push(block)?, relay)?.is_continue() && !relay.signal().is_stopped();
+        if !goes_on {
             break;
         }
     }
     let (events, summary) = transcriber.finish()?;
-    if !relay.signal().is_stopped() {
+    if goes_on {
         let _ = tell(events, relay)?;
     }
     Ok(summary)

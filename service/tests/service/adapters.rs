@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use loam_service::{Engine, Error, Identity, InstallPolicy, Limits, Server};
@@ -85,7 +87,8 @@ fn what_is_installed_is_there_after_a_crash() {
 }
 
 fn entries(folder: &Path) -> BTreeSet<String> {
-    let names = std::fs::read_dir(folder).expect("folder").map(|e| e.expect("entry").file_name());
+    // It is made with the first adapter.
+    let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
     names.map(|name| name.to_string_lossy().into_owned()).filter(|name| !name.starts_with('.')).collect()
 }
 
@@ -101,12 +104,17 @@ fn a_crash_in_the_middle_of_an_installation_leaves_no_half() {
         let engine = Engine::connect(daemon.socket()).expect("connected");
         let app = engine.attach("mail").expect("attached");
         let (path, prefix) = (adapter("tilt"), format!("r{round}-"));
+        let count = Arc::new(AtomicU64::new(0));
+        let counting = Arc::clone(&count);
         let installing = std::thread::spawn(move || {
             let mut done = Vec::new();
             for number in 0.. {
                 let alias = format!("{prefix}{number}");
                 match app.install_adapter(&alias, &path, InstallPolicy::Create) {
-                    Ok(_) => done.push(alias),
+                    Ok(_) => {
+                        done.push(alias);
+                        counting.fetch_add(1, Ordering::SeqCst);
+                    }
                     Err(Error::Disconnected { .. }) => break,
                     Err(Error::Adapter { reason, .. }) if reason.contains("limit") => break,
                     Err(error) => panic!("{error}"),
@@ -115,7 +123,8 @@ fn a_crash_in_the_middle_of_an_installation_leaves_no_half() {
             done
         });
         // Somewhere else in an installation, of some milliseconds, each time.
-        std::thread::sleep(Duration::from_micros(3000 + round * 1733 % 9000));
+        wait_until("some are installed", || count.load(Ordering::SeqCst) >= round % 4);
+        std::thread::sleep(Duration::from_micros(round * 733 % 6000));
         daemon.kill();
         let done = installing.join().expect("no panic");
         total += done.len();
@@ -244,7 +253,7 @@ fn two_services_do_not_share_a_folder_or_a_socket() {
     let other =
         Daemon::command(daemon.dir.path()).arg("--state").arg(daemon.dir.path().join("other")).output().expect("run");
     assert_eq!(other.status.code(), Some(2), "given twice");
-    let engine = std::sync::Arc::new(loam::Engine::open(foundation()).expect("opened"));
+    let engine = Arc::new(loam::Engine::open(foundation()).expect("opened"));
     let third = Server::open(engine, daemon.dir.path().join("state"), Limits::default()).expect_err("in use");
     assert!(third.to_string().contains("another service"), "{third}");
     let bound = loam_service::Listener::bind(daemon.socket(), 0o600, None).expect_err("in use");
@@ -253,4 +262,23 @@ fn two_services_do_not_share_a_folder_or_a_socket() {
     std::fs::write(&file, b"mine").expect("written");
     loam_service::Listener::bind(&file, 0o600, None).expect_err("no socket");
     assert_eq!(std::fs::read(&file).expect("read"), b"mine");
+}
+
+/// A stream holds the generation that it was given, whatever becomes of the handle and of the alias.
+#[test]
+fn a_stream_keeps_its_adapter_after_its_handle_is_dropped() {
+    let served = Served::new(Limits::default());
+    let app = served.connect().attach("mail").expect("attached");
+    let begin = |number: usize| {
+        let voice = install(&app, "voice").expect("installed");
+        let keeper = Keeper::new();
+        let sink = Arc::clone(&keeper) as Arc<dyn loam_service::EventSink>;
+        let handle = app.generate("The cat", tokens(6), Some(&voice), sink);
+        (number, keeper, handle)
+    };
+    let streams: Vec<_> = (0..24).map(begin).collect();
+    for (number, keeper, handle) in &streams {
+        ended(handle).unwrap_or_else(|error| panic!("stream {number}: {error}"));
+        assert_eq!(keeper.text(), streams[0].1.text());
+    }
 }

@@ -150,6 +150,15 @@ const CASES: &[Case] = &[
     ("a transcript as it comes", |app| {
         Ok(streamed(|sink| app.transcribe_stream(sound(), ListenOptions::default(), None, sink), Keeper::default()))
     }),
+    ("a transcript that is enough", |app| {
+        let events = std::sync::Mutex::new(0);
+        let keeper = Arc::new(move |_: Event| {
+            *events.lock().expect("no panic") += 1;
+            assert!(*events.lock().expect("no panic") <= 2, "after the first one comes the end alone");
+            Ok(std::ops::ControlFlow::Break(()))
+        });
+        ended(&app.transcribe_stream(sound(), ListenOptions::default(), None, keeper)).map(|()| json!(null))
+    }),
     ("a microphone", |app| {
         let transcriber = app.transcriber(16_000, ListenOptions::default(), None)?;
         let mut events = Vec::new();

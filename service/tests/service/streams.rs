@@ -17,7 +17,7 @@ fn begin(app: &loam_service::App, at: usize, keeper: &Arc<Keeper>) -> Arc<TaskHa
     let mut options = tokens(LENGTH);
     options.sampling.temperature = if at.is_multiple_of(2) { 0.0 } else { 0.8 };
     options.sampling.seed = at as u64;
-    app.generate(PROMPTS[at], options, voice.as_deref(), Arc::clone(keeper) as Arc<dyn EventSink>)
+    app.generate(PROMPTS[at], options, voice.as_ref(), Arc::clone(keeper) as Arc<dyn EventSink>)
 }
 
 /// One of three clients: every third stream, all at a time.
