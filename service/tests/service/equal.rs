@@ -195,6 +195,10 @@ const CASES: &[Case] = &[
         chat.clear()?;
         Ok(json!([first, adapted, said(messages), said(chat.messages()?), turn("Hello")]))
     }),
+    ("a history in memory of its own", |app| {
+        let chat = app.chat(Some(&"Be brief. ".repeat(30_000)), None)?;
+        Ok(said(chat.messages()?))
+    }),
     ("a conversation has one turn at a time", |app| {
         let chat = app.chat(None, None)?;
         let slow = Keeper::slow(Duration::from_millis(20));

@@ -251,6 +251,17 @@ fn a_flood_of_calls_is_bounded() {
 }
 
 #[test]
+fn a_client_has_so_many_conversations() {
+    let served = Served::new(limits());
+    let app = served.connect().attach("bad").expect("attached");
+    let mut chats: Vec<_> = (0..64).map(|_| app.chat(None, None).expect("begun")).collect();
+    let refused = app.chat(None, None).map(|_| ()).expect_err("one too many");
+    assert!(matches!(refused, Error::Refused { .. }), "{refused}");
+    chats.pop();
+    app.chat(None, None).expect("one was let go");
+}
+
+#[test]
 fn one_owner_does_not_take_the_place_of_another() {
     let served = Served::new(Limits { calls_per_owner: 3, bytes_per_owner: 1 << 20, ..Limits::default() });
     let mut raws: Vec<Raw> = (0..3).map(|at| Raw::greeted(&served.socket(), &format!("bad{at}"))).collect();
