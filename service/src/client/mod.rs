@@ -88,6 +88,7 @@ struct Remote {
     socket: PathBuf,
     app: Option<String>,
     current: Mutex<(u64, Arc<Link>)>,
+    connecting: Mutex<()>,
 }
 
 impl std::fmt::Debug for Remote {
@@ -99,7 +100,7 @@ impl std::fmt::Debug for Remote {
 impl Remote {
     fn new(socket: PathBuf, app: Option<String>, link: Link) -> Self {
         log::debug!("connected to loamd {} with {}", link.welcome().version, link.welcome().foundation.id);
-        Self { socket, app, current: Mutex::new((1, Arc::new(link))) }
+        Self { socket, app, current: Mutex::new((1, Arc::new(link))), connecting: Mutex::new(()) }
     }
 
     fn current(&self) -> MutexGuard<'_, (u64, Arc<Link>)> {
@@ -108,12 +109,23 @@ impl Remote {
 
     /// A connection that has not ended, as far as is known, and its number.
     fn link(&self) -> Result<(u64, Arc<Link>)> {
-        let mut current = self.current();
-        if !current.1.is_alive() {
-            let link = open_patiently(&self.socket, self.app.as_deref())?;
-            *current = (current.0 + 1, Arc::new(link));
+        if let Some(found) = self.alive() {
+            return Ok(found);
         }
-        Ok((current.0, Arc::clone(&current.1)))
+        // One connects, and the others wait for it; what only looks at the connection waits for nobody.
+        let _one = self.connecting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = self.alive() {
+            return Ok(found);
+        }
+        let link = Arc::new(open_patiently(&self.socket, self.app.as_deref())?);
+        let mut current = self.current();
+        *current = (current.0 + 1, Arc::clone(&link));
+        Ok((current.0, link))
+    }
+
+    fn alive(&self) -> Option<(u64, Arc<Link>)> {
+        let current = self.current();
+        current.1.is_alive().then(|| (current.0, Arc::clone(&current.1)))
     }
 
     /// Calls; once more on another connection where the service has not heard of it, for it may have ended unnoticed.
@@ -157,7 +169,10 @@ impl Performer for Remote {
             let found = self.link_of(*opened);
             let (number, link) = found.ok_or_else(|| Error::Lost { what: what.to_owned() })?;
             *opened = number;
-            return link.call(&call, Vec::new(), relay).map_err(Failure::error);
+            return link.call(&call, Vec::new(), relay).map_err(|failure| match failure {
+                Failure::Unsent(_) => Error::Lost { what: what.to_owned() },
+                Failure::Sent(error) => error,
+            });
         }
         let (connection, reply) = self.call(&call, || Ok(Vec::new()), relay)?;
         Ok(match reply {
