@@ -139,6 +139,48 @@ def tensors_pickle() -> bytes:
     return out + b"u."
 
 
+def message(item) -> bytes:
+    """MessagePack of short values."""
+    if item is None:
+        return b"\xc0"
+    if isinstance(item, int):
+        return struct.pack(">B", item)
+    if isinstance(item, bytes):
+        return b"\xc5" + struct.pack(">H", len(item)) + item
+    if isinstance(item, str):
+        data = item.encode()
+        return struct.pack(">B", 0xA0 | len(data)) + data
+    if isinstance(item, list):
+        return struct.pack(">B", 0x90 | len(item)) + b"".join(map(message, item))
+    return struct.pack(">B", 0x80 | len(item)) + b"".join(message(k) + message(v) for k, v in item.items())
+
+
+def service() -> None:
+    """What a client says after its greeting."""
+    said = {"text": "a"}
+    picture = {"image": {"width": 1, "height": 1, "pixels": b"abc"}}
+    labels = {"labels": ["a", "b"], "template": None, "modality": "text"}
+    calls = {
+        "generate": {"generate": {"prompt": "a", "options": {"max_tokens": 2, "stop": []}, "adapter": None}},
+        "embed": {"embed": {"input": said, "modality": None, "adapter": None}},
+        "classify": {"classify": {"input": said, "options": labels, "adapter": {"alias": "x", "generation": 1}}},
+        "caption": {"caption": {"input": picture, "options": {}, "adapter": None}},
+        "chat": {"chat": {"instructions": "a", "adapter": None}},
+        "respond": {"respond": {"session": 1, "text": "a", "options": {}}},
+        "install": {"install": {"alias": "x", "policy": "create", "files": ["package"]}},
+        "motion": {"push_motion": {"sensor": 1, "samples": b"abcd", "times": None}},
+        "adapters": "adapters",
+    }
+    messages = {name: {"call": {"id": 1, "body": {"inline": message(call)}}} for name, call in calls.items()}
+    messages["stop"] = {"stop": {"id": 1}}
+    messages["took"] = {"took": {"id": 1, "verdict": "go_on"}}
+    messages["release"] = {"release": {"session": 1}}
+    messages["attached"] = {"call": {"id": 1, "body": {"attached": 9}}}
+    for name, one in messages.items():
+        data = message(one)
+        put("service", name, b"\1" + struct.pack("<I", len(data)) + data)
+
+
 def main() -> None:
     put("gguf", "llama", llama())
     put("gguf", "v2", gguf({"general.alignment": 64, "a": [1.0, 2.0], "b": [1], "c": ["x"]}, {"w": [32, 2]}, 2))
@@ -196,6 +238,7 @@ def main() -> None:
         "{% with a = 1 %}{% if a is divisibleby 2 %}{{ a }}{% elif not a %}b{% endif %}{% endwith %}{% do messages %}",
     ]):
         put("chat_template", f"language-{index}", (source + conversation).encode())
+    service()
 
 
 if __name__ == "__main__":

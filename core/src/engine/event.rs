@@ -8,7 +8,7 @@ use super::trace::Trace;
 use crate::error::Result;
 
 /// Why a generation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
     /// The model ended its turn.
@@ -26,7 +26,7 @@ pub enum FinishReason {
 }
 
 /// What a generation cost and what ran.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GenerateStats {
     /// Why it ended.
     pub finish_reason: FinishReason,
@@ -96,7 +96,7 @@ pub struct Achieved {
 }
 
 /// Tokens that were computed ahead on a guess.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drafts {
     /// Tokens guessed.
     pub drafted: usize,
@@ -105,7 +105,7 @@ pub struct Drafts {
 }
 
 /// An adapter as a result names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdapterUse {
     /// Its alias.
     pub alias: String,

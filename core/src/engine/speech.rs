@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::trace::{Part, Trace};
 use crate::adapter::DataPath;
@@ -41,7 +41,7 @@ impl Default for SpeakOptions {
 }
 
 /// What was spoken.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Speech {
     /// Mono samples, within -1 to 1.
     #[serde(skip)]

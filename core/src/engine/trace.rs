@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::adapter::{Adapter, DataPath};
 use crate::error::{Error, Result};
 use crate::quant::{Deltas, kernels};
 
 /// Proof of what a result took: a component that is not listed was neither loaded nor run for it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
     /// Parts of the foundation that the task runs.
     pub path: DataPath,
@@ -20,7 +20,7 @@ pub struct Trace {
 }
 
 /// One component's share of a result.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// Its name in the foundation.
     pub component: String,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::adapter::{Adapter, DataPath};
 use crate::engine::{EncoderModel, Engine, Step, Trace};
@@ -14,7 +14,7 @@ use crate::model::Modality;
 use crate::model::encoder::Encoding;
 
 /// A vector in a shared space.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Embedding {
     /// Unit length.
     pub vector: Vec<f32>,

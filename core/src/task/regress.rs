@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::read::read;
 use crate::adapter::{Adapter, AdapterHead, DataPath, HeadSpec, OutputSpec};
@@ -24,7 +24,7 @@ pub struct RegressOptions {
 }
 
 /// One value of an input.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// What it is the value of.
     pub name: String,
@@ -36,7 +36,7 @@ pub struct Estimate {
 }
 
 /// The result of a regression.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Regression {
     /// The values, in the head's order.
     pub values: Vec<Estimate>,

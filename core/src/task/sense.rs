@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::classify::{Classification, ClassifyOptions};
 use crate::engine::Engine;
@@ -13,7 +13,7 @@ use crate::model::Modality;
 use crate::model::encoder::Preprocessor;
 
 /// The result for one window of a stream.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sensed {
     /// Where the window begins, in seconds: by the caller's timestamps, else from the first sample.
     pub start: f64,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::adapter::{Adapter, AdapterHead, DataPath, HeadSpec};
 use crate::engine::{Engine, Trace};
@@ -21,7 +21,7 @@ pub struct SpellOptions {
 }
 
 /// The result of spelling.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spelling {
     /// All pieces, joined.
     pub text: String,
@@ -32,7 +32,7 @@ pub struct Spelling {
 }
 
 /// A piece of the head's vocabulary that was found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SpelledPiece {
     /// As the vocabulary writes it; `|`, which parts words there, is a space.
     pub piece: String,

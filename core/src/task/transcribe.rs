@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::adapter::{Adapter, DataPath};
 use crate::engine::{Engine, ListenOptions, Listener, Recognizer, Segment, Step, Trace};
@@ -20,7 +20,7 @@ pub struct TranscribeOptions {
 }
 
 /// What was said.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Transcript {
     /// The texts of all segments, one after another.
     pub text: String,
@@ -32,7 +32,7 @@ pub struct Transcript {
 }
 
 /// What a transcription took.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TranscriptSummary {
     /// Code of the language, where the model knows several.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,7 +46,7 @@ pub struct TranscriptSummary {
 }
 
 /// What a stream brings.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum TranscriptEvent {
     /// A stretch of speech that is final.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::adapter::Adapter;
 use crate::engine::trace::Part;
@@ -11,7 +11,7 @@ use crate::input::SampleRate;
 use crate::model::LinearTable;
 
 /// What becomes of the words that are heard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SpeechTask {
     /// They are written down in their language.
@@ -22,7 +22,7 @@ pub enum SpeechTask {
 }
 
 /// How the most probable text is looked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Search {
     /// The best token at each step.
@@ -33,7 +33,7 @@ pub enum Search {
 }
 
 /// What matters more: the text itself, or that it comes early.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pace {
     /// Wide windows: the least work and the most context per second of sound.
@@ -44,7 +44,8 @@ pub enum Pace {
 }
 
 /// How speech is heard.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ListenOptions {
     /// Code of the language, such as `en`; detected from the first window where it is `None` and the model knows several.
     pub language: Option<String>,
@@ -60,7 +61,7 @@ pub struct ListenOptions {
 }
 
 /// A stretch of speech and its text; final once it is handed out.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     /// Where it begins, in seconds from the start of the stream.
     pub start: f64,

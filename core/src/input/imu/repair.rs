@@ -1,10 +1,13 @@
 //! Missing samples.
 
+use serde::{Deserialize, Serialize};
+
 use super::window::ImuWindow;
 use crate::error::{Error, Result};
 
 /// What is done about samples that are not finite, and about gaps between timestamps.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Repair {
     /// They are refused by index.
     Refuse,

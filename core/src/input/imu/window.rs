@@ -1,5 +1,7 @@
 //! What a sensor gave.
 
+use serde::{Deserialize, Serialize};
+
 use super::axes::Axes;
 use super::config::LongWindow;
 use super::units::{Acceleration, AngularRate, Gravity, ImuLayout};
@@ -13,7 +15,7 @@ pub(super) const RATES: std::ops::RangeInclusive<f64> = 1.0..=10_000.0;
 const MAX_MAGNITUDE: f32 = 1e6;
 
 /// How samples were recorded.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ImuSource {
     /// Samples per second, 1 to 10000.
     pub rate: f64,

@@ -7,7 +7,7 @@ mod ranking;
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use backbone::AnswerLabels;
 
@@ -42,7 +42,7 @@ pub struct ClassifyOptions {
 }
 
 /// What gave each label its score.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScoredBy {
     /// The cosine between the input and the label's sentence.
@@ -56,7 +56,7 @@ pub enum ScoredBy {
 }
 
 /// How scores became probabilities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scoring {
     /// Over all labels, whose probabilities add up to 1.
@@ -66,7 +66,7 @@ pub enum Scoring {
 }
 
 /// A label with its probability.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LabelScore {
     /// The label.
     pub label: String,
@@ -75,7 +75,7 @@ pub struct LabelScore {
 }
 
 /// The result of a classification.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Classification {
     /// The most probable label.
     pub label: String,

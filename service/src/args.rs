@@ -1,0 +1,72 @@
+//! The command line of `loamd`: what is typed, and what it means.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+const OVERVIEW: &str = "\
+Example:
+  loamd --foundation ~/.cache/loam/foundations/loam-nano --socket /run/user/1000/loam.sock --state ~/.local/state/loam
+
+SIGTERM and Ctrl-C end it; what clients have installed is there at the next start. LOAM_LOG sets what is logged, \
+such as 'loam_service=debug'.
+
+Exit codes: 0 success, 2 wrong argument, 3 file not usable, or another service answers on the socket or uses the state, \
+4 malformed file, 5 unsupported, 9 wrong digest.";
+
+/// One foundation model for all apps of this device, behind a Unix socket
+#[derive(Debug, Parser)]
+#[command(name = "loamd", version, after_help = OVERVIEW)]
+pub struct Args {
+    /// Foundation directory, GGUF file or Hugging Face directory
+    #[arg(long, value_name = "DIR")]
+    pub foundation: PathBuf,
+
+    /// Socket to listen on; one that a service left behind is replaced
+    #[arg(long, value_name = "PATH")]
+    pub socket: PathBuf,
+
+    /// Folder for the adapters that apps install; made for this user alone
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+
+    /// Permissions of the socket, octal: who may open it may connect
+    #[arg(long, value_name = "MODE", default_value = "0600", value_parser = mode)]
+    pub mode: u32,
+
+    /// Only these users may connect, by number; may be given several times [default: all who can open the socket]
+    #[arg(long = "allow-uid", value_name = "UID")]
+    pub users: Vec<u32>,
+
+    /// Bytes of weight files that loaded components may map at a time, in MB [default: all]
+    #[arg(long, value_name = "MB")]
+    pub budget: Option<u64>,
+
+    /// Say what is done and why; twice: also what the libraries do
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+fn mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).map_err(|error| error.to_string())?;
+    if mode > 0o777 {
+        return Err("expected 0000 to 0777".to_owned());
+    }
+    Ok(mode)
+}
+
+impl Args {
+    /// Users that may connect; `None` for all.
+    pub fn users(&self) -> Option<Vec<u32>> {
+        Some(self.users.clone()).filter(|users| !users.is_empty())
+    }
+
+    /// What is logged, unless the environment says otherwise.
+    pub fn filter(&self) -> &'static str {
+        match self.verbose {
+            0 => "loam=warn,loam_service=warn,loamd=info",
+            1 => "loam=info,loam_service=info,loamd=info",
+            _ => "debug",
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Who a client is.
+
+use std::os::unix::net::UnixStream;
+
+use rustix::net::sockopt::socket_peercred;
+
+use crate::error::{Error, Result};
+
+/// Who is at the other end of a connection, by what the system or the host says; never by what the client says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// A user of the system. Apps are told apart by the names that they give themselves, within this user.
+    User(u32),
+    /// An app that the host has identified itself, such as the caller of an Android service. The name that it gives itself
+    /// is not looked at.
+    App(String),
+}
+
+impl Identity {
+    /// The user at the other end of a socket, as the kernel recorded it when it was connected.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the system does not say.
+    pub fn of_peer(stream: &UnixStream) -> Result<Self> {
+        let peer = socket_peercred(stream).map_err(|error| Error::io("the peer's credentials", error))?;
+        Ok(Self::User(peer.uid.as_raw()))
+    }
+
+    /// Whose limits it counts against.
+    pub(super) fn owner(&self) -> String {
+        match self {
+            Self::User(uid) => format!("u{uid}"),
+            Self::App(name) => name.clone(),
+        }
+    }
+
+    /// The app's name in the engine and on disk, from the one that it gives itself. The engine checks its characters.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a name that is empty or begins with a dot.
+    pub(super) fn app(&self, name: &str) -> Result<String> {
+        match self {
+            Self::User(_) if name.is_empty() => Err(Error::argument("app", "its name is empty")),
+            // Digits and a dot: no user's names begin with those of another.
+            Self::User(uid) => Ok(format!("u{uid}.{name}")),
+            // It becomes the name of a folder.
+            Self::App(known) if known.starts_with('.') => Err(Error::argument("app", "its name begins with a dot")),
+            Self::App(known) => Ok(known.clone()),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The service, its clients and what becomes of them: all on one foundation of tiny random models.
+
+mod adapters;
+mod death;
+mod equal;
+mod frames;
+mod hostile;
+mod layers;
+#[path = "../../../bindings/tests/scenarios/prepare.rs"]
+mod prepare;
+mod raw;
+mod streams;
+mod support;
