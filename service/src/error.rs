@@ -107,6 +107,12 @@ pub enum Error {
         /// The whole message.
         reason: String,
     },
+    /// A saved conversation belongs to other weights, or to another adapter.
+    #[error("{reason}")]
+    Context {
+        /// The whole message.
+        reason: String,
+    },
     /// The foundation has no component of the kind that a task needs.
     #[error("{reason}")]
     MissingComponent {
@@ -185,6 +191,7 @@ impl Error {
             Self::Callback { .. } => 13,
             Self::Memory { .. } => 14,
             Self::Refused { .. } => 15,
+            Self::Context { .. } => 17,
             Self::Disconnected { .. } => 40,
             Self::Version { .. } => 41,
             Self::Protocol { .. } => 42,
@@ -247,6 +254,7 @@ impl From<loam::Error> for Error {
             }
             Core::MissingComponent(kind) => Self::MissingComponent { kind, reason },
             Core::Text { .. } => Self::Text { reason },
+            Core::Context { .. } => Self::Context { reason },
             Core::Sink(reason) => Self::Callback { reason },
             _ => Self::Internal { reason },
         }

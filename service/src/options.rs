@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loam::engine::{Caller, Priority, Sampling, Speculation};
+use loam::engine::{Caller, Overflow, Priority, Sampling, Speculation, Target};
 use loam::model::Modality;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,12 @@ pub struct GenerateOptions {
     pub priority: Priority,
     /// How long it may wait for its turn, in ms; it is refused when that has passed. `None` waits.
     pub patience_ms: Option<u64>,
+    /// When it is to be over, in ms from its arrival: it ends then with what there is.
+    pub deadline_ms: Option<u64>,
+    /// How fast it is to be; its result says whether it was.
+    pub target: Target,
+    /// What happens where it does not fit into the window.
+    pub overflow: Overflow,
 }
 
 impl Default for GenerateOptions {
@@ -55,6 +61,9 @@ impl Default for GenerateOptions {
             stop: Vec::new(),
             priority: Priority::default(),
             patience_ms: None,
+            deadline_ms: None,
+            target: Target::default(),
+            overflow: Overflow::Fail,
         }
     }
 }
@@ -62,13 +71,16 @@ impl Default for GenerateOptions {
 impl GenerateOptions {
     /// The options of a request on behalf of the app `id`.
     pub(crate) fn core(self, id: &str) -> loam::engine::GenerateOptions {
-        let patience = self.patience_ms.map(Duration::from_millis);
+        let (patience, deadline) =
+            (self.patience_ms.map(Duration::from_millis), self.deadline_ms.map(Duration::from_millis));
+        let caller = Caller { app: Some(id.into()), priority: self.priority, patience, deadline, target: self.target };
         loam::engine::GenerateOptions {
             max_tokens: self.max_tokens as usize,
             sampling: self.sampling,
             stop: self.stop,
             speculation: Speculation::Off,
-            caller: Caller { app: Some(id.into()), priority: self.priority, patience },
+            overflow: self.overflow,
+            caller,
         }
     }
 }

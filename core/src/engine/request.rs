@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::adapter::Adapter;
 use crate::engine::event::ContextSource;
 use crate::engine::holdings::Context;
@@ -15,7 +17,8 @@ use crate::input::Position;
 use crate::model::KvCache;
 
 /// What happens where a sequence does not fit into the window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Overflow {
     /// A prompt that is too long is an error, and a generation that fills the window ends.
     #[default]

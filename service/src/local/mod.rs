@@ -100,6 +100,11 @@ impl Local {
         Ok(self.find_any(key)?.map(|held| held.adapter))
     }
 
+    /// A turn for the encoders.
+    fn turn(&self) -> Result<loam::engine::Turn<'_>> {
+        Ok(self.store.app().turn(loam::engine::Priority::Normal)?)
+    }
+
     fn id(&self) -> &str {
         self.store.app().id()
     }
@@ -166,29 +171,36 @@ impl Performer for Local {
                 Reply::Done
             }
             Call::Classify { input, options, adapter } => {
+                let _turn = self.turn()?;
                 let options = options.core(self.core(adapter.as_ref())?);
                 Reply::Classification(engine.classify(input, &options)?)
             }
             Call::Embed { input, modality, adapter } => {
+                let _turn = self.turn()?;
                 let options = EmbedOptions { adapter: self.core(adapter.as_ref())?, modality };
                 Reply::Embedding(engine.embed(input, &options)?.into())
             }
             Call::Query { input, entries } => {
+                let _turn = self.turn()?;
                 Reply::Embedding(engine.query(input, entries, &EmbedOptions::default())?.into())
             }
             Call::Regress { input, modality, adapter } => {
+                let _turn = self.turn()?;
                 let options = RegressOptions { adapter: self.core(adapter.as_ref())?, modality };
                 Reply::Regression(engine.regress(input, &options)?)
             }
             Call::Spell { input, modality, adapter } => {
+                let _turn = self.turn()?;
                 let options = SpellOptions { adapter: self.find(&adapter)?.adapter, modality };
                 Reply::Spelling(engine.spell(input, &options)?)
             }
             Call::Transcribe { input, options, adapter } => {
+                let _turn = self.turn()?;
                 let options = TranscribeOptions { listen: options, adapter: self.core(adapter.as_ref())? };
                 Reply::Transcript(engine.transcribe(sound(&input)?, &options)?)
             }
             Call::Speak { text, options } => {
+                let _turn = self.turn()?;
                 let loam::engine::Speech { samples, sample_rate, trace } = engine.speak(&text, &options.core())?;
                 Reply::Speech(Spoken { samples, sample_rate, trace })
             }
@@ -210,7 +222,7 @@ impl Performer for Local {
             }
             Call::TranscribeStream { input, options, adapter } => {
                 let options = TranscribeOptions { listen: options, adapter: self.core(adapter.as_ref())? };
-                Reply::Transcribed(transcribe(engine, sound(&input)?, &options, relay)?)
+                Reply::Transcribed(transcribe(self.store.app(), sound(&input)?, &options, relay)?)
             }
             Call::Chat { instructions, adapter } => self.chat(instructions, self.find_any(adapter.as_ref())?)?,
             Call::Respond { session, text, options } => self.respond(session, &text, options, relay)?,
@@ -243,6 +255,7 @@ impl Performer for Local {
                     Vec::new()
                 } else {
                     let audio = Audio::from_f32(&samples, loam::input::Channels::MONO, own.rate)?;
+                    let _turn = self.turn()?;
                     inner.push(audio.samples())?
                 };
                 Ok(Reply::Heard { events, summary: None })
@@ -262,6 +275,7 @@ impl Performer for Local {
                 Reply::Sensor { opened: self.sensors.open(sensor)?, window_seconds }
             }
             Call::PushMotion { sensor, samples, times } => {
+                let _turn = self.turn()?;
                 Reply::Sensed(self.sensors.with(sensor, |own| Ok(own.push(&samples, times.as_deref())?))?)
             }
             Call::RestartSensor { sensor } => {

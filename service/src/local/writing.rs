@@ -2,8 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use loam::Engine;
-use loam::engine::{Event, GenerateStats, Sink};
+use loam::engine::{App, Event, GenerateStats, Priority, Sink};
 use loam::input::Audio;
 use loam::task::{TranscribeOptions, TranscriptEvent, TranscriptSummary};
 
@@ -66,16 +65,19 @@ pub(super) fn numbered(mut stats: GenerateStats, generation: Option<u64>) -> Rep
 
 /// In blocks of a second, between which it can be stopped.
 pub(super) fn transcribe(
-    engine: &Engine,
+    app: &App,
     audio: &Audio,
     options: &TranscribeOptions,
     relay: &mut dyn Relay,
 ) -> Result<TranscriptSummary> {
-    let mut transcriber = engine.transcriber(audio.rate(), options)?;
+    let mut transcriber = app.engine().transcriber(audio.rate(), options)?;
     let mut goes_on = true;
     for block in audio.samples().chunks(audio.rate().hertz() as usize) {
         // After the first block, for a stream without a sample has no result.
-        goes_on = tell(transcriber.push(block)?, relay)?.is_continue() && !relay.signal().is_stopped();
+        let turn = app.turn(Priority::Normal)?;
+        let events = transcriber.push(block)?;
+        drop(turn);
+        goes_on = tell(events, relay)?.is_continue() && !relay.signal().is_stopped();
         if !goes_on {
             break;
         }

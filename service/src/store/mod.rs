@@ -50,6 +50,12 @@ struct State {
     live: Vec<Weak<Adapter>>,
 }
 
+impl State {
+    fn live(&self) -> impl Iterator<Item = Arc<Adapter>> + '_ {
+        self.live.iter().filter_map(Weak::upgrade)
+    }
+}
+
 /// An app's adapters.
 #[derive(Debug)]
 pub(crate) struct AdapterStore {
@@ -106,15 +112,24 @@ impl AdapterStore {
     fn number(&self, adapter: &Arc<Adapter>, generation: u64) {
         let mut state = self.state();
         state.live.retain(|other| other.strong_count() > 0);
-        let live: Vec<Generation> = state.live.iter().filter_map(Weak::upgrade).map(|other| other.generation).collect();
-        state.numbers.retain(|number, _| live.contains(number));
+        let mut known: Vec<Generation> = state.live().map(|other| other.generation).collect();
+        // Those that are asleep, too.
+        known.extend(self.app.adapters().list().into_iter().map(|installed| installed.generation));
+        state.numbers.retain(|number, _| known.contains(number));
         state.numbers.insert(adapter.generation, generation);
         state.live.push(Arc::downgrade(adapter));
         state.last = state.last.max(generation);
     }
 
     fn held(&self, adapter: Arc<Adapter>) -> Held {
-        let generation = self.state().numbers.get(&adapter.generation).copied().unwrap_or(adapter.generation.0);
+        let generation = self.numbered(adapter.generation).unwrap_or(adapter.generation.0);
+        let mut state = self.state();
+        // One that slept is another object since it is awake.
+        let same = |live: &Weak<Adapter>| std::ptr::eq(live.as_ptr(), Arc::as_ptr(&adapter));
+        if !state.live.iter().any(same) {
+            state.live.push(Arc::downgrade(&adapter));
+        }
+        drop(state);
         Held { adapter, generation }
     }
 
@@ -156,7 +171,7 @@ impl AdapterStore {
         match self.app.install(alias, &entry.path, adapter::InstallPolicy::Upsert) {
             Ok(adapter) => {
                 self.number(&adapter, generation);
-                before.iter().for_each(|before| self.discard(alias, before.generation));
+                before.iter().for_each(|before| self.discard(alias, *before));
                 Ok(self.held(adapter))
             }
             Err(error) => {
@@ -167,17 +182,18 @@ impl AdapterStore {
     }
 
     /// What the policy finds in place.
-    fn admit(&self, alias: &str, policy: InstallPolicy) -> Result<Option<Held>> {
+    fn admit(&self, alias: &str, policy: InstallPolicy) -> Result<Option<u64>> {
         let refuse = |reason: String| {
             let reason = format!("adapter '{alias}': {reason}");
             Err(Error::Adapter { adapter: alias.to_owned(), reason })
         };
-        let held: u64 = self.state().live.iter().filter_map(Weak::upgrade).map(|live| live.bytes() as u64).sum();
+        let held: u64 = self.state().live().map(|live| live.bytes() as u64).sum();
         if held > MAX_LIVE {
             return refuse(format!("{held} bytes of older generations are still held, the limit is {MAX_LIVE}"));
         }
-        let found = self.get(alias).ok();
-        let generation = found.as_ref().map(|held| held.generation);
+        let installed = self.app.adapters().list();
+        let found = installed.iter().find(|installed| installed.alias == alias);
+        let generation = found.map(|found| self.numbered(found.generation).unwrap_or(found.generation.0));
         match policy {
             InstallPolicy::Create if generation.is_some() => {
                 refuse(format!("is installed already, as generation {}", generation.unwrap_or_default()))
@@ -186,7 +202,7 @@ impl AdapterStore {
                 let found = generation.map_or("nothing".to_owned(), |generation| format!("generation {generation}"));
                 refuse(format!("expected generation {expected}, found {found}"))
             }
-            _ => Ok(found),
+            _ => Ok(generation),
         }
     }
 
@@ -203,7 +219,7 @@ impl AdapterStore {
     /// # Errors
     /// [`Error::UnknownAdapter`].
     pub(crate) fn get(&self, alias: &str) -> Result<Held> {
-        Ok(self.held(self.app.adapters().get(alias)?))
+        Ok(self.held(self.app.adapter(alias)?))
     }
 
     /// The generation that a key names, if it is the current one.
@@ -218,9 +234,16 @@ impl AdapterStore {
         })
     }
 
-    /// All of them, by alias.
+    /// All of them, by alias. One whose file is gone is left out.
     pub(crate) fn list(&self) -> Vec<Held> {
-        self.app.adapters().list().into_iter().map(|adapter| self.held(adapter)).collect()
+        let awake = |alias: &str| match self.get(alias) {
+            Ok(held) => Some(held),
+            Err(error) => {
+                log::warn!("'{alias}' is installed, and cannot be used: {error}");
+                None
+            }
+        };
+        self.app.adapters().list().iter().filter_map(|installed| awake(&installed.alias)).collect()
     }
 
     /// Removes `alias`, also from disk; what runs with it goes on.

@@ -15,8 +15,14 @@ use crate::support::{Keeper, Served, adapter, core, ended, install, motion, pict
 
 /// What a result says apart from how long it took.
 fn said(value: impl serde::Serialize) -> Value {
-    const TIMES: [&str; 5] =
-        ["ms", "real_time_factor", "time_to_first_token_ms", "prefill_tokens_per_second", "decode_tokens_per_second"];
+    const TIMES: [&str; 6] = [
+        "ms",
+        "real_time_factor",
+        "queue_ms",
+        "time_to_first_token_ms",
+        "prefill_tokens_per_second",
+        "decode_tokens_per_second",
+    ];
     fn strip(value: &mut Value) {
         match value {
             Value::Object(fields) => {
