@@ -1,15 +1,16 @@
 //! What an app asks for as a stream: text as it is generated, speech as it is understood.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use loam::engine::ListenOptions;
+use loam::engine::{AppStatus, ListenOptions, Mismatch};
 use loam::input::Input;
 
 use crate::adapter::Adapter;
 use crate::app::{App, key};
 use crate::call::{Call, Reply};
 use crate::error::Result;
-use crate::event::{Event, EventSink, stream};
+use crate::event::{Event, EventSink, Silence, stream};
 use crate::handle::TaskHandle;
 use crate::options::GenerateOptions;
 use crate::performer::reply_of;
@@ -22,6 +23,23 @@ impl App {
     /// [`crate::Error::Refused`] for too many conversations at a time; those of the connection.
     pub fn chat(&self, instructions: Option<&str>, adapter: Option<&Adapter>) -> Result<Session> {
         Session::begin(self, instructions, adapter)
+    }
+
+    /// Goes on with a conversation that was saved ([`Session::save`]), with the adapter that it had.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`], [`crate::Error::Malformed`] and [`crate::Error::Digest`] for the file; [`crate::Error::Context`]
+    /// for other weights or another adapter, where `mismatch` does not let them pass.
+    pub fn restore(&self, path: impl AsRef<Path>, adapter: Option<&Adapter>, mismatch: Mismatch) -> Result<Session> {
+        Session::restore(self, path.as_ref(), adapter, mismatch)
+    }
+
+    /// What it is doing and what was done for it, with what it may ask for and hold.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub fn usage(&self) -> Result<AppStatus> {
+        Ok(reply_of!(self.performer, &mut Silence::default(), Call::Usage, Reply::Usage(usage) => *usage))
     }
 
     fn stream(&self, call: Call, adapter: Option<&Arc<Adapter>>, sink: Arc<dyn EventSink>) -> Arc<TaskHandle> {

@@ -1,6 +1,6 @@
 //! The one table of what can be asked of an app, and what it gives. Near and far calls are the same.
 
-use loam::engine::{GenerateStats, ListenOptions};
+use loam::engine::{AppStatus, EngineStatus, GenerateStats, ListenOptions, Mismatch, TrimLevel, Trimmed};
 use loam::input::{ImuSource, Input, Message, Repair};
 use loam::model::Modality;
 use loam::task::{
@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::media;
 use crate::options::{ClassifyOptions, GenerateOptions, InstallPolicy, SpeakOptions};
+
+/// Spans of a timeline that are kept at most: some MB.
+const MAX_SPANS: usize = 1 << 16;
 
 /// A generation of an adapter, as calls name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +110,32 @@ pub(crate) enum Thing {
     Session(Opened),
     Transcriber(Opened),
     Sensor(Opened),
+}
+
+/// What is asked of the engine itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Control {
+    /// What it is doing, for all apps.
+    Status,
+    Trim(TrimLevel),
+    /// Keep so many spans of what runs.
+    Record(u64),
+    Timeline,
+}
+
+impl Control {
+    pub(crate) fn perform(self, engine: &loam::Engine) -> Reply {
+        match self {
+            Self::Status => Reply::Status(Box::new(engine.status())),
+            Self::Trim(level) => Reply::Trimmed(engine.trim(level)),
+            Self::Record(spans) => {
+                engine.record(usize::try_from(spans).unwrap_or(usize::MAX).min(MAX_SPANS));
+                Reply::Done
+            }
+            Self::Timeline => Reply::Timeline(engine.timeline()),
+        }
+    }
 }
 
 /// What is asked of an app.
@@ -222,6 +251,19 @@ pub(crate) enum Call {
     Clear {
         session: Opened,
     },
+    /// Into the one attached file.
+    Save {
+        session: Opened,
+    },
+    /// From the one attached file.
+    Restore {
+        adapter: Option<AdapterKey>,
+        mismatch: Mismatch,
+    },
+    /// What the app itself is doing.
+    Usage,
+    /// For whoever runs the service.
+    Control(Control),
     Transcriber {
         rate: u32,
         options: ListenOptions,
@@ -279,6 +321,10 @@ impl Call {
             Self::SetAdapter { .. } => "set the adapter",
             Self::SetInstructions { .. } => "set the instructions",
             Self::Clear { .. } => "clear",
+            Self::Save { .. } => "save",
+            Self::Restore { .. } => "restore",
+            Self::Usage => "usage",
+            Self::Control(_) => "control",
             Self::Transcriber { .. } => "begin a transcription",
             Self::PushSound { .. } => "push sound",
             Self::FinishSound { .. } => "finish a transcription",
@@ -313,6 +359,7 @@ impl Call {
             | Self::Messages { session }
             | Self::SetAdapter { session, .. }
             | Self::SetInstructions { session, .. }
+            | Self::Save { session }
             | Self::Clear { session } => Some((session, "session")),
             Self::PushSound { transcriber, .. } | Self::FinishSound { transcriber } => {
                 Some((transcriber, "transcription"))
@@ -367,4 +414,8 @@ pub(crate) enum Reply {
     Heard { events: Vec<TranscriptEvent>, summary: Option<TranscriptSummary> },
     Sensor { opened: Opened, window_seconds: f64 },
     Sensed(Vec<Sensed>),
+    Usage(Box<AppStatus>),
+    Status(Box<EngineStatus>),
+    Trimmed(Trimmed),
+    Timeline(String),
 }

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use loam::engine::{EngineOptions, ProcessMemory};
+use loam::engine::{EngineOptions, EngineStatus, ProcessMemory, TrimLevel, Trimmed};
 
 use crate::app::App;
-use crate::call::FoundationInfo;
+use crate::call::{Control, FoundationInfo, Reply};
 use crate::error::Result;
+use crate::performer::unexpected;
 use crate::source::{InProcess, Source};
 use crate::workers::Workers;
 
@@ -53,6 +54,50 @@ impl Engine {
     /// Those of the connection.
     pub fn foundation(&self) -> Result<FoundationInfo> {
         self.source.foundation()
+    }
+
+    /// What the engine is doing, for all apps. In a service for the user that runs it, and for root.
+    ///
+    /// # Errors
+    /// [`crate::Error::Refused`] for others; those of the connection.
+    pub fn status(&self) -> Result<EngineStatus> {
+        match self.source.control(Control::Status)? {
+            Reply::Status(status) => Ok(*status),
+            other => Err(unexpected("control", &other)),
+        }
+    }
+
+    /// Gives memory back; as [`loam::Engine::trim`].
+    ///
+    /// # Errors
+    /// As [`Engine::status`].
+    pub fn trim(&self, level: TrimLevel) -> Result<Trimmed> {
+        match self.source.control(Control::Trim(level))? {
+            Reply::Trimmed(trimmed) => Ok(trimmed),
+            other => Err(unexpected("control", &other)),
+        }
+    }
+
+    /// Keeps the latest `spans` passes, encoder runs and requests, 65,536 at most, for [`Engine::timeline`]; none, if that is 0.
+    ///
+    /// # Errors
+    /// As [`Engine::status`].
+    pub fn record(&self, spans: u32) -> Result<()> {
+        match self.source.control(Control::Record(spans.into()))? {
+            Reply::Done => Ok(()),
+            other => Err(unexpected("control", &other)),
+        }
+    }
+
+    /// What was recorded, as trace events that Perfetto and `chrome://tracing` show.
+    ///
+    /// # Errors
+    /// As [`Engine::status`].
+    pub fn timeline(&self) -> Result<String> {
+        match self.source.control(Control::Timeline)? {
+            Reply::Timeline(json) => Ok(json),
+            other => Err(unexpected("control", &other)),
+        }
     }
 
     /// The engine of this process; `None` where it is in a service.

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::call::{AdapterInfo, Call, Reply, Thing};
+use loam::engine::Mismatch;
+
+use crate::call::{AdapterInfo, AdapterKey, Call, Opened, Reply, Thing};
 use crate::error::{Error, Result};
 use crate::event::Relay;
 use crate::options::InstallPolicy;
@@ -20,6 +22,18 @@ pub(crate) trait Performer: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// Those of reading, checking and keeping it.
     fn install(&self, alias: &str, path: &Path, policy: InstallPolicy) -> Result<AdapterInfo>;
+
+    /// Saves a conversation to a file, in place of what is there.
+    ///
+    /// # Errors
+    /// As [`loam::task::Chat::save`]; what was there stays then.
+    fn save(&self, session: Opened, path: &Path) -> Result<()>;
+
+    /// Goes on with a conversation that was saved.
+    ///
+    /// # Errors
+    /// As [`loam::task::Chat::restore`].
+    fn restore(&self, path: &Path, adapter: Option<&AdapterKey>, mismatch: Mismatch) -> Result<Opened>;
 
     /// Lets go of something. Never fails: what is not there is let go.
     fn release(&self, thing: Thing);

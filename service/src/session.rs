@@ -1,8 +1,10 @@
 //! A conversation.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use loam::engine::Mismatch;
 use loam::input::Message;
 
 use crate::adapter::Adapter;
@@ -43,6 +45,24 @@ impl Session {
         let opened = reply_of!(app.performer, &mut Silence::default(), call, Reply::Opened(opened) => opened);
         let (performer, workers) = (Arc::clone(&app.performer), Arc::clone(&app.workers));
         Ok(Self { performer, workers, opened, busy: Arc::default() })
+    }
+
+    pub(crate) fn restore(app: &App, path: &Path, adapter: Option<&Adapter>, mismatch: Mismatch) -> Result<Self> {
+        let opened = app.performer.restore(path, key(adapter).as_ref(), mismatch)?;
+        let (performer, workers) = (Arc::clone(&app.performer), Arc::clone(&app.workers));
+        Ok(Self { performer, workers, opened, busy: Arc::default() })
+    }
+
+    /// Writes the conversation to a file, with what was computed for it, so that [`App::restore`] goes on with it in another
+    /// process as this one would. The file takes the place of what was there when it is whole and on the disk.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`], and then what was there stays; [`crate::Error::Argument`] while a turn runs.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        if self.busy.load(Ordering::Acquire) {
+            return Err(Error::busy("session"));
+        }
+        self.performer.save(self.opened, path.as_ref())
     }
 
     /// Answers `text`; events come to `sink` from another thread. What was generated becomes part of the history, also when

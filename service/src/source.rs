@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::call::FoundationInfo;
+use crate::call::{Control, FoundationInfo, Reply};
 use crate::error::Result;
 use crate::local::Local;
 use crate::performer::Performer;
@@ -22,6 +22,12 @@ pub(crate) trait Source: std::fmt::Debug + Send + Sync {
     /// Those of the connection.
     fn foundation(&self) -> Result<FoundationInfo>;
 
+    /// What only whoever runs the engine may ask.
+    ///
+    /// # Errors
+    /// [`crate::Error::Refused`] for others; those of the connection.
+    fn control(&self, control: Control) -> Result<Reply>;
+
     /// The engine itself, where it is in this process.
     fn local(&self) -> Option<&Arc<loam::Engine>>;
 }
@@ -37,6 +43,10 @@ impl Source for InProcess {
 
     fn foundation(&self) -> Result<FoundationInfo> {
         Ok(FoundationInfo::of(&self.0))
+    }
+
+    fn control(&self, control: Control) -> Result<Reply> {
+        Ok(control.perform(&self.0))
     }
 
     fn local(&self) -> Option<&Arc<loam::Engine>> {

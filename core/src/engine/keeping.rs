@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::Engine;
 use super::holdings::{Context, Header, Saved, insist, save};
 use super::language::LanguageModel;
@@ -12,7 +14,8 @@ use crate::error::{Error, Result};
 use crate::model::{CacheBlock, KvCache};
 
 /// What is done about a saved context that belongs to other weights, or to another adapter, than run now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mismatch {
     /// It is an error that names what differs.
     #[default]

@@ -64,18 +64,7 @@ impl Engine {
     pub fn status(&self) -> EngineStatus {
         let load = self.scheduler.load();
         let whole = self.holdings.budget(&None);
-        let app = |(name, counters): (Option<Arc<str>>, AppCounters)| {
-            let (waiting, running) = self.scheduler.at_work(name.as_ref());
-            AppStatus {
-                waiting,
-                running,
-                bytes: self.holdings.budget(&name).used(),
-                counters,
-                quotas: name.as_ref().map(|name| self.scheduler.quotas(name)),
-                app: name.as_deref().map(str::to_owned),
-            }
-        };
-        let apps: Vec<AppStatus> = load.apps.into_iter().map(app).collect();
+        let apps: Vec<AppStatus> = load.apps.into_iter().map(|(app, counters)| self.status_of(app, counters)).collect();
         EngineStatus {
             waiting: apps.iter().map(|app| app.waiting).sum(),
             running: apps.iter().map(|app| app.running).sum(),
@@ -89,6 +78,26 @@ impl Engine {
             process: ProcessMemory::now(),
             components: self.loaded().into_iter().map(|component| component.name).collect(),
             backend: format!("cpu/{}", kernels().name),
+        }
+    }
+
+    /// What the engine is doing for the app `id` alone.
+    #[must_use]
+    pub fn usage(&self, id: &str) -> AppStatus {
+        let app: Option<Arc<str>> = Some(Arc::from(id));
+        let counters = self.scheduler.load().apps.remove(&app).unwrap_or_default();
+        self.status_of(app, counters)
+    }
+
+    fn status_of(&self, app: Option<Arc<str>>, counters: AppCounters) -> AppStatus {
+        let (waiting, running) = self.scheduler.at_work(app.as_ref());
+        AppStatus {
+            waiting,
+            running,
+            bytes: self.holdings.budget(&app).used(),
+            counters,
+            quotas: app.as_ref().map(|app| self.scheduler.quotas(app)),
+            app: app.as_deref().map(str::to_owned),
         }
     }
 

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use loam::engine::Mismatch;
 use rustix::fs::OFlags;
 
 use self::link::{Failure, Link};
-use crate::call::{AdapterFile, AdapterInfo, Call, FoundationInfo, Opened, Reply, Thing};
+use crate::call::{AdapterFile, AdapterInfo, AdapterKey, Call, Control, FoundationInfo, Opened, Reply, Thing};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::{Relay, Silence};
@@ -63,6 +64,10 @@ impl Source for Service {
             Reply::Foundation(info) => Ok(info),
             other => Err(unexpected("foundation", &other)),
         }
+    }
+
+    fn control(&self, control: Control) -> Result<Reply> {
+        self.asking.perform(Call::Control(control), &mut Silence::default())
     }
 
     fn local(&self) -> Option<&Arc<loam::Engine>> {
@@ -196,6 +201,34 @@ impl Performer for Remote {
         }
     }
 
+    fn save(&self, session: Opened, path: &Path) -> Result<()> {
+        let lost = || Error::Lost { what: "session".to_owned() };
+        let (session, link) = self.link_of(session).ok_or_else(lost)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let failed = |error| Error::io(path, error);
+        let beside = tempfile::Builder::new().prefix(".context").suffix(".partial").tempfile_in(folder);
+        let beside = beside.map_err(failed)?;
+        let file = beside.as_file().try_clone().map_err(failed)?;
+        match link.call(&Call::Save { session }, vec![file.into()], &mut Silence::default()) {
+            Ok(Reply::Done) => {}
+            Ok(other) => return Err(unexpected("save", &other)),
+            Err(Failure::Unsent(_)) => return Err(lost()),
+            Err(Failure::Sent(error)) => return Err(error),
+        }
+        // It is on disk, under another name.
+        beside.persist(path).map_err(|error| failed(error.error))?;
+        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+
+    fn restore(&self, path: &Path, adapter: Option<&AdapterKey>, mismatch: Mismatch) -> Result<Opened> {
+        let call = Call::Restore { adapter: adapter.cloned(), mismatch };
+        let files = || Ok(vec![open_file(path)?]);
+        match self.call(&call, files, &mut Silence::default())? {
+            (connection, Reply::Opened(opened)) => Ok(on_connection(connection, opened)),
+            (_, other) => Err(unexpected(call.name(), &other)),
+        }
+    }
+
     fn release(&self, thing: Thing) {
         let on_link = |opened: Opened| self.link_of(opened);
         let found = match thing {
@@ -210,17 +243,19 @@ impl Performer for Remote {
     }
 }
 
+/// Opens a file to read, without waiting: a pipe in place of a file is refused by the service, not waited for here.
+fn open_file(path: &Path) -> Result<OwnedFd> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    file.map(OwnedFd::from).map_err(|error| Error::io(path, error))
+}
+
 /// The files of an adapter, opened by the client: the service reads what its client may read, and no more.
 ///
 /// # Errors
 /// [`Error::Io`].
 fn open_files(path: &Path) -> Result<(Vec<AdapterFile>, Vec<OwnedFd>)> {
-    // Without waiting: a pipe in place of a file is refused by the service, not waited for here.
-    let open = |path: PathBuf| {
-        let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(&path);
-        file.map(OwnedFd::from).map_err(|error| Error::io(path, error))
-    };
+    let open = |path: PathBuf| open_file(&path);
     if !path.is_dir() {
         return Ok((vec![AdapterFile::Package], vec![open(path.to_path_buf())?]));
     }

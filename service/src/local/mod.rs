@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loam::Engine;
-use loam::engine::Request;
+use loam::engine::{Caller, Mismatch, Request};
 use loam::input::{Affixes, Audio, Input, SampleRate, Special};
 use loam::task::{
     AnswerOptions, Chat, EmbedOptions, RegressOptions, Sensor, SpellOptions, TranscribeOptions, Transcriber,
@@ -136,6 +136,10 @@ impl Local {
         Ok(Reply::Opened(self.sessions.open(chat)?))
     }
 
+    fn caller(&self) -> Caller {
+        Caller { app: Some(self.id().into()), ..Caller::default() }
+    }
+
     fn respond(&self, session: Opened, text: &str, options: GenerateOptions, relay: &mut dyn Relay) -> Result<Reply> {
         let options = options.core(self.id());
         let stats = self
@@ -161,7 +165,11 @@ impl Performer for Local {
         let engine = &self.engine;
         Ok(match call {
             Call::Foundation => Reply::Foundation(FoundationInfo::of(engine)),
-            Call::Install { .. } => return Err(Error::protocol("an installation without its files")),
+            Call::Install { .. } | Call::Save { .. } | Call::Restore { .. } => {
+                return Err(Error::protocol(format!("'{}' without its files", call.name())));
+            }
+            Call::Control(control) => control.perform(engine),
+            Call::Usage => Reply::Usage(Box::new(engine.usage(self.id()))),
             Call::Adapter { alias } => Reply::Adapter(self.hold(self.store.get(&alias)?)?),
             Call::Adapters => {
                 Reply::Adapters(self.store.list().into_iter().map(|held| self.hold(held)).collect::<Result<_>>()?)
@@ -287,6 +295,15 @@ impl Performer for Local {
 
     fn install(&self, alias: &str, path: &Path, policy: InstallPolicy) -> Result<AdapterInfo> {
         self.hold(self.store.install_path(alias, path, policy)?)
+    }
+
+    fn save(&self, session: Opened, path: &Path) -> Result<()> {
+        self.sessions.with(session, |chat| Ok(chat.save(path, &self.caller())?))
+    }
+
+    fn restore(&self, path: &Path, adapter: Option<&AdapterKey>, mismatch: Mismatch) -> Result<Opened> {
+        let adapter = self.core(adapter)?;
+        self.sessions.open(Chat::restore(Arc::clone(&self.engine), path, &self.caller(), adapter, mismatch)?)
     }
 
     fn release(&self, thing: Thing) {

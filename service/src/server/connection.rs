@@ -8,8 +8,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Server;
-use super::identity::Identity;
+use super::identity::{Identity, Rank};
 use super::limits::{Permit, Resource};
+use super::saving;
 use crate::call::{AdapterFile, Call, FoundationInfo, Reply};
 use crate::error::{Error, Result};
 use crate::event::{Progress, Relay};
@@ -247,10 +248,13 @@ impl Connection {
         match self.permits(&body) {
             Ok(permits) => {
                 let (server, owner) = (Arc::clone(&self.server), self.identity.owner());
+                let rank = self.identity.rank();
                 let (shared, local) = (Arc::clone(&self.shared), self.local.clone());
                 let _ = self.workers.submit(move || {
                     let mut relay = Relaying { shared: Arc::clone(&shared), running, id };
-                    let work = AssertUnwindSafe(|| perform(&server, &owner, local.as_deref(), body, files, &mut relay));
+                    let work = AssertUnwindSafe(|| {
+                        perform(&server, (&owner, rank), local.as_deref(), body, files, &mut relay)
+                    });
                     let outcome = catch_unwind(work).unwrap_or_else(|panic| Err(Error::of_panic(&*panic)));
                     // Before the client hears of it, so that its next call finds room.
                     drop(permits);
@@ -274,7 +278,7 @@ impl Connection {
 
 fn perform(
     server: &Server,
-    owner: &str,
+    (owner, rank): (&str, Rank),
     local: Option<&Local>,
     body: Body,
     mut files: Vec<OwnedFd>,
@@ -285,7 +289,14 @@ fn perform(
         (Call::Install { alias, policy, files: kinds }, Some(local)) => {
             install(server, owner, local, &alias, policy, &kinds, files)
         }
+        (Call::Save { session }, Some(local)) => saving::save(server, local, session, files),
+        (Call::Restore { adapter, mismatch }, Some(local)) => {
+            saving::restore(server, local, adapter.as_ref(), mismatch, files)
+        }
         (call, _) if !files.is_empty() => Err(Error::protocol(format!("descriptors beside '{}'", call.name()))),
+        // What all apps do is no app's business.
+        (Call::Control(control), _) if rank == Rank::Owner => Ok(control.perform(server.engine())),
+        (Call::Control(_), _) => Err(Error::refused("only the user that runs the service may look at it as a whole")),
         (call, Some(local)) => local.perform(call, relay),
         (Call::Foundation, None) => Ok(Reply::Foundation(FoundationInfo::of(server.engine()))),
         (call, None) => Err(Error::protocol(format!("'{}' from a client without an app", call.name()))),

@@ -6,6 +6,15 @@ use rustix::net::sockopt::socket_peercred;
 
 use crate::error::{Error, Result};
 
+/// What a client may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rank {
+    /// What an app may.
+    App,
+    /// It runs the service, or may do anything: it may look at all apps.
+    Owner,
+}
+
 /// Who is at the other end of a connection, by what the system or the host says; never by what the client says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
@@ -24,6 +33,14 @@ impl Identity {
     pub fn of_peer(stream: &UnixStream) -> Result<Self> {
         let peer = socket_peercred(stream).map_err(|error| Error::io("the peer's credentials", error))?;
         Ok(Self::User(peer.uid.as_raw()))
+    }
+
+    /// What it may ask for.
+    pub(super) fn rank(&self) -> Rank {
+        match self {
+            Self::User(uid) if *uid == 0 || *uid == rustix::process::geteuid().as_raw() => Rank::Owner,
+            Self::User(_) | Self::App(_) => Rank::App,
+        }
     }
 
     /// Whose limits it counts against.

@@ -4,6 +4,7 @@ mod connection;
 mod identity;
 mod limits;
 mod listen;
+mod saving;
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -63,6 +64,7 @@ impl Server {
         })?;
         for app in std::fs::read_dir(&state).map_err(failed)?.flatten().filter(|entry| entry.path().is_dir()) {
             sweep(&app.path().join(ADAPTERS))?;
+            saving::sweep(&app.path());
         }
         Ok(Arc::new(Self { engine, state, limits, tally: Arc::default(), apps: Mutex::default(), _lock: lock }))
     }
