@@ -27,6 +27,7 @@ use crate::command::speak::SpeakArgs;
 use crate::command::speed::SpeedArgs;
 use crate::command::spell::SpellArgs;
 use crate::command::tasks::TasksArgs;
+use crate::command::top::TopArgs;
 use crate::command::tour::TourArgs;
 use crate::command::transcribe::TranscribeArgs;
 use crate::console::{Console, Detail, Format};
@@ -210,6 +211,9 @@ pub enum Run {
 
     /// Measure what many apps at once get
     Crowd(CrowdArgs),
+
+    /// Watch what a service is doing
+    Top(TopArgs),
 
     /// See everything in turn, on real input
     Tour(TourArgs),

@@ -85,6 +85,7 @@ fn engine(run: &Run, home: &Home, console: &Console) -> anyhow::Result<()> {
         Run::Logits(args) => command::logits::run(args, home, console),
         Run::Perplexity(args) => command::perplexity::run(args, home, console),
         Run::Crowd(args) => command::crowd::run(args, home, console),
+        Run::Top(args) => command::top::run(args, console),
         Run::Speed(args) => command::speed::run(args, home, console),
         Run::Tour(args) => command::tour::run(args, home, console),
     }
@@ -106,7 +107,9 @@ fn report(reason: &anyhow::Error, console: &Console) -> ExitCode {
 
 fn exit_code(reason: &anyhow::Error) -> u8 {
     let own = reason.downcast_ref::<Error>().map(Error::code);
-    own.or_else(|| reason.downcast_ref::<loam::Error>().map(loam::Error::code)).unwrap_or(UNKNOWN_FAILURE)
+    let engine = || reason.downcast_ref::<loam::Error>().map(loam::Error::code);
+    let service = || reason.downcast_ref::<loam_service::Error>().map(loam_service::Error::code);
+    own.or_else(engine).or_else(service).unwrap_or(UNKNOWN_FAILURE)
 }
 
 fn start_log(logging: Logging) {

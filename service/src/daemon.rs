@@ -17,6 +17,7 @@ const LOG_VARIABLE: &str = "LOAM_LOG";
 
 /// Runs until it is asked to end; the exit code is the error's.
 pub fn main() -> ExitCode {
+    loam::engine::keep_memory_tight();
     let args = Args::parse();
     let filter = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| args.filter().to_owned());
     env_logger::Builder::new().parse_filters(&filter).init();

@@ -19,6 +19,7 @@ pub mod speak;
 pub mod speed;
 pub mod spell;
 pub mod tasks;
+pub mod top;
 pub mod tour;
 pub mod transcribe;
 

@@ -186,6 +186,7 @@ fn every_help_text_has_an_example() {
         &["perplexity", "--help"],
         &["speed", "--help"],
         &["crowd", "--help"],
+        &["top", "--help"],
         &["tour", "--help"],
         &["transcribe", "--help"],
         &["pull", "--help"],

@@ -51,6 +51,25 @@ pub(super) fn give_back() {
     unsafe { libc::malloc_trim(0) };
 }
 
+/// Lets the allocator of this process give back what is freed, for a process that lives for days: few arenas, so that what many
+/// threads free is found again, and blocks of keys and values from the system and back to it one by one. To be called before
+/// there are other threads.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub fn keep_memory_tight() {
+    for (parameter, value) in
+        [(libc::M_ARENA_MAX, 2), (libc::M_MMAP_THRESHOLD, 256 << 10), (libc::M_TRIM_THRESHOLD, 1 << 20)]
+    {
+        // SAFETY: sets a number; the documentation asks for no more than that nobody else sets it at the same time.
+        if unsafe { libc::mallopt(parameter, value) } == 0 {
+            log::warn!("the allocator does not take parameter {parameter}");
+        }
+    }
+}
+
+/// Other allocators do so by themselves.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn keep_memory_tight() {}
+
 /// Other allocators decide for themselves; Android's has a call for it, but only from version 9 on.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(super) fn give_back() {

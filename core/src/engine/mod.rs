@@ -37,7 +37,7 @@ pub use event::{Achieved, AdapterUse, ContextSource, Drafts, Event, FinishReason
 pub use holdings::{Context, HeldBytes};
 pub use keeping::Mismatch;
 pub use language::LanguageModel;
-pub use memory::ProcessMemory;
+pub use memory::{ProcessMemory, keep_memory_tight};
 pub use projector::ProjectorModel;
 pub use prompt::Prompt;
 pub use recognizer::{
