@@ -14,11 +14,13 @@ TRAINING_VENV := $(or $(LOAM_TRAINING_VENV),$(HOME)/.cache/loam/training-venv)
 FFI := $(or $(CARGO_TARGET_DIR),target)/release
 SCENARIOS ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/scenarios
 FUZZ_SECONDS ?= 240
+SOAK_SECONDS ?= 600
+LOAM_HOME_DIR := $(or $(LOAM_HOME),$(HOME)/.cache/loam)
 
 .PHONY: help demo test build pull vocabularies lint docs-check test-rust packages-test aarch64-test \
   aarch64-quick android-sample screenshots ffi scenarios kotlin kotlin-bench aar swift-test swift-bench swift-lint \
   swift-docs xcframework ios-sample-test \
-  python python-reference training training-test results android-check apple-check android-size parity fixtures bench fuzz clean
+  python python-reference training training-test results android-check apple-check android-size parity fixtures bench crowd soak sanitize fuzz clean
 
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -136,6 +138,16 @@ bench: build pull ## Products, sampling, SmolLM2 beside llama.cpp, encoders besi
 	$(CARGO) bench --package loam --bench linear --bench sampling
 	parity/setup.sh
 	LOAM=$(LOAM) PYTHON="$(PARITY_VENV)/bin/python" bench/run.sh
+
+crowd: build pull ## Many apps at once: rates, a flood, prefixes, switches of adapters, on the default foundation
+	$(LOAM) crowd --adapter models/adapters/reply.safetensors --adapter models/adapters/brief.safetensors
+
+soak: build pull ## Four apps, six adapters, all tasks under a real service for SOAK_SECONDS (600); memory must stay
+	$(CARGO) build --release --package loam-service --bins --example soak
+	$(dir $(LOAM))examples/soak $(dir $(LOAM))loamd "$(LOAM_HOME_DIR)/foundations/loam-nano" models/adapters $(SOAK_SECONDS)
+
+sanitize: ## Queue, contexts and pool under ThreadSanitizer (needs nightly with rust-src; skipped where it is missing)
+	tools/sanitize.sh || [ $$? -eq 3 ]
 
 fuzz: ## Fuzz every parser for FUZZ_SECONDS (240) each
 	fuzz/run.sh $(FUZZ_SECONDS)

@@ -34,6 +34,14 @@ def memory(process: int | str = "self") -> dict[str, int]:
     return found
 
 
+def proportional(process: int | str = "self") -> int:
+    """Bytes of a process, pages that it shares with others divided among them (PSS)."""
+    for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
 @dataclass
 class Share:
     """Part of all processor time that others took, from 0 to 1."""

@@ -24,6 +24,9 @@ use crate::engine::request::Request;
 use crate::engine::schedule::Quotas;
 use crate::model::{BLOCK_TOKENS, KvCache};
 
+/// Apps beyond which those that hold nothing are looked for.
+const MANY: usize = 1024;
+
 /// All that an engine holds.
 #[derive(Debug)]
 pub(super) struct Holdings {
@@ -37,7 +40,7 @@ pub(super) struct Holdings {
 struct State {
     prefixes: PrefixCache,
     budgets: BTreeMap<Arc<str>, Arc<Budget>>,
-    /// Contexts at rest that an app may have in memory.
+    /// Contexts at rest that an app may have in memory, where that is not the default.
     most_resting: BTreeMap<Arc<str>, usize>,
     resting: Vec<Weak<Context>>,
     registries: Vec<(App, Weak<AdapterRegistry>)>,
@@ -77,7 +80,9 @@ impl Holdings {
     /// Bounds what an app holds from now on.
     pub(super) fn bound(&self, app: &Arc<str>, quotas: &Quotas) {
         self.budget(&Some(Arc::clone(app))).set_limit(quotas.bytes);
-        self.state().most_resting.insert(Arc::clone(app), quotas.contexts);
+        if *quotas != Quotas::default() {
+            self.state().most_resting.insert(Arc::clone(app), quotas.contexts);
+        }
     }
 
     /// The budget of an app, that of [`Quotas::default`] until it is bounded; of the engine's owner all there is.
@@ -86,6 +91,11 @@ impl Holdings {
             None => Arc::clone(&self.whole),
             Some(app) => {
                 let mut state = self.state();
+                if state.budgets.len() >= MANY {
+                    let State { budgets, most_resting, .. } = &mut *state;
+                    let in_use = |budget: &Arc<Budget>| budget.used() > 0 || Arc::strong_count(budget) > 1;
+                    budgets.retain(|app, budget| most_resting.contains_key(app) || in_use(budget));
+                }
                 let budget =
                     state.budgets.entry(Arc::clone(app)).or_insert_with(|| self.whole.part(Quotas::default().bytes));
                 Arc::clone(budget)

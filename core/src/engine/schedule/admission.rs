@@ -82,6 +82,8 @@ pub(super) struct Refusal {
 /// How long a request usually waits where that is not known, in ms.
 const USUAL_WAIT: u64 = 1000;
 const MINUTE: u64 = 60_000;
+/// Apps beyond which those that have nothing under way are looked for.
+const MANY: usize = 1024;
 
 /// What each app has asked for.
 #[derive(Debug, Default)]
@@ -128,6 +130,7 @@ impl Admission {
     /// Takes a request of `tokens` tokens at most, which waits from now on.
     pub(super) fn admit(&mut self, app: Option<&Arc<str>>, tokens: u64, now: u64) -> Result<Pass, Refusal> {
         let quotas = self.quotas(app);
+        self.forget_idle(now);
         let usage = self.usage.entry(app.cloned()).or_default();
         let mut charged = 0;
         if let Some(quotas) = quotas {
@@ -149,6 +152,19 @@ impl Admission {
         }
         usage.waiting += 1;
         Ok(Pass { app: app.cloned(), tokens: charged, running: false })
+    }
+
+    /// Forgets apps that have nothing under way and nothing to make up for, once there are many.
+    fn forget_idle(&mut self, now: u64) {
+        if self.usage.len() < MANY {
+            return;
+        }
+        let (quotas, usual) = (&self.quotas, self.usual);
+        self.usage.retain(|app, usage| {
+            let rate = app.as_ref().and_then(|app| quotas.get(app)).unwrap_or(&usual).tokens_per_minute;
+            let forgiven = now.saturating_sub(usage.at).saturating_mul(rate);
+            usage.waiting + usage.running > 0 || usage.level > forgiven
+        });
     }
 
     /// Requests of an app that wait, and that run.
@@ -213,6 +229,19 @@ mod tests {
         // More than a minute gives is a minute's.
         admission.admit(Some(&mail), u64::MAX, 200_000).expect("the whole minute");
         assert_eq!(admission.admit(Some(&mail), 600, 200_000).expect_err("all used").retry_after_ms, 60_000);
+    }
+
+    #[test]
+    fn apps_that_have_gone_are_forgotten_and_owe_what_they_owe() {
+        let mut admission = Admission::default();
+        let debtor = app("debtor");
+        admission.admit(Some(&debtor), 100_000, 0).map(|pass| admission.end(&pass, 100_000)).expect("all at once");
+        for number in 0..3 * MANY {
+            let pass = admission.admit(Some(&app(&format!("app{number}"))), 0, 1).expect("admitted");
+            admission.end(&pass, 0);
+        }
+        assert!(admission.usage.len() <= MANY, "{}", admission.usage.len());
+        assert!(admission.admit(Some(&debtor), 100_000, 2).is_err(), "it has had its minute");
     }
 
     #[derive(Clone, Debug)]

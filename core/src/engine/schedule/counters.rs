@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::admission::Limit;
 use crate::engine::event::{FinishReason, GenerateStats};
 
+/// Apps that are counted; beyond them the one that asked least is forgotten.
+const MAX_APPS: usize = 1024;
+
 /// What was done for one app.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AppCounters {
@@ -48,6 +51,11 @@ pub(in crate::engine) struct Counters {
 
 impl Counters {
     pub(super) fn of(&mut self, app: &Option<Arc<str>>) -> &mut AppCounters {
+        if self.apps.len() >= MAX_APPS && !self.apps.contains_key(app) {
+            // Names are cheap, and whoever makes up new ones is not to fill the memory with them.
+            let least = self.apps.iter().min_by_key(|(_, counters)| counters.requests).map(|(app, _)| app.clone());
+            least.map(|app| self.apps.remove(&app));
+        }
         self.apps.entry(app.clone()).or_default()
     }
 
@@ -65,5 +73,22 @@ impl Counters {
     pub(super) fn refuse(&mut self, app: &Option<Arc<str>>, limit: Limit) {
         log::debug!("a request of {} was refused: {limit}", app.as_deref().unwrap_or("the engine's owner"));
         self.of(app).refused += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn made_up_names_do_not_pile_up() {
+        let mut counters = Counters::default();
+        let busy = Some(Arc::from("busy"));
+        counters.of(&busy).requests = 5;
+        for number in 0..3 * MAX_APPS {
+            counters.of(&Some(Arc::from(format!("app{number}")))).requests += 1;
+        }
+        assert_eq!(counters.apps.len(), MAX_APPS);
+        assert_eq!(counters.of(&busy).requests, 5);
     }
 }
