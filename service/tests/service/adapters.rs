@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use loam_service::{Engine, Error, Identity, InstallPolicy, Limits, Server};
 
-use crate::support::{Daemon, Keeper, Served, adapter, ended, foundation, install, tokens, wait_until};
+use crate::support::{Daemon, Keeper, Served, adapter, ended, foundation, install, small_disk, tokens, wait_until};
 
 #[test]
 fn apps_and_users_do_not_see_each_others_adapters() {
@@ -158,15 +158,10 @@ fn hidden(folder: &Path) -> impl Iterator<Item = String> {
 #[test]
 fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let dir = tempfile::tempdir().expect("folder");
-    let small = dir.path().join("state");
-    std::fs::create_dir(&small).expect("made");
-    let mount = ["-t", "tmpfs", "-o", "size=300k,mode=0700", "loam-test"];
-    let mounted = Command::new("mount").args(mount).arg(&small).stderr(Stdio::null()).status();
-    if !mounted.is_ok_and(|status| status.success()) {
+    let Some(_unmount) = small_disk(&dir.path().join("state")) else {
         eprintln!("skipped: no tmpfs can be mounted here; the test with a limit on the size of files stands for it");
         return;
-    }
-    let _unmount = Unmount(small);
+    };
     let command = Daemon::command(dir.path());
     fills_up(dir, command);
 }
@@ -213,14 +208,6 @@ fn fills_up(dir: tempfile::TempDir, mut command: Command) {
     app.remove_adapter(&acknowledged[acknowledged.len() - 1]).expect("removed");
     let last = if acknowledged.len() > 1 { "voice" } else { "tilt" };
     install(&app, last).expect("installed");
-}
-
-struct Unmount(std::path::PathBuf);
-
-impl Drop for Unmount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }
 
 #[test]

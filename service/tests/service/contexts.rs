@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loam::engine::{Mismatch, TrimLevel};
 use loam_service::{App, Engine, Error, Event, EventSink, Identity, Limits, Session};
 
-use crate::support::{Daemon, Keeper, Served, core, ended, install, tokens};
+use crate::support::{Daemon, Keeper, Served, core, ended, install, small_disk, tokens};
 
 fn ask(session: &Session, text: &str, count: u32) -> String {
     let keeper = Keeper::new();
@@ -111,6 +111,61 @@ fn what_is_no_saved_conversation_is_refused_and_a_failed_save_leaves_the_old_fil
     assert_eq!(std::fs::read(&file).expect("read"), good);
     assert_eq!(names(folder.path()), ["chat"]);
     assert!(names(&served.dir.path().join("state")).len() > 1);
+}
+
+/// The client's disk is full, and then the service's.
+#[test]
+fn a_full_disk_leaves_the_conversation_that_was_saved_before() {
+    let folder = tempfile::tempdir().expect("folder");
+    let Some(_unmount) = small_disk(&folder.path().join("small")) else {
+        eprintln!("skipped: no tmpfs can be mounted here");
+        return;
+    };
+    let small = folder.path().join("small");
+    let fill = |name: &str| {
+        // As far as it goes.
+        let written = std::fs::write(small.join(name), vec![1; 400_000]);
+        assert!(written.is_err(), "the disk is larger than it should be");
+    };
+    let served = Served::new(Limits::default());
+    let app = served.connect().attach("mail").expect("attached");
+    let chat = app.chat(None, None).expect("begun");
+    ask(&chat, "Good morning", 8);
+    let file = small.join("chat");
+    chat.save(&file).expect("saved");
+    let good = std::fs::read(&file).expect("read");
+    ask(&chat, "Go on", 40);
+    fill("rest");
+    let error = chat.save(&file).expect_err("the client's disk is full");
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+    assert_eq!(std::fs::read(&file).expect("read"), good);
+    assert_eq!(names(&small), ["chat", "rest"], "nothing is left beside it");
+    app.restore(&file, None, Mismatch::Refuse).expect("as it was saved");
+
+    // In this process, too.
+    let near = Engine::new(core()).attach("mail").expect("attached");
+    let here = near.restore(&file, None, Mismatch::Refuse).expect("restored");
+    let error = here.save(&file).expect_err("full");
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+    assert_eq!((std::fs::read(&file).expect("read"), names(&small).len()), (good, 2));
+
+    // The service's own disk.
+    let dir = tempfile::tempdir().expect("folder");
+    let Some(_unmount) = small_disk(&dir.path().join("state")) else { return };
+    let daemon = Daemon { child: Daemon::command(dir.path()).spawn().expect("started"), dir };
+    daemon.wait();
+    let app = Engine::connect(daemon.socket()).expect("connected").attach("mail").expect("attached");
+    let chat = app.chat(None, None).expect("begun");
+    ask(&chat, "Good morning", 8);
+    let other = folder.path().join("chat");
+    chat.save(&other).expect("saved");
+    let before = std::fs::read(&other).expect("read");
+    let _ = std::fs::write(daemon.dir.path().join("state/rest"), vec![1; 400_000]);
+    let error = chat.save(&other).expect_err("the service's disk is full");
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+    assert_eq!(std::fs::read(&other).expect("read"), before);
+    std::fs::remove_file(daemon.dir.path().join("state/rest")).expect("removed");
+    chat.save(&other).expect("there is room again");
 }
 
 #[test]

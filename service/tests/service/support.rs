@@ -249,3 +249,19 @@ pub fn source() -> loam::input::ImuSource {
 pub fn install(app: &loam_service::App, name: &str) -> Result<Arc<loam_service::Adapter>> {
     app.install_adapter(name, adapter(name), InstallPolicy::Upsert)
 }
+
+pub struct Unmount(std::path::PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Mounts a disk of 300 KB at `path`, which is made; `None` where that is not allowed.
+pub fn small_disk(path: &Path) -> Option<Unmount> {
+    std::fs::create_dir(path).expect("made");
+    let mount = ["-t", "tmpfs", "-o", "size=300k,mode=0700", "loam-test"];
+    let mounted = Command::new("mount").args(mount).arg(path).stderr(Stdio::null()).status();
+    mounted.is_ok_and(|status| status.success()).then(|| Unmount(path.to_path_buf()))
+}
