@@ -199,11 +199,13 @@ impl Saved {
         if header.version != VERSION {
             return Err(malformed(format!("version {}, this library reads {VERSION}", header.version)));
         }
-        let blocks = (0..header.len.div_ceil(BLOCK_TOKENS)).map(block_name);
-        let names: Vec<String> = [POSITIONS, SOFT].map(str::to_owned).into_iter().chain(blocks).collect();
-        if names.len() != tensors.len() {
-            return Err(malformed(format!("{} tensors, {} tokens have {}", tensors.len(), header.len, names.len())));
+        // Before anything is made that is as long as the file says.
+        let blocks = header.len.div_ceil(BLOCK_TOKENS);
+        if blocks.checked_add(2) != Some(tensors.len()) {
+            return Err(malformed(format!("{} tensors, {} tokens have {blocks} and two", tensors.len(), header.len)));
         }
+        let names: Vec<String> =
+            [POSITIONS, SOFT].map(str::to_owned).into_iter().chain((0..blocks).map(block_name)).collect();
         let mut parts = Vec::with_capacity(names.len());
         for name in &names {
             let tensor = tensors.tensor(name).map_err(|e| malformed(format!("tensor '{name}': {e}")))?;
@@ -282,4 +284,76 @@ fn digest<'a>(header: &str, tensors: impl Iterator<Item = (&'a str, &'a [u8])>) 
         hash.update(data);
     }
     format!("{:x}", hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::CacheType;
+
+    const SHAPE: CacheShape = CacheShape { layers: 1, kv_heads: 1, head_dim: 16, kind: CacheType::F16 };
+
+    fn header(len: usize) -> Header {
+        let cache = KvCache::new(SHAPE);
+        Header { len, ..Header::new(("backbone", "aa"), None, &cache, "note".to_owned()) }
+    }
+
+    /// A file with a right digest, whatever it says.
+    fn forge(header: &Header, tensors: &[(&str, Dtype, Vec<usize>, Vec<u8>)]) -> Result<(Prompt, KvCache)> {
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("forged");
+        let text = serde_json::to_string(header).expect("JSON");
+        // In the order in which a reader looks at them.
+        let digest = digest(&text, tensors.iter().map(|(name, _, _, data)| (*name, &data[..])));
+        let metadata = HashMap::from([(HEADER_KEY.to_owned(), text), (DIGEST_KEY.to_owned(), digest)]);
+        let stored: Vec<Stored<'_>> = tensors
+            .iter()
+            .map(|(name, dtype, shape, data)| Stored::new(name, *dtype, shape.clone(), data[..].into()))
+            .collect();
+        serialize_to_file(stored.iter().map(|tensor| (&tensor.name, tensor)), Some(metadata), &path).expect("written");
+        let budget = crate::budget::Budget::new(&crate::budget::MemoryLimits::default());
+        Saved::open(&path)?.restore(&self::header(0), KvCache::new(SHAPE), |shape, bytes| {
+            CacheBlock::restore(shape, &budget, bytes).map_err(|shortage| shortage.error("blocks"))
+        })
+    }
+
+    fn tokens(ids: &[i64]) -> (&'static str, Dtype, Vec<usize>, Vec<u8>) {
+        (POSITIONS, Dtype::I64, vec![ids.len()], ids.iter().flat_map(|id| id.to_le_bytes()).collect())
+    }
+
+    fn soft(rows: usize, width: usize, value: f32) -> (&'static str, Dtype, Vec<usize>, Vec<u8>) {
+        (SOFT, Dtype::F32, vec![rows, width], value.to_le_bytes().repeat(rows * width))
+    }
+
+    fn block(bytes: usize) -> (&'static str, Dtype, Vec<usize>, Vec<u8>) {
+        ("blocks.0", Dtype::U8, vec![bytes], vec![1; bytes])
+    }
+
+    #[test]
+    fn whoever_knows_the_digest_still_has_to_make_sense() {
+        let size = SHAPE.block();
+        let (sequence, cache) =
+            forge(&header(2), &[tokens(&[5, -1, 7]), soft(1, 4, 0.5), block(size)]).expect("a plain one");
+        assert_eq!((sequence.len(), cache.len(), cache.blocks().len()), (3, 2, 1));
+        let cases = [
+            ("more tokens computed than there are", header(4), vec![tokens(&[5, 6]), soft(0, 0, 0.0), block(size)]),
+            ("a block of another size", header(2), vec![tokens(&[5, 6]), soft(0, 0, 0.0), block(size - 1)]),
+            ("no block", header(2), vec![tokens(&[5, 6]), soft(0, 0, 0.0)]),
+            ("a block too many", header(0), vec![tokens(&[5, 6]), soft(0, 0, 0.0), block(size)]),
+            ("a token below -1", header(0), vec![tokens(&[5, -2]), soft(0, 0, 0.0)]),
+            ("a token beyond 32 bits", header(0), vec![tokens(&[1 << 40]), soft(0, 0, 0.0)]),
+            ("a soft token without values", header(0), vec![tokens(&[-1]), soft(0, 4, 0.0)]),
+            ("soft tokens of no width", header(0), vec![tokens(&[-1]), soft(3, 0, 0.0)]),
+            ("a soft token that is not finite", header(0), vec![tokens(&[-1]), soft(1, 4, f32::NAN)]),
+            ("a length without bounds", header(usize::MAX), vec![tokens(&[5]), soft(0, 0, 0.0)]),
+            ("another version", Header { version: 9, ..header(0) }, vec![tokens(&[5]), soft(0, 0, 0.0)]),
+        ];
+        for (what, header, tensors) in cases {
+            let error = forge(&header, &tensors).map(|_| ()).expect_err(what);
+            assert!(matches!(error, Error::Malformed { .. } | Error::Argument { .. }), "{what}: {error}");
+        }
+        let other = Header { fingerprint: "bb".to_owned(), ..header(0) };
+        let error = forge(&other, &[tokens(&[5]), soft(0, 0, 0.0)]).map(|_| ()).expect_err("other weights");
+        assert!(matches!(error, Error::Context { what: "weights", .. }), "{error}");
+    }
 }
