@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use clap::Args;
 use loam::Engine;
-use loam::adapter::{Adapter, InstallPolicy, check_alias};
+use loam::adapter::{Adapter, InstallPolicy, SignaturePolicy, check_alias};
 use loam::engine::{EngineOptions, Packing};
 use loam::foundation::Verify;
 
+use super::signature::policy;
 use crate::error::Error;
 use crate::home::Home;
 use crate::pull::recipe::Recipe;
@@ -35,6 +36,9 @@ pub struct ModelArgs {
     /// Hash every file of a foundation before it is used; a changed byte is refused
     #[arg(long)]
     check: bool,
+    /// Use adapters only that this public key has signed; may be given several times, for one of several
+    #[arg(long, value_name = "PUBFILE")]
+    require_signature: Vec<PathBuf>,
 }
 
 impl ModelArgs {
@@ -49,11 +53,20 @@ impl ModelArgs {
             component_budget: budget,
             verify,
             packing: Packing::In(home.packed()),
+            signatures: self.signatures()?,
             ..EngineOptions::default()
         };
         let engine = Engine::open_with(self.path(home)?, options)?;
         advise(&engine);
         Ok(engine)
+    }
+
+    /// Whose adapters may be used.
+    ///
+    /// # Errors
+    /// [`loam::Error::Io`] or [`loam::Error::Malformed`] for what is no public key.
+    pub fn signatures(&self) -> loam::Result<SignaturePolicy> {
+        policy(&self.require_signature)
     }
 
     /// Where the model lies.

@@ -65,7 +65,8 @@ impl AdapterPackage {
         let path = path.as_ref();
         let name = name(path);
         if path.is_dir() {
-            let reason = "a PEFT directory has no signature; make one file of it by `loam adapter import`, and sign that";
+            let reason =
+                "a PEFT directory has no signature; make one file of it by `loam adapter import`, and sign that";
             return Err(Error::signature(name, reason));
         }
         let signature = Signature::beside(path)?.ok_or_else(|| {
@@ -265,7 +266,10 @@ fn name(path: &Path) -> String {
 fn refuse_gguf(path: &Path) -> Result<()> {
     let mut magic = [0; 4];
     if File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"GGUF" {
-        return Err(Error::adapter(name(path), "it is a GGUF file; give the PEFT directory that it was converted from"));
+        return Err(Error::adapter(
+            name(path),
+            "it is a GGUF file; give the PEFT directory that it was converted from",
+        ));
     }
     Ok(())
 }

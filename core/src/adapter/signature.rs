@@ -276,7 +276,9 @@ impl SignaturePolicy {
                 let reason = format!("signed with key {}, which is not one that counts here: {keys}", signer.key.id);
                 Err(Error::signature(adapter, reason))
             }
-            (Self::Required(_), None) => Err(Error::signature(adapter, "it was installed without a verified signature")),
+            (Self::Required(_), None) => {
+                Err(Error::signature(adapter, "it was installed without a verified signature"))
+            }
         }
     }
 }

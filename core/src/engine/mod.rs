@@ -57,7 +57,8 @@ pub use trim::{TrimLevel, Trimmed};
 pub use vision_language::{VisionLanguageModel, VisionPrompt};
 
 use crate::adapter::{
-    Adapter, AdapterLimits, AdapterPackage, AdapterRegistry, Base, BoundAdapter, InstallPolicy, Lookup, SignaturePolicy, bind,
+    Adapter, AdapterLimits, AdapterPackage, AdapterRegistry, Base, BoundAdapter, InstallPolicy, Lookup,
+    SignaturePolicy, bind,
 };
 use crate::budget::{Budget, Held, MemoryLimits};
 use crate::error::{Error, Result};

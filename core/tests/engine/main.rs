@@ -31,6 +31,7 @@ mod quantized;
 mod regression;
 mod schedule;
 mod sense;
+mod signatures;
 mod smollm2;
 mod smolvlm;
 mod speculation;
