@@ -30,7 +30,8 @@ fn adapters_are_signed_verified_and_required_to_be() {
     let (base, package, maker) = (fixture("models/llama2/model.gguf"), in_home("tone.loam"), in_home("maker"));
     let (secret, public, other) = (in_home("maker.key"), in_home("maker.pub"), in_home("other.pub"));
     let peft = fixture("peft/llama2-all-r4");
-    json(&at(home, &["adapter", "import", path(&peft), "--output", &package, "--model", path(&base), "--json"]));
+    let import = ["adapter", "import", path(&peft), "--output", &package, "--model", path(&base), "--name", "tone"];
+    json(&at(home, &[&import[..], &["--json"]].concat()));
 
     let made = json(&at(home, &["adapter", "keygen", "--output", &maker, "--no-password", "--json"]));
     at(home, &["adapter", "keygen", "--output", &in_home("other"), "--no-password"]);

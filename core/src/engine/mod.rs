@@ -63,7 +63,7 @@ use crate::adapter::{
 use crate::budget::{Budget, Held, MemoryLimits};
 use crate::error::{Error, Result};
 use crate::foundation::{ComponentKind, Foundation, Verify};
-use crate::model::Modality;
+use crate::model::{CacheType, Modality};
 use components::Components;
 use holdings::{Holdings, insist};
 use recognizer::SpeechModel;
@@ -84,6 +84,9 @@ pub struct EngineOptions {
     /// A folder of the app's own that contexts at rest go to when memory is short, as files without a name that go with the
     /// process. `None` computes them again.
     pub swap: Option<PathBuf>,
+    /// How keys and values of contexts are kept. `None` keeps halves, or singles where the backbone's weights are; contexts that
+    /// were saved with another type are computed again or refused, as [`Mismatch`] says.
+    pub cache: Option<CacheType>,
     /// Whose adapters may be used, but for apps that [`Engine::set_signatures`] says something else of.
     pub signatures: SignaturePolicy,
 }
@@ -97,6 +100,7 @@ pub struct Engine {
     apps: Mutex<BTreeMap<String, Weak<App>>>,
     holdings: Arc<Holdings>,
     scheduler: Scheduler,
+    cache: Option<CacheType>,
     signatures: SignaturePolicy,
     signatures_by_app: Mutex<HashMap<Arc<str>, SignaturePolicy>>,
 }
@@ -135,6 +139,7 @@ impl Engine {
             apps: Mutex::default(),
             scheduler: Scheduler::new(Arc::clone(&holdings)),
             holdings,
+            cache: options.cache,
             signatures: options.signatures,
             signatures_by_app: Mutex::default(),
         })
@@ -176,7 +181,8 @@ impl Engine {
     pub fn language(&self) -> Result<Arc<LanguageModel>> {
         match self.foundation.component(ComponentKind::Backbone) {
             Ok(component) => {
-                let model = self.components.get(component, LanguageModel::open)?;
+                let model =
+                    self.components.get(component, |part, path| LanguageModel::open_as(part, path, self.cache))?;
                 model.backbone().measure_threads();
                 Ok(model)
             }
@@ -194,7 +200,8 @@ impl Engine {
     /// # Errors
     /// [`Error::MissingComponent`] or [`Error::Memory`]; as [`VisionLanguageModel::open`] otherwise.
     pub fn vision_language(&self) -> Result<Arc<VisionLanguageModel>> {
-        self.components.get(self.foundation.component(ComponentKind::VisionLanguage)?, VisionLanguageModel::open)
+        let component = self.foundation.component(ComponentKind::VisionLanguage)?;
+        self.components.get(component, |part, path| VisionLanguageModel::open_as(part, path, self.cache))
     }
 
     /// The projector of `modality`, loaded on first use.

@@ -5,6 +5,7 @@ mod answer;
 mod apps;
 mod ast;
 mod backbone;
+mod caches;
 mod classifiers;
 mod classify;
 mod contexts;
