@@ -161,6 +161,7 @@ impl From<Error> for LoamError {
             Error::Unsupported { what, .. } => Self::Unsupported { what, reason },
             Error::MissingTensor(name) | Error::Shape { name, .. } => Self::Tensor { name, reason },
             Error::Adapter { adapter, .. } => Self::Adapter { adapter, reason },
+            Error::Signature { adapter, .. } => Self::Adapter { adapter, reason },
             Error::UnknownAdapter(alias) => Self::UnknownAdapter { alias, reason },
             Error::Digest { path, .. } => Self::Digest { path: path.display().to_string(), reason },
             Error::ContextFull { tokens, limit } => {

@@ -50,7 +50,7 @@ Exit codes: 0 success, 1 unexpected, 2 wrong argument, 3 file not readable or \
 writable, 4 malformed file, 5 unsupported, 6 missing or misshapen tensor, 7 \
 adapter refused, 8 no such adapter, 9 wrong digest, 10 context full, 11 no such \
 component, 12 tokenizer or template, 13 stopped by the receiver, 14 out of the memory budget, \
-20 network, 21 no index, 22 package not found, 23 another loam installs, 24 not installed, 130 \
+18 signature of an adapter, 20 network, 21 no index, 22 package not found, 23 another loam installs, 24 not installed, 130 \
 Ctrl-C.";
 
 const COMPLETION_EXAMPLES: &str = "\
@@ -191,7 +191,7 @@ pub enum Run {
     /// List what can be asked for, and what each task runs
     Tasks(TasksArgs),
 
-    /// Import, inspect, install, list and remove adapters
+    /// Import, sign, inspect, install, list and remove adapters
     Adapter(AdapterCommand),
 
     /// Score an adapter, and the bare foundation, on a data folder

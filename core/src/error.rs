@@ -136,6 +136,14 @@ pub enum Error {
         /// What there is now.
         now: String,
     },
+    /// An adapter has to be signed, and is not signed by one of the keys that count, or was changed since.
+    #[error("adapter '{adapter}': {reason}")]
+    Signature {
+        /// The adapter's name or path.
+        adapter: String,
+        /// What is wrong with its signature.
+        reason: String,
+    },
     /// A sink returned an error: the caller's own failure, handed back unchanged.
     #[error("stopped by the receiver: {0}")]
     Sink(String),
@@ -162,6 +170,7 @@ impl Error {
             Self::Refused { .. } => 15,
             Self::Step(_) => 16,
             Self::Context { .. } => 17,
+            Self::Signature { .. } => 18,
         }
     }
 
@@ -179,6 +188,10 @@ impl Error {
 
     pub(crate) fn adapter(adapter: impl ToString, reason: impl ToString) -> Self {
         Self::Adapter { adapter: adapter.to_string(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn signature(adapter: impl ToString, reason: impl ToString) -> Self {
+        Self::Signature { adapter: adapter.to_string(), reason: reason.to_string() }
     }
 
     pub(crate) fn argument(name: &'static str, reason: impl ToString) -> Self {

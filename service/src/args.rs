@@ -1,8 +1,10 @@
 //! The command line of `loamd`: what is typed, and what it means.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Parser;
+use loam::adapter::{PublicKey, TrustedKeys};
 
 const OVERVIEW: &str = "\
 Example:
@@ -42,6 +44,11 @@ pub struct Args {
     #[arg(long, value_name = "MB")]
     pub budget: Option<u64>,
 
+    /// The app APP may use adapters only that this public key has signed; may be given several times, for several apps and for
+    /// one of several keys
+    #[arg(long, value_name = "APP=PUBKEYFILE", value_parser = app_key)]
+    pub require_signature: Vec<(String, PathBuf)>,
+
     /// Say what is done and why; twice: also what the libraries do
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -55,7 +62,26 @@ fn mode(text: &str) -> Result<u32, String> {
     Ok(mode)
 }
 
+fn app_key(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((app, file)) if !app.is_empty() && !file.is_empty() => Ok((app.to_owned(), PathBuf::from(file))),
+        _ => Err("expected an app's name and a file, as in com.example.mail=maker.pub".to_owned()),
+    }
+}
+
 impl Args {
+    /// Keys by the app whose adapters they have to have signed.
+    ///
+    /// # Errors
+    /// As [`PublicKey::read`].
+    pub fn trusted_keys(&self) -> loam::Result<BTreeMap<String, TrustedKeys>> {
+        let mut keys: BTreeMap<String, Vec<PublicKey>> = BTreeMap::new();
+        for (app, file) in &self.require_signature {
+            keys.entry(app.clone()).or_default().push(PublicKey::read(file)?);
+        }
+        Ok(keys.into_iter().map(|(app, keys)| (app, keys.into_iter().collect())).collect())
+    }
+
     /// Users that may connect; `None` for all.
     pub fn users(&self) -> Option<Vec<u32>> {
         Some(self.users.clone()).filter(|users| !users.is_empty())

@@ -40,6 +40,9 @@ pub struct AdapterInfo {
     pub labels: Vec<String>,
     /// Bytes of its matrices.
     pub bytes: u64,
+    /// Number of the key that signed it, as was verified; `None` where no signature was asked for.
+    #[serde(default)]
+    pub signer: Option<String>,
     /// What is released when it is let go.
     pub(crate) hold: Opened,
 }
@@ -95,6 +98,8 @@ pub(crate) enum AdapterFile {
     Weights,
     /// `task.json` of a PEFT directory.
     Task,
+    /// The signature of the one-file package.
+    Signature,
 }
 
 /// Something that was begun and is kept where the engine is: a conversation, a transcription, a sensor.

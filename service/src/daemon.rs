@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use loam::adapter::SignaturePolicy;
 use loam::engine::EngineOptions;
 use loam_service::{Error, Limits, Listener, Result, Server};
 use rustix::fs::Mode;
@@ -42,10 +43,12 @@ fn raise_limit() {
 
 fn run(args: &Args) -> Result<()> {
     raise_limit();
+    let keys = args.trusted_keys()?;
     let budget = args.budget.map(|megabytes| megabytes.saturating_mul(1_000_000));
     let options = EngineOptions { component_budget: budget, ..EngineOptions::default() };
     let engine = Arc::new(loam::Engine::open_with(&args.foundation, options)?);
     let server = Server::open(engine, &args.state, Limits::default())?;
+    keys.into_iter().for_each(|(app, keys)| server.set_signatures(&app, SignaturePolicy::Required(keys)));
     let listener = Arc::new(Listener::bind(&args.socket, args.mode, args.users())?);
     let ending = Arc::clone(&listener);
     ctrlc::set_handler(move || ending.end()).map_err(|error| Error::Internal { reason: error.to_string() })?;

@@ -107,6 +107,14 @@ pub enum Error {
         /// The whole message.
         reason: String,
     },
+    /// An adapter has to be signed, and is not signed by one of the keys that count, or was changed since.
+    #[error("{reason}")]
+    Signature {
+        /// Its alias or path.
+        adapter: String,
+        /// The whole message.
+        reason: String,
+    },
     /// A saved conversation belongs to other weights, or to another adapter.
     #[error("{reason}")]
     Context {
@@ -192,6 +200,7 @@ impl Error {
             Self::Memory { .. } => 14,
             Self::Refused { .. } => 15,
             Self::Context { .. } => 17,
+            Self::Signature { .. } => 18,
             Self::Disconnected { .. } => 40,
             Self::Version { .. } => 41,
             Self::Protocol { .. } => 42,
@@ -254,6 +263,7 @@ impl From<loam::Error> for Error {
             }
             Core::MissingComponent(kind) => Self::MissingComponent { kind, reason },
             Core::Text { .. } => Self::Text { reason },
+            Core::Signature { adapter, .. } => Self::Signature { adapter, reason },
             Core::Context { .. } => Self::Context { reason },
             Core::Sink(reason) => Self::Callback { reason },
             _ => Self::Internal { reason },

@@ -1,17 +1,19 @@
-//! `loam adapter`: import, inspect, install, list and remove adapters.
+//! `loam adapter`: import, sign, inspect, install, list and remove adapters.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use loam::Engine;
-use loam::adapter::{Adapter, AdapterPackage, DataPath, InstallPolicy, check_alias};
+use loam::adapter::{Adapter, AdapterPackage, DataPath, InstallPolicy, SignaturePolicy, check_alias};
 use loam::foundation::ComponentKind;
+use loam::weights::read_bounded;
 use serde_json::{Value, json};
 
 use super::inspect;
 use super::model::{ADAPTER_ENDING, ModelArgs, installed_adapter, locate_adapter};
+use super::signature::{self, KeyArgs, KeygenArgs, SignArgs, VerifyArgs, signature_file};
 use crate::console::{Console, Format};
 use crate::error::Error;
 use crate::home::Home;
@@ -23,12 +25,16 @@ Examples:
   loam adapter inspect mine.loam                    rank, targets, size, task, digest
   loam adapter install mine.loam --alias mine       check it against the foundation and keep it
   loam adapter list
+  loam adapter sign mine.loam --key maker.key       so that others can tell who made it
+  loam adapter verify mine.loam --key maker.pub
   loam adapter remove mine";
 
 /// How long to wait for another process that installs.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Adapters above this size are no adapters; reading one whole must not exhaust memory.
 const MAX_BYTES: u64 = 1 << 30;
+/// As [`loam::adapter::Signature`] bounds it, and more than that.
+const MAX_SIGNATURE: u64 = 1 << 20;
 
 /// `loam adapter` as typed.
 #[derive(Debug, Clone, Args)]
@@ -53,13 +59,27 @@ enum Verb {
     Inspect {
         /// Package file, PEFT directory or installed alias
         adapter: PathBuf,
+        #[command(flatten)]
+        keys: KeyArgs,
     },
     /// Check an adapter against its base and keep a copy under an alias
     #[command(after_help = "Example:\n  loam adapter install mine.loam --alias mine")]
     Install(InstallArgs),
     /// List installed adapters
-    #[command(after_help = "Example:\n  loam adapter list --json")]
-    List,
+    #[command(after_help = "Examples:\n  loam adapter list --json\n  loam adapter list --key maker.pub")]
+    List {
+        #[command(flatten)]
+        keys: KeyArgs,
+    },
+    /// Make a pair of keys to sign adapters with
+    #[command(after_help = "Example:\n  loam adapter keygen --output maker      maker.key signs, maker.pub verifies")]
+    Keygen(KeygenArgs),
+    /// Sign a package file, as `minisign -S` does
+    #[command(after_help = "Example:\n  loam adapter sign mine.loam --key maker.key      writes mine.loam.minisig")]
+    Sign(SignArgs),
+    /// Tell whether a package file is as one of these keys has signed it
+    #[command(after_help = "Example:\n  loam adapter verify mine.loam --key maker.pub")]
+    Verify(VerifyArgs),
     /// Remove an installed adapter
     #[command(after_help = "Example:\n  loam adapter remove mine")]
     Remove {
@@ -115,12 +135,15 @@ struct InstallArgs {
 pub fn run(command: &AdapterCommand, home: &Home, console: &Console) -> anyhow::Result<()> {
     match &command.verb {
         Verb::Import(args) => import(args, home, console),
-        Verb::Inspect { adapter } => {
-            let report = inspect::adapter(&locate_adapter(adapter, home)?)?;
+        Verb::Inspect { adapter, keys } => {
+            let report = inspect::adapter(&locate_adapter(adapter, home)?, &keys.policy()?)?;
             inspect::show(&report, console)
         }
         Verb::Install(args) => install(args, home, console),
-        Verb::List => list(home, console),
+        Verb::List { keys } => list(&keys.policy()?, home, console),
+        Verb::Keygen(args) => signature::keygen(args, console),
+        Verb::Sign(args) => signature::sign(args, console),
+        Verb::Verify(args) => signature::verify(args, console),
         Verb::Remove { alias } => remove(alias, home, console),
     }
 }
@@ -137,6 +160,7 @@ fn bound_report(engine: &Engine, alias: &str, package: AdapterPackage) -> anyhow
         "parameters": adapter.bound.parameters,
         "share_of_base": share,
         "bytes": adapter.bytes(),
+        "signer": adapter.package.signer().map(|signer| signer.key().id()),
     });
     Ok((report, adapter))
 }
@@ -184,7 +208,7 @@ fn import(args: &ImportArgs, home: &Home, console: &Console) -> anyhow::Result<(
 
 fn install(args: &InstallArgs, home: &Home, console: &Console) -> anyhow::Result<()> {
     let engine = args.model.open(home)?;
-    let package = AdapterPackage::open(&args.adapter)?;
+    let package = AdapterPackage::open_as(&args.adapter, &args.model.signatures()?)?;
     let alias = args.alias.clone().unwrap_or_else(|| package.name().to_owned());
     check_alias(&alias)?;
     let (report, adapter) = bound_report(&engine, &alias, package)?;
@@ -217,7 +241,18 @@ fn install(args: &InstallArgs, home: &Home, console: &Console) -> anyhow::Result
         }
         std::fs::read(&args.adapter).map_err(Error::io(&args.adapter))?
     };
+    // Not before the package: what a crash leaves between the two is refused and not taken for signed.
+    let signature = signature_file(&args.adapter);
+    let signature = if args.adapter.is_file() && signature.exists() {
+        Some(read_bounded(&signature, MAX_SIGNATURE)?)
+    } else {
+        None
+    };
     write_file(&lock, &target, &content)?;
+    match signature {
+        Some(signature) => write_file(&lock, &signature_file(&target), &signature)?,
+        None => remove_signature(&target)?,
+    }
     if console.format() == Format::Json {
         console.json(&json!({ "installed": target, "adapter": report }))?;
     } else {
@@ -225,6 +260,15 @@ fn install(args: &InstallArgs, home: &Home, console: &Console) -> anyhow::Result
         inspect::show(&report, console)?;
     }
     Ok(())
+}
+
+/// Removes the signature of a package, which need not have one.
+fn remove_signature(package: &Path) -> Result<(), Error> {
+    let path = signature_file(package);
+    match std::fs::remove_file(&path) {
+        Err(reason) if reason.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&path)(reason)),
+        _ => Ok(()),
+    }
 }
 
 /// Installed packages with their aliases, in order.
@@ -248,17 +292,20 @@ fn installed(home: &Home) -> Result<Vec<(String, PathBuf)>, Error> {
     Ok(found)
 }
 
-fn list(home: &Home, console: &Console) -> anyhow::Result<()> {
+fn list(signatures: &SignaturePolicy, home: &Home, console: &Console) -> anyhow::Result<()> {
     let mut reports = Vec::new();
     for (alias, path) in installed(home)? {
+        let opened = AdapterPackage::open_as(&path, signatures)
+            .and_then(|package| signature::report(&package).map(|signature| (package, signature)));
         // A damaged package is listed as such: it must be possible to see and remove it.
-        reports.push(match AdapterPackage::open(&path) {
-            Ok(package) => json!({
+        reports.push(match opened {
+            Ok((package, signature)) => json!({
                 "alias": alias,
                 "path": path,
                 "rank": package.config().rank,
                 "component": package.task().component,
                 "description": package.task().description,
+                "signature": signature,
             }),
             Err(reason) => json!({ "alias": alias, "path": path, "error": reason.to_string() }),
         });
@@ -272,8 +319,12 @@ fn list(home: &Home, console: &Console) -> anyhow::Result<()> {
     for report in &reports {
         let text = |field: &str| report.get(field).and_then(Value::as_str).unwrap_or_default();
         let about = if report.get("error").is_some() { text("error") } else { text("description") };
+        let key = report.pointer("/signature/key").and_then(Value::as_str);
+        let verified = report.pointer("/signature/verified").and_then(Value::as_bool).unwrap_or_default();
+        let says = if verified { "signed by" } else { "says it is signed by" };
+        let signed = key.map_or_else(String::new, |key| format!(" ({says} {key})"));
         let rank = report.get("rank").map_or_else(String::new, |rank| format!("rank {rank} on {}", text("component")));
-        console.line(format!("{:<16} {rank:<20} {about}", text("alias")))?;
+        console.line(format!("{:<16} {rank:<20} {about}{signed}", text("alias")))?;
     }
     Ok(())
 }
@@ -286,6 +337,7 @@ fn remove(alias: &str, home: &Home, console: &Console) -> anyhow::Result<()> {
         return Err(loam::Error::UnknownAdapter(alias.to_owned()).into());
     }
     std::fs::remove_file(&path).map_err(Error::io(&path))?;
+    remove_signature(&path)?;
     if console.format() == Format::Json {
         console.json(&json!({ "removed": path }))?;
     } else {

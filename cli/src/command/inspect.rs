@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use loam::Engine;
-use loam::adapter::AdapterPackage;
+use loam::adapter::{AdapterPackage, SignaturePolicy};
 use loam::engine::{GenerateOptions, Loading, Part, ProcessMemory, Request, SpeechGenerator, VisionLanguageModel};
 use loam::foundation::{ComponentKind, Foundation, Verify};
 use loam::model::Modality;
@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::model::{DEFAULT_FOUNDATION, locate_adapter, locate_model};
+use super::signature;
 use crate::audio::{AudioFile, is_named_as_sound};
 use crate::console::{Console, Format};
 use crate::home::Home;
@@ -57,7 +58,7 @@ pub fn run(args: &InspectArgs, home: &Home, console: &Console) -> anyhow::Result
     }
     let (path, is_adapter) = locate(&args.target, home)?;
     if is_adapter {
-        return show(&adapter(&path)?, console);
+        return show(&adapter(&path, &SignaturePolicy::Any)?, console);
     }
     if args.memory {
         return memory(&path, console);
@@ -247,9 +248,9 @@ pub fn config(kind: ComponentKind, entry: &Path) -> anyhow::Result<Value> {
 /// Everything about an adapter that can be told without its base.
 ///
 /// # Errors
-/// As [`AdapterPackage::open`].
-pub fn adapter(path: &Path) -> anyhow::Result<Value> {
-    let package = AdapterPackage::open(path)?;
+/// As [`AdapterPackage::open_as`].
+pub fn adapter(path: &Path, signatures: &SignaturePolicy) -> anyhow::Result<Value> {
+    let package = AdapterPackage::open_as(path, signatures)?;
     let tensors = package.tensors();
     let parameters: usize = tensors
         .names()
@@ -272,6 +273,7 @@ pub fn adapter(path: &Path) -> anyhow::Result<Value> {
         "parameters": parameters,
         "bytes": files.iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum::<u64>(),
         "sha256": digests,
+        "signature": signature::report(&package)?,
         "task": package.task(),
     }))
 }

@@ -28,5 +28,6 @@ pub mod media;
 pub mod model;
 pub mod motion;
 mod sampling;
+mod signature;
 mod stream;
 mod subtitle;

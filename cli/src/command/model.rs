@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use loam::Engine;
-use loam::adapter::{Adapter, InstallPolicy, check_alias};
+use loam::adapter::{Adapter, InstallPolicy, SignaturePolicy, check_alias};
 use loam::engine::{EngineOptions, Packing};
 use loam::foundation::Verify;
+use loam::model::CacheType;
 
+use super::signature::policy;
 use crate::error::Error;
 use crate::home::Home;
 use crate::pull::recipe::Recipe;
@@ -35,6 +37,31 @@ pub struct ModelArgs {
     /// Hash every file of a foundation before it is used; a changed byte is refused
     #[arg(long)]
     check: bool,
+    /// How keys and values of a context are kept; q8 takes about half of the memory of f16 [default: f16, or f32 for a model of
+    /// single precision]
+    #[arg(long, value_name = "TYPE")]
+    kv: Option<Kv>,
+    /// Use adapters only that this public key has signed; may be given several times, for one of several
+    #[arg(long, value_name = "PUBFILE")]
+    require_signature: Vec<PathBuf>,
+}
+
+/// `--kv` as typed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kv {
+    F32,
+    F16,
+    Q8,
+}
+
+impl From<Kv> for CacheType {
+    fn from(kv: Kv) -> Self {
+        match kv {
+            Kv::F32 => Self::F32,
+            Kv::F16 => Self::F16,
+            Kv::Q8 => Self::Q8,
+        }
+    }
 }
 
 impl ModelArgs {
@@ -49,11 +76,21 @@ impl ModelArgs {
             component_budget: budget,
             verify,
             packing: Packing::In(home.packed()),
+            cache: self.kv.map(CacheType::from),
+            signatures: self.signatures()?,
             ..EngineOptions::default()
         };
         let engine = Engine::open_with(self.path(home)?, options)?;
         advise(&engine);
         Ok(engine)
+    }
+
+    /// Whose adapters may be used.
+    ///
+    /// # Errors
+    /// [`loam::Error::Io`] or [`loam::Error::Malformed`] for what is no public key.
+    pub fn signatures(&self) -> loam::Result<SignaturePolicy> {
+        policy(&self.require_signature)
     }
 
     /// Where the model lies.

@@ -7,6 +7,7 @@ mod eval;
 mod long_sound;
 #[cfg(target_os = "linux")]
 mod path3;
+mod signatures;
 mod tasks;
 mod transcribe;
 
@@ -181,6 +182,9 @@ fn every_help_text_has_an_example() {
         &["eval", "--help"],
         &["adapter", "--help"],
         &["adapter", "import", "--help"],
+        &["adapter", "keygen", "--help"],
+        &["adapter", "sign", "--help"],
+        &["adapter", "verify", "--help"],
         &["inspect", "--help"],
         &["logits", "--help"],
         &["perplexity", "--help"],

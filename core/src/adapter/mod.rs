@@ -5,6 +5,7 @@ mod config;
 mod head;
 mod package;
 mod registry;
+mod signature;
 mod table;
 mod task;
 
@@ -14,5 +15,6 @@ pub use head::{AdapterHead, HeadReads, HeadSpec, HeadWidths, OutputSpec};
 pub use package::AdapterPackage;
 pub(crate) use registry::Lookup;
 pub use registry::{Adapter, AdapterLimits, AdapterRegistry, Generation, InstallPolicy, InstalledAdapter, check_alias};
+pub use signature::{KeyId, PublicKey, SIGNATURE_ENDING, Signature, SignaturePolicy, Signer, TrustedKeys};
 pub use table::{TASKS, TaskSpec};
 pub use task::{AdapterTask, DataPath};

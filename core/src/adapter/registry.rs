@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bind::BoundAdapter;
 use super::package::AdapterPackage;
+use super::signature::{KeyId, Signer};
 use crate::budget::Held;
 use crate::error::{Error, Result};
 
@@ -96,6 +97,7 @@ struct Entry {
     bytes: usize,
     path: PathBuf,
     digest: String,
+    signer: Option<Signer>,
     used: u64,
     /// In memory, or asleep.
     adapter: Option<Arc<Adapter>>,
@@ -112,6 +114,8 @@ pub struct InstalledAdapter {
     pub bytes: usize,
     /// SHA-256 of its package ([`AdapterPackage::digest`]).
     pub digest: String,
+    /// The key that signed it, as was verified; `None` where no signature was asked for.
+    pub signer: Option<KeyId>,
     /// Whether it is in memory. One that is asleep is read when it is asked for.
     pub is_awake: bool,
 }
@@ -121,8 +125,8 @@ pub struct InstalledAdapter {
 pub(crate) enum Lookup {
     /// In memory.
     Awake(Arc<Adapter>),
-    /// In its file, which is to have this digest.
-    Asleep { path: PathBuf, digest: String, generation: Generation },
+    /// In its file, which is to have this digest, and was signed so.
+    Asleep { path: PathBuf, digest: String, signer: Option<Signer>, generation: Generation },
 }
 
 #[derive(Debug, Default)]
@@ -199,6 +203,7 @@ impl AdapterRegistry {
             bytes: bound.bytes(),
             path: package.path().to_path_buf(),
             digest: package.digest().to_owned(),
+            signer: package.signer().cloned(),
             used: tick(),
             adapter: None,
         };
@@ -217,9 +222,12 @@ impl AdapterRegistry {
         entry.used = tick();
         Ok(match &entry.adapter {
             Some(adapter) => Lookup::Awake(Arc::clone(adapter)),
-            None => {
-                Lookup::Asleep { path: entry.path.clone(), digest: entry.digest.clone(), generation: entry.generation }
-            }
+            None => Lookup::Asleep {
+                path: entry.path.clone(),
+                digest: entry.digest.clone(),
+                signer: entry.signer.clone(),
+                generation: entry.generation,
+            },
         })
     }
 
@@ -274,6 +282,7 @@ impl AdapterRegistry {
             generation: entry.generation,
             bytes: entry.bytes,
             digest: entry.digest.clone(),
+            signer: entry.signer.as_ref().map(|signer| signer.key().id()),
             is_awake: entry.adapter.is_some(),
         };
         self.state().by_alias.iter().map(installed).collect()

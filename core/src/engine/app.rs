@@ -77,8 +77,9 @@ impl App {
     /// # Errors
     /// As [`Engine::install`].
     pub fn install(&self, alias: &str, path: impl AsRef<Path>, policy: InstallPolicy) -> Result<Arc<Adapter>> {
-        let package = AdapterPackage::open(path)?;
-        self.engine.install_in(&self.adapters, &Some(Arc::clone(&self.id)), alias, package, policy)
+        let app = Some(Arc::clone(&self.id));
+        let package = AdapterPackage::open_as(path, &self.engine.signatures(&app))?;
+        self.engine.install_in(&self.adapters, &app, alias, package, policy)
     }
 
     /// The current generation of one of its adapters; as [`Engine::adapter`].

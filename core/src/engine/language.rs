@@ -6,6 +6,7 @@ use super::trace::Part;
 use crate::adapter::Adapter;
 use crate::error::{Error, Result};
 use crate::input::{ChatOptions, ChatTemplate, Message, Tokenizer, encode_chat};
+use crate::model::CacheType;
 use crate::model::backbone::Backbone;
 use crate::quant::Deltas;
 use crate::weights::{Checkpoint, Naming};
@@ -26,15 +27,31 @@ impl LanguageModel {
     /// # Errors
     /// As [`Backbone::open`], [`Tokenizer::from_gguf`] and [`Tokenizer::from_dir`].
     pub fn open(part: Part, path: &Path) -> Result<Self> {
-        Self::from_checkpoint(part, path, &Checkpoint::open(path)?)
+        Self::open_as(part, path, None)
     }
 
-    /// As [`LanguageModel::open`] on a checkpoint that is open already.
+    /// As [`LanguageModel::open`], with keys and values kept as [`super::EngineOptions::cache`] says.
     ///
     /// # Errors
     /// As [`LanguageModel::open`].
-    pub(crate) fn from_checkpoint(part: Part, path: &Path, checkpoint: &Checkpoint) -> Result<Self> {
-        let backbone = Backbone::from_checkpoint(path, checkpoint)?;
+    pub fn open_as(part: Part, path: &Path, cache: Option<CacheType>) -> Result<Self> {
+        Self::from_checkpoint(part, path, &Checkpoint::open(path)?, cache)
+    }
+
+    /// As [`LanguageModel::open_as`] on a checkpoint that is open already.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::open`].
+    pub(crate) fn from_checkpoint(
+        part: Part,
+        path: &Path,
+        checkpoint: &Checkpoint,
+        cache: Option<CacheType>,
+    ) -> Result<Self> {
+        let mut backbone = Backbone::from_checkpoint(path, checkpoint)?;
+        if let Some(kind) = cache {
+            backbone.set_cache_type(kind);
+        }
         let (tokenizer, template) = match checkpoint {
             Checkpoint::Gguf(file) if checkpoint.naming() == Naming::Gguf => {
                 let tokenizer = Tokenizer::from_gguf(file.metadata())?;

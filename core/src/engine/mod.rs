@@ -25,7 +25,7 @@ mod trace;
 mod trim;
 mod vision_language;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -57,12 +57,13 @@ pub use trim::{TrimLevel, Trimmed};
 pub use vision_language::{VisionLanguageModel, VisionPrompt};
 
 use crate::adapter::{
-    Adapter, AdapterLimits, AdapterPackage, AdapterRegistry, Base, BoundAdapter, InstallPolicy, Lookup, bind,
+    Adapter, AdapterLimits, AdapterPackage, AdapterRegistry, Base, BoundAdapter, InstallPolicy, Lookup,
+    SignaturePolicy, bind,
 };
 use crate::budget::{Budget, Held, MemoryLimits};
 use crate::error::{Error, Result};
 use crate::foundation::{ComponentKind, Foundation, Verify};
-use crate::model::Modality;
+use crate::model::{CacheType, Modality};
 use components::Components;
 use holdings::{Holdings, insist};
 use recognizer::SpeechModel;
@@ -83,6 +84,11 @@ pub struct EngineOptions {
     /// A folder of the app's own that contexts at rest go to when memory is short, as files without a name that go with the
     /// process. `None` computes them again.
     pub swap: Option<PathBuf>,
+    /// How keys and values of contexts are kept. `None` keeps halves, or singles where the backbone's weights are; contexts that
+    /// were saved with another type are computed again or refused, as [`Mismatch`] says.
+    pub cache: Option<CacheType>,
+    /// Whose adapters may be used, but for apps that [`Engine::set_signatures`] says something else of.
+    pub signatures: SignaturePolicy,
 }
 
 /// One foundation and the adapters that run on it. Components load on first use; all calls are safe from any thread.
@@ -94,6 +100,9 @@ pub struct Engine {
     apps: Mutex<BTreeMap<String, Weak<App>>>,
     holdings: Arc<Holdings>,
     scheduler: Scheduler,
+    cache: Option<CacheType>,
+    signatures: SignaturePolicy,
+    signatures_by_app: Mutex<HashMap<Arc<str>, SignaturePolicy>>,
 }
 
 impl Engine {
@@ -130,6 +139,9 @@ impl Engine {
             apps: Mutex::default(),
             scheduler: Scheduler::new(Arc::clone(&holdings)),
             holdings,
+            cache: options.cache,
+            signatures: options.signatures,
+            signatures_by_app: Mutex::default(),
         })
     }
 
@@ -169,7 +181,8 @@ impl Engine {
     pub fn language(&self) -> Result<Arc<LanguageModel>> {
         match self.foundation.component(ComponentKind::Backbone) {
             Ok(component) => {
-                let model = self.components.get(component, LanguageModel::open)?;
+                let model =
+                    self.components.get(component, |part, path| LanguageModel::open_as(part, path, self.cache))?;
                 model.backbone().measure_threads();
                 Ok(model)
             }
@@ -187,7 +200,8 @@ impl Engine {
     /// # Errors
     /// [`Error::MissingComponent`] or [`Error::Memory`]; as [`VisionLanguageModel::open`] otherwise.
     pub fn vision_language(&self) -> Result<Arc<VisionLanguageModel>> {
-        self.components.get(self.foundation.component(ComponentKind::VisionLanguage)?, VisionLanguageModel::open)
+        let component = self.foundation.component(ComponentKind::VisionLanguage)?;
+        self.components.get(component, |part, path| VisionLanguageModel::open_as(part, path, self.cache))
     }
 
     /// The projector of `modality`, loaded on first use.
@@ -259,9 +273,10 @@ impl Engine {
     /// The base is neither copied nor changed. An adapter that names a fingerprint must match the component's.
     ///
     /// # Errors
-    /// [`Error::Adapter`] naming the tensor, field or limit; as [`AdapterPackage::open`] otherwise.
+    /// [`Error::Adapter`] naming the tensor, field or limit; [`Error::Signature`] where [`EngineOptions::signatures`] asks for
+    /// one; as [`AdapterPackage::open`] otherwise.
     pub fn install(&self, alias: &str, path: impl AsRef<Path>, policy: InstallPolicy) -> Result<Arc<Adapter>> {
-        self.install_package(alias, AdapterPackage::open(path)?, policy)
+        self.install_package(alias, AdapterPackage::open_as(path, &self.signatures)?, policy)
     }
 
     /// As [`Engine::install`], of a package that is open already.
@@ -278,11 +293,13 @@ impl Engine {
         registry: &AdapterRegistry,
         app: &Option<Arc<str>>,
         alias: &str,
-        package: AdapterPackage,
+        mut package: AdapterPackage,
         policy: InstallPolicy,
     ) -> Result<Arc<Adapter>> {
+        self.signatures(app).admit(alias, package.signer())?;
         let bound = self.bind(alias, &package)?;
         let held = self.hold(app, &bound)?;
+        package.release();
         registry.install(alias, package, bound, held, policy)
     }
 
@@ -298,23 +315,25 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::UnknownAdapter`]; [`Error::Digest`] where its file has changed, and as [`Engine::install`] where it cannot be
-    /// read, once more.
+    /// read, once more; [`Error::Signature`] where its signer no longer counts.
     pub fn adapter(&self, alias: &str) -> Result<Arc<Adapter>> {
         self.adapter_in(&self.adapters, &None, alias)
     }
 
     fn adapter_in(&self, registry: &AdapterRegistry, app: &Option<Arc<str>>, alias: &str) -> Result<Arc<Adapter>> {
         loop {
-            let (path, expected, generation) = match registry.find(alias)? {
-                Lookup::Awake(adapter) => return Ok(adapter),
-                Lookup::Asleep { path, digest, generation } => (path, digest, generation),
+            let (path, digest, signer, generation) = match registry.find(alias)? {
+                Lookup::Awake(adapter) => {
+                    self.signatures(app).admit(alias, adapter.package.signer())?;
+                    return Ok(adapter);
+                }
+                Lookup::Asleep { path, digest, signer, generation } => (path, digest, signer, generation),
             };
-            let package = AdapterPackage::open(&path)?;
-            if package.digest() != expected {
-                return Err(Error::Digest { path, found: package.digest().to_owned(), expected });
-            }
+            self.signatures(app).admit(alias, signer.as_ref())?;
+            let mut package = AdapterPackage::reopen(&path, &digest, signer)?;
             let bound = self.bind(alias, &package)?;
             let held = self.hold(app, &bound)?;
+            package.release();
             registry.wake(alias, generation, package, bound, held);
         }
     }
@@ -399,5 +418,18 @@ impl Engine {
     #[must_use]
     pub fn quotas(&self, id: &str) -> Quotas {
         self.scheduler.quotas(&Arc::from(id))
+    }
+
+    /// Says whose adapters the app `id` may use from now on, in place of what [`EngineOptions::signatures`] says. Those that it
+    /// has installed before and that do not count any more are refused when they are asked for; requests that hold one finish.
+    pub fn set_signatures(&self, id: &str, policy: SignaturePolicy) {
+        let mut by_app = self.signatures_by_app.lock().unwrap_or_else(PoisonError::into_inner);
+        by_app.insert(Arc::from(id), policy);
+    }
+
+    /// Whose adapters an app may use; the engine's owner is `None`.
+    fn signatures(&self, app: &Option<Arc<str>>) -> SignaturePolicy {
+        let by_app = self.signatures_by_app.lock().unwrap_or_else(PoisonError::into_inner);
+        app.as_ref().and_then(|app| by_app.get(app)).unwrap_or(&self.signatures).clone()
     }
 }

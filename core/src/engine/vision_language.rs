@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::input::{
     ChatOptions, Image, Message, Placeholders, Position, Special, TileProcessor, Tiles, Tokenizer, encode_chat_with,
 };
+use crate::model::CacheType;
 use crate::model::LinearTable;
 use crate::model::encoder::{Features, Fields, Idefics3Vision, Item};
 use crate::model::projector::{Projector, ProjectorConfig, States};
@@ -81,6 +82,14 @@ impl VisionLanguageModel {
     /// [`Error::Unsupported`] for another model type or a tensor that would go unused; [`Error::Malformed`],
     /// [`Error::MissingTensor`] or [`Error::Shape`] for a damaged one.
     pub fn open(part: Part, dir: &Path) -> Result<Self> {
+        Self::open_as(part, dir, None)
+    }
+
+    /// As [`VisionLanguageModel::open`], with keys and values kept as [`super::EngineOptions::cache`] says.
+    ///
+    /// # Errors
+    /// As [`VisionLanguageModel::open`].
+    pub fn open_as(part: Part, dir: &Path, cache: Option<CacheType>) -> Result<Self> {
         let config = read_json(&dir.join("config.json"), MAX_CONFIG)?;
         if !Self::reads(&config) {
             let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or("missing");
@@ -90,7 +99,7 @@ impl VisionLanguageModel {
         let fields = Fields::new(&config, "config.json");
         let checkpoint = Checkpoint::open(dir)?;
         refuse_strangers(&checkpoint)?;
-        let language = LanguageModel::from_checkpoint(part, dir, &checkpoint)?;
+        let language = LanguageModel::from_checkpoint(part, dir, &checkpoint, cache)?;
         let text = language.backbone();
 
         let mut table = LinearTable::default();

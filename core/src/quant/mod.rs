@@ -19,7 +19,7 @@ pub use lora::{CodePair, Deltas, FloatPair, LinearId, LowRank, RowAdapters};
 pub use matrix::Matrix;
 pub use packed::TILE_ROWS;
 pub use panel::PanelMatrix;
-pub(crate) use panel::{MAX_PLANES, PlaneList, Rows, multiply_panels};
+pub(crate) use panel::{Element, MAX_PLANES, PlaneList, Rows, multiply_panels};
 pub(crate) use patch::add_delta;
 pub(crate) use product::{Product, multiply};
 pub use store::Packed;

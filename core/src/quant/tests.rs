@@ -8,7 +8,7 @@ use super::kernel::{Kernels, available};
 use super::matrix::{Input, Matrix, Reads};
 use super::packed::{Activations, RowCodes, UpMatrix};
 use crate::quant::columns::Columns;
-use crate::quant::panel::{PanelMatrix, PlaneList, Rows};
+use crate::quant::panel::{Element, PanelMatrix, PlaneList, Rows};
 use crate::quant::{CodePair, FloatPair, LowRank, add_delta};
 use crate::weights::{BlockType, Quantization, TensorView};
 
@@ -317,11 +317,12 @@ proptest! {
         rows in 1usize..10,
         seed in 0u64..1000,
     ) {
-        for kind in [BlockType::F16, BlockType::F32] {
+        for kind in [Element::F16, Element::F32, Element::I8] {
             let plane = |values: usize, seed: u64| -> Vec<u8> {
                 let values = uneven(values, seed);
                 match kind {
-                    BlockType::F16 => values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect(),
+                    Element::F16 => values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect(),
+                    Element::I8 => values.iter().map(|v| ((v * 127.0) as i8).cast_unsigned()).collect(),
                     _ => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
                 }
             };
@@ -344,9 +345,10 @@ proptest! {
             let (scores, sums) = (score(&scalar, &queries), blend(&scalar, &weights));
             for set in available() {
                 let (ours, blended) = (score(&set, &queries), blend(&set, &weights));
-                let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * dim.max(count * 16) as f32;
-                prop_assert!(ours.iter().zip(&scores).all(close), "{} of {kind}", set.name);
-                prop_assert!(blended.iter().zip(&sums).all(close), "{} of {kind}", set.name);
+                let size = if kind == Element::I8 { 127.0 } else { 1.0 };
+                let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * size * dim.max(count * 16) as f32;
+                prop_assert!(ours.iter().zip(&scores).all(close), "{} of {kind:?}", set.name);
+                prop_assert!(blended.iter().zip(&sums).all(close), "{} of {kind:?}", set.name);
                 let (row, alone) = (&queries[(rows - 1) * dim..], &weights[(rows - 1) * count * 16..]);
                 prop_assert_eq!(&score(&set, row)[..], &ours[(rows - 1) * count * 16..]);
                 prop_assert_eq!(&blend(&set, alone)[..], &blended[(rows - 1) * panels * 16..]);

@@ -22,7 +22,7 @@ pub use checkpoint::{Checkpoint, Naming, QUANTIZED, TensorInfo, is_named_as_weig
 pub use digest::{Sha256Hex, sha256_file, sha256_file_with};
 pub use dtype::BlockType;
 pub use files::read_bounded;
-pub(crate) use files::{MAX_CONFIG, read_json};
+pub(crate) use files::{MAX_CONFIG, read_json, read_shared};
 pub use gguf::{Gguf, Metadata, Value};
 pub use gguf_writer::{GgufPlan, GgufWriter};
 pub use mmap::{Bytes, MappedFile};

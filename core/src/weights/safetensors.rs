@@ -29,10 +29,16 @@ struct Entry {
     len: usize,
 }
 
-/// An opened checkpoint of one or more safetensors files.
 #[derive(Clone, Debug)]
+struct Shard {
+    path: PathBuf,
+    bytes: Bytes,
+}
+
+/// An opened checkpoint of one or more safetensors files. The empty one holds no tensor.
+#[derive(Clone, Debug, Default)]
 pub struct Safetensors {
-    shards: Vec<MappedFile>,
+    shards: Vec<Shard>,
     tensors: HashMap<String, Entry>,
     metadata: BTreeMap<String, String>,
 }
@@ -66,14 +72,28 @@ impl Safetensors {
         dir.join(SINGLE).is_file() || dir.join(INDEX).is_file()
     }
 
+    /// A file of which `bytes` is the whole content; errors name it by `path`.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] naming the field.
+    pub fn from_bytes(path: &Path, bytes: Bytes) -> Result<Self> {
+        Self::from_shards(vec![Shard { path: path.to_path_buf(), bytes }])
+    }
+
     fn from_files(paths: Vec<PathBuf>) -> Result<Self> {
+        let map = |path: PathBuf| {
+            let file = MappedFile::open(&path)?;
+            Ok(Shard { bytes: file.slice(0, file.len())?, path })
+        };
+        Self::from_shards(paths.into_iter().map(map).collect::<Result<_>>()?)
+    }
+
+    fn from_shards(shards: Vec<Shard>) -> Result<Self> {
         let mut tensors = HashMap::new();
         let mut metadata = BTreeMap::new();
-        let mut shards = Vec::with_capacity(paths.len());
-        for (shard, path) in paths.iter().enumerate() {
-            let file = MappedFile::open(path)?;
+        for (shard, Shard { path, bytes }) in shards.iter().enumerate() {
             let what = path.display().to_string();
-            let (data_start, header) = Self::check(&what, &file)?;
+            let (data_start, header) = Self::check(&what, bytes)?;
             if let Some(pairs) = header.metadata() {
                 metadata.extend(pairs.iter().map(|(k, v)| (k.clone(), v.clone())));
             }
@@ -95,7 +115,6 @@ impl Safetensors {
                     return Err(Error::malformed(&what, FORMAT, reason));
                 }
             }
-            shards.push(file);
         }
         Ok(Self { shards, tensors, metadata })
     }
@@ -116,7 +135,7 @@ impl Safetensors {
 
     /// The files of this checkpoint.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.shards.iter().map(MappedFile::path)
+        self.shards.iter().map(|shard| shard.path.as_path())
     }
 
     /// The free-form `__metadata__` section, of all shards together.
@@ -144,7 +163,7 @@ impl Safetensors {
     #[must_use]
     pub fn bytes(&self, name: &str) -> Option<Bytes> {
         let entry = self.tensors.get(name)?;
-        self.shards[entry.shard].slice(entry.start, entry.len).ok()
+        Some(self.data(entry))
     }
 
     /// A tensor in place, or `None` when there is no such name.
@@ -162,7 +181,12 @@ impl Safetensors {
                 return Err(Error::unsupported(what, "safetensors weights are read as F32, F16 or BF16"));
             }
         };
-        let data = self.shards[entry.shard].slice(entry.start, entry.len)?;
+        let data = self.data(entry);
         Ok(Some(TensorView { name: name.to_owned(), kind, shape: entry.shape.clone(), data }))
+    }
+
+    /// The header was checked against the length of the shard.
+    fn data(&self, entry: &Entry) -> Bytes {
+        self.shards[entry.shard].bytes.slice(entry.start, entry.start + entry.len)
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use loam::adapter::SIGNATURE_ENDING;
 use loam::engine::Mismatch;
 use rustix::fs::OFlags;
 
@@ -257,7 +258,15 @@ fn open_file(path: &Path) -> Result<OwnedFd> {
 fn open_files(path: &Path) -> Result<(Vec<AdapterFile>, Vec<OwnedFd>)> {
     let open = |path: PathBuf| open_file(&path);
     if !path.is_dir() {
-        return Ok((vec![AdapterFile::Package], vec![open(path.to_path_buf())?]));
+        let (mut kinds, mut files) = (vec![AdapterFile::Package], vec![open(path.to_path_buf())?]);
+        let mut signature = path.as_os_str().to_owned();
+        signature.push(SIGNATURE_ENDING);
+        let signature = PathBuf::from(signature);
+        if signature.is_file() {
+            kinds.push(AdapterFile::Signature);
+            files.push(open(signature)?);
+        }
+        return Ok((kinds, files));
     }
     let weights = path.join("adapter_model.safetensors");
     if !weights.is_file() && path.join("adapter_model.bin").is_file() {

@@ -312,8 +312,8 @@ fn install(
     kinds: &[AdapterFile],
     files: Vec<OwnedFd>,
 ) -> Result<Reply> {
-    use AdapterFile::{Config, Package, Task, Weights};
-    let known = matches!(kinds, [Package] | [Config, Weights] | [Config, Weights, Task]);
+    use AdapterFile::{Config, Package, Signature, Task, Weights};
+    let known = matches!(kinds, [Package] | [Package, Signature] | [Config, Weights] | [Config, Weights, Task]);
     if !known || kinds.len() != files.len() {
         return Err(Error::protocol(format!("{} descriptors for the files {kinds:?}", files.len())));
     }

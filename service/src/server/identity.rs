@@ -51,6 +51,14 @@ impl Identity {
         }
     }
 
+    /// What an app is called that calls itself `name`, whoever's it is.
+    pub(super) fn known<'a>(&'a self, name: &'a str) -> &'a str {
+        match self {
+            Self::User(_) => name,
+            Self::App(known) => known,
+        }
+    }
+
     /// The app's name in the engine and on disk, from the one that it gives itself. The engine checks its characters.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use loam::adapter::SignaturePolicy;
 use rustix::fs::{FlockOperation, flock};
 
 use self::connection::Connection;
@@ -40,6 +41,8 @@ pub struct Server {
     limits: Limits,
     tally: Arc<Tally>,
     apps: Mutex<BTreeMap<String, Arc<Slot>>>,
+    /// By [`Identity::known`].
+    signatures: Mutex<BTreeMap<String, SignaturePolicy>>,
     /// Locked for as long as it is open.
     _lock: File,
 }
@@ -66,7 +69,15 @@ impl Server {
             sweep(&app.path().join(ADAPTERS))?;
             saving::sweep(&app.path());
         }
-        Ok(Arc::new(Self { engine, state, limits, tally: Arc::default(), apps: Mutex::default(), _lock: lock }))
+        let (tally, apps, signatures) = (Arc::default(), Mutex::default(), Mutex::default());
+        Ok(Arc::new(Self { engine, state, limits, tally, apps, signatures, _lock: lock }))
+    }
+
+    /// Says whose adapters the app `name` may use, of any user; of apps that the host tells apart, the app that it calls so. It
+    /// counts from when the app is attached the next time, also for
+    /// adapters that it has installed before. Apps of which nothing is said may use what the engine's options allow.
+    pub fn set_signatures(&self, name: &str, policy: SignaturePolicy) {
+        self.signatures.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), policy);
     }
 
     /// Its engine.
@@ -140,6 +151,11 @@ impl Server {
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = &*slot {
             return Ok(Arc::clone(store));
+        }
+        let known = identity.known(name);
+        let signatures = self.signatures.lock().unwrap_or_else(PoisonError::into_inner).get(known).cloned();
+        if let Some(policy) = signatures {
+            self.engine.set_signatures(&id, policy);
         }
         let store = Arc::new(AdapterStore::open(self.engine.attach(&id)?, self.folder(&id))?);
         *slot = Some(Arc::clone(&store));

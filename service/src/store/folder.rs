@@ -3,6 +3,7 @@
 //! ```text
 //! state/u1000.com.example.mail/adapters/
 //!   spam@7/spam.safetensors      a one-file package
+//!   spam@7/spam.safetensors.minisig   its signature, where it has one
 //!   tone@9/tone/                 a PEFT directory; errors name it as its client does
 //!   .last@9                      the highest number of one that is gone, so that none is used twice
 //!   .partial-3/                  being written, or cut off: removed at the next start
@@ -15,11 +16,15 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use loam::adapter::SIGNATURE_ENDING;
+
 use crate::call::AdapterFile;
 use crate::error::{Error, Result};
 
 /// Largest file of an adapter, in bytes: as many as the registry takes of all adapters together.
 pub(crate) const MAX_FILE: u64 = 512 << 20;
+/// Largest signature; the engine's own limit is below.
+const MAX_SIGNATURE: u64 = 64 << 10;
 /// Bytes that are copied at a time.
 const PIECE: usize = 1 << 20;
 const PARTIAL: &str = ".partial-";
@@ -112,12 +117,12 @@ impl Folder {
         DirBuilder::new().mode(0o700).create(&path).map_err(|error| Error::io(&path, error))?;
         let staged = Staged { path, installed: false };
         let place = match sources.as_slice() {
-            [Source { kind: AdapterFile::Package, .. }] => staged.path.clone(),
+            [Source { kind: AdapterFile::Package, .. }, ..] => staged.path.clone(),
             _ => staged.path.join(alias),
         };
         create_dirs(&place)?;
         for source in sources {
-            copy(alias, &source.file, &place.join(file_name(source.kind, alias)))?;
+            copy(alias, &source, &place.join(file_name(source.kind, alias)))?;
         }
         sync(&place)?;
         sync(&staged.path)?;
@@ -211,6 +216,7 @@ fn file_name(kind: AdapterFile, alias: &str) -> String {
         AdapterFile::Config => "adapter_config.json".to_owned(),
         AdapterFile::Weights => "adapter_model.safetensors".to_owned(),
         AdapterFile::Task => "task.json".to_owned(),
+        AdapterFile::Signature => format!("{}{SIGNATURE_ENDING}", package_name(alias)),
     }
 }
 
@@ -228,13 +234,14 @@ fn create_dirs(path: &Path) -> Result<()> {
 }
 
 /// By `pread` and never by a mapping: the file is the client's, who may cut it short at any moment.
-fn copy(alias: &str, from: &File, to: &Path) -> Result<()> {
+fn copy(alias: &str, Source { kind, file: from }: &Source, to: &Path) -> Result<()> {
     let refuse =
         |reason: String| Error::Adapter { adapter: alias.to_owned(), reason: format!("adapter '{alias}': {reason}") };
     let unreadable = |error| refuse(format!("an attached file: {error}"));
     let size = from.metadata().map_err(unreadable)?.len();
-    if size > MAX_FILE {
-        return Err(refuse(format!("a file of {size} bytes, the limit is {MAX_FILE}")));
+    let limit = if *kind == AdapterFile::Signature { MAX_SIGNATURE } else { MAX_FILE };
+    if size > limit {
+        return Err(refuse(format!("a file of {size} bytes, the limit is {limit}")));
     }
     let full = |error| Error::io(to, error);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(full)?;

@@ -37,6 +37,7 @@ impl Held {
             instructions: task.instructions.clone(),
             labels: task.labels.clone(),
             bytes: self.adapter.bytes() as u64,
+            signer: self.adapter.package.signer().map(|signer| signer.key().id().to_string()),
             hold: Opened(self.generation),
         }
     }

@@ -10,5 +10,6 @@ mod layers;
 #[path = "../../../bindings/tests/scenarios/prepare.rs"]
 mod prepare;
 mod raw;
+mod signatures;
 mod streams;
 mod support;

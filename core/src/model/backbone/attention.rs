@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use super::batch::Row;
 use super::config::BackboneConfig;
 use crate::arena::Room;
-use crate::model::cache::{BLOCK_TOKENS, KvCache};
+use crate::model::cache::{BLOCK_TOKENS, CacheType, KvCache};
 use crate::model::ops::softcap;
 use crate::pool;
 use crate::quant::{MAX_PLANES, PlaneList, Rows, TILE_ROWS, kernels};
@@ -78,6 +78,8 @@ impl Cut {
 struct Scratch {
     queries: Vec<f32>,
     scores: Vec<f32>,
+    /// One for each position, of its keys and then of its values.
+    scales: Vec<f32>,
 }
 
 thread_local! {
@@ -134,13 +136,14 @@ impl Attend<'_> {
         let (config, tile) = (self.config, self.cut.tiles[piece.tile]);
         let (dim, group) = (config.head_dim, config.group());
         let cache = &*self.caches[self.rows[tile.first].sequence];
-        let kind = cache.shape().kind.into();
+        let element = cache.shape().kind.into();
+        let is_scaled = cache.shape().kind == CacheType::Q8;
         let (first, last) = (self.rows[tile.first].position, self.rows[tile.first + tile.rows - 1].position);
         let blocks = self.cut.first(first).max(piece.segment * SEGMENT) / BLOCK_TOKENS
             ..last.min((piece.segment + 1) * SEGMENT - 1) / BLOCK_TOKENS + 1;
         let (start, width) = (blocks.start * BLOCK_TOKENS, blocks.len() * BLOCK_TOKENS);
 
-        let Scratch { queries, scores } = scratch;
+        let Scratch { queries, scores, scales } = scratch;
         queries.clear();
         for row in tile.first..tile.first + tile.rows {
             let at = (row * config.num_attention_heads + head * group) * dim;
@@ -148,7 +151,12 @@ impl Attend<'_> {
         }
         scores.resize(tile.rows * group * width, 0.0);
         let planes = |block: usize| cache.planes(self.layer, head, blocks.start + block);
-        PlaneList::new(blocks.len(), |block| planes(block).0).score(kind, dim, queries, scores, width);
+        PlaneList::new(blocks.len(), |block| planes(block).0).score(element, dim, queries, scores, width);
+        if is_scaled {
+            scales.clear();
+            blocks.clone().for_each(|block| cache.scales(self.layer, head, block).0.read(scales));
+            scale_columns(scores, scales);
+        }
         let result_width = self.partial_width();
         for (query, scores) in scores.chunks_exact_mut(width).enumerate() {
             let position = first + query / group;
@@ -161,14 +169,28 @@ impl Attend<'_> {
             let result = &mut out[query * result_width..(query + 1) * result_width];
             (result[0], result[1]) = weights(seen, config);
         }
+        if is_scaled {
+            scales.clear();
+            blocks.clone().for_each(|block| cache.scales(self.layer, head, block).1.read(scales));
+            scale_columns(scores, scales);
+        }
         let weights = Rows { values: scores, count: tile.rows * group, stride: width };
         PlaneList::new(blocks.len(), |block| planes(block).1).blend(
-            kind,
+            element,
             BLOCK_TOKENS,
             weights,
             &mut out[2..],
             result_width,
         );
+    }
+}
+
+/// Multiplies each of the rows, as long as there are `scales`, by them.
+fn scale_columns(rows: &mut [f32], scales: &[f32]) {
+    for row in rows.chunks_exact_mut(scales.len()) {
+        for (value, scale) in row.iter_mut().zip(scales) {
+            *value *= scale;
+        }
     }
 }
 

@@ -11,9 +11,10 @@ use super::names::{Names, Part, module};
 use super::rope::Frequencies;
 use super::{Backbone, gguf, hugging_face};
 use crate::error::{Error, Result};
+use crate::model::cache::CacheType;
 use crate::model::table::{LinearRole, LinearTable, RowOrder};
 use crate::quant::{Linear, Matrix};
-use crate::weights::{Checkpoint, MAX_CONFIG, Naming, TensorView, read_bounded};
+use crate::weights::{BlockType, Checkpoint, MAX_CONFIG, Naming, TensorView, read_bounded};
 
 /// Reads the configuration that belongs to `checkpoint`.
 ///
@@ -70,7 +71,8 @@ pub(super) fn backbone(checkpoint: &Checkpoint, config: BackboneConfig) -> Resul
     let mut windows = config.windows.clone();
     windows.sort_unstable();
     windows.dedup();
-    Ok(Backbone { config, table, embedding, embedding_id, blocks, norm, head, rope, windows })
+    let cache = if embedding.kind() == BlockType::F32 { CacheType::F32 } else { CacheType::F16 };
+    Ok(Backbone { config, table, embedding, embedding_id, blocks, norm, head, rope, windows, cache })
 }
 
 struct Loader<'a> {

@@ -27,7 +27,7 @@ use crate::model::ops::softcap;
 use crate::model::table::LinearTable;
 use crate::pool;
 use crate::quant::{Linear, LinearId, Matrix, RowAdapters, kernels};
-use crate::weights::{BlockType, Checkpoint};
+use crate::weights::Checkpoint;
 use attention::Cut;
 use block::{Block, Pass};
 use rope::Frequencies;
@@ -50,6 +50,8 @@ pub struct Backbone {
     rope: [Frequencies; 2],
     /// The different windows of its layers.
     windows: Vec<Option<usize>>,
+    /// How caches keep their values where they are not told.
+    cache: CacheType,
 }
 
 impl std::fmt::Debug for Backbone {
@@ -105,6 +107,18 @@ impl Backbone {
         pool::measure_few_rows(|| self.blocks[..count].iter().for_each(|block| block.read(&x)));
     }
 
+    /// Keeps keys and values of caches as `kind` from now on. Until then they are halves, but for a backbone of single precision:
+    /// rounding costs little beside weights that are no more precise.
+    pub fn set_cache_type(&mut self, kind: CacheType) {
+        self.cache = kind;
+    }
+
+    /// How caches keep their values.
+    #[must_use]
+    pub fn cache_type(&self) -> CacheType {
+        self.cache
+    }
+
     /// An empty cache for one sequence.
     #[must_use]
     pub fn new_cache(&self) -> KvCache {
@@ -123,8 +137,7 @@ impl Backbone {
         Ok(KvCache::new(self.cache_shape(blocks)))
     }
 
-    /// An empty cache for one sequence that keeps its values as `kind`. Other caches keep halves, but for a backbone of
-    /// single precision: rounding costs little beside weights that are no more precise.
+    /// An empty cache for one sequence that keeps its values as `kind`, whatever other caches do.
     #[must_use]
     pub fn new_cache_as(&self, kind: CacheType) -> KvCache {
         KvCache::new(CacheShape { kind, ..self.cache_shape(self.blocks.len()) })
@@ -138,8 +151,7 @@ impl Backbone {
 
     fn cache_shape(&self, layers: usize) -> CacheShape {
         let config = &self.config;
-        let kind = if self.embedding.kind() == BlockType::F32 { CacheType::F32 } else { CacheType::F16 };
-        CacheShape { layers, kv_heads: config.num_key_value_heads, head_dim: config.head_dim, kind }
+        CacheShape { layers, kv_heads: config.num_key_value_heads, head_dim: config.head_dim, kind: self.cache }
     }
 
     /// Runs `rows` through the model, appends their keys and values to `caches`, and returns what the rows want, in row

@@ -3,7 +3,9 @@
 //! Blocks are taken as the sequence grows, so memory follows its length, and are never moved. Sequences that begin alike may
 //! share blocks. A block holds, for each layer
 //! and key head, a plane of keys and a plane of values as the float kernels read a matrix: keys as `[head_dim, 16 tokens]`,
-//! values as `[head_dim / 16, 16 tokens, 16]`, so that both products of attention are products with panels.
+//! values as `[head_dim / 16, 16 tokens, 16]`, so that both products of attention are products with panels. Planes of bytes are
+//! followed by one scale for each token's keys, and one for its values: a product with a token's keys is multiplied by the one,
+//! its weight by the other.
 
 mod block;
 mod shape;
@@ -12,6 +14,8 @@ use std::sync::Arc;
 
 pub use block::CacheBlock;
 pub use shape::{BLOCK_TOKENS, CacheShape, CacheType};
+
+use shape::SCALE;
 
 use crate::budget::{Budget, Shortage};
 use crate::quant::TILE_ROWS;
@@ -105,7 +109,7 @@ impl KvCache {
 
     /// Where the keys of a head begin in a block, in bytes; its values follow.
     fn start(&self, layer: usize, head: usize) -> usize {
-        (layer * self.shape.kv_heads + head) * (self.shape.keys() + self.shape.values())
+        (layer * self.shape.kv_heads + head) * self.shape.head()
     }
 
     /// Writes the keys and values of all heads at `position`, rounded to the cache's type.
@@ -117,6 +121,7 @@ impl KvCache {
                 half::f16::from_f32(v.clamp(f32::from(half::f16::MIN), f32::from(half::f16::MAX))).to_le_bytes()
             }),
             CacheType::F32 => self.write_as(layer, position, keys, values, f32::to_le_bytes),
+            CacheType::Q8 => self.write_codes(layer, position, keys, values),
         }
     }
 
@@ -148,10 +153,64 @@ impl KvCache {
         }
     }
 
+    fn write_codes(&mut self, layer: usize, position: usize, keys: &[f32], values: &[f32]) {
+        let (shape, dim) = (self.shape, self.shape.head_dim);
+        let (block, slot) = (position / BLOCK_TOKENS, position % BLOCK_TOKENS);
+        for (head, (keys, values)) in keys.chunks_exact(dim).zip(values.chunks_exact(dim)).enumerate() {
+            let start = self.start(layer, head);
+            let own = CacheBlock::own(&mut self.blocks[block]).expect("invariant: its room was reserved");
+            let (key_plane, rest) = own[start..start + shape.head()].split_at_mut(shape.keys());
+            let (value_plane, scales) = rest.split_at_mut(shape.values());
+            let (key_scales, value_scales) = scales.split_at_mut(shape.scales());
+            let (scale, steps) = step(keys);
+            key_scales[slot * SCALE..(slot + 1) * SCALE].copy_from_slice(&scale.to_le_bytes());
+            for (column, &key) in key_plane.chunks_exact_mut(BLOCK_TOKENS).zip(keys) {
+                column[slot] = code(key, steps);
+            }
+            let (scale, steps) = step(values);
+            value_scales[slot * SCALE..(slot + 1) * SCALE].copy_from_slice(&scale.to_le_bytes());
+            for (panel, values) in value_plane.chunks_exact_mut(BLOCK_TOKENS * TILE_ROWS).zip(values.chunks(TILE_ROWS))
+            {
+                let row = &mut panel[slot * TILE_ROWS..(slot + 1) * TILE_ROWS];
+                row.iter_mut().zip(values).for_each(|(out, &value)| *out = code(value, steps));
+            }
+        }
+    }
+
     /// Keys and values of one head in block `block`, as panels: one of `head_dim` inputs, and [`CacheShape::value_panels`]
     /// of [`BLOCK_TOKENS`] inputs.
     pub(crate) fn planes(&self, layer: usize, head: usize, block: usize) -> (&[u8], &[u8]) {
         let start = self.start(layer, head);
         self.blocks[block].bytes()[start..start + self.shape.keys() + self.shape.values()].split_at(self.shape.keys())
     }
+
+    /// The scales of the keys and of the values of one head in block `block`, one for each token; none but for bytes.
+    pub(crate) fn scales(&self, layer: usize, head: usize, block: usize) -> (Scales<'_>, Scales<'_>) {
+        let start = self.start(layer, head) + self.shape.keys() + self.shape.values();
+        let scales = &self.blocks[block].bytes()[start..start + 2 * self.shape.scales()];
+        let (keys, values) = scales.split_at(self.shape.scales());
+        (Scales(keys), Scales(values))
+    }
+}
+
+/// Scales of a block's tokens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scales<'a>(&'a [u8]);
+
+impl Scales<'_> {
+    /// Appends them to `out`.
+    pub(crate) fn read(self, out: &mut Vec<f32>) {
+        out.extend(self.0.as_chunks::<SCALE>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+    }
+}
+
+/// The scale of values that are kept as codes from -127 to 127, and codes per unit. Finite also where a value is not: one that a
+/// query does not see weighs with zero, which makes a number of numbers only.
+fn step(values: &[f32]) -> (f32, f32) {
+    let largest = values.iter().fold(0.0f32, |largest, value| largest.max(value.abs())).min(f32::MAX);
+    if largest == 0.0 { (0.0, 0.0) } else { (largest / 127.0, 127.0 / largest) }
+}
+
+fn code(value: f32, steps: f32) -> u8 {
+    ((value * steps).round_ties_even() as i8).cast_unsigned()
 }

@@ -1,7 +1,6 @@
 //! The sizes of a cache, and of its blocks.
 
-use crate::quant::TILE_ROWS;
-use crate::weights::BlockType;
+use crate::quant::{Element, TILE_ROWS};
 
 /// Tokens per block: the rows of a panel.
 pub const BLOCK_TOKENS: usize = TILE_ROWS;
@@ -13,24 +12,32 @@ pub enum CacheType {
     F16,
     /// Singles.
     F32,
+    /// Bytes, with one scale for the keys and one for the values of a token and a head: a little more than half of what halves
+    /// take.
+    Q8,
 }
 
+/// Bytes of a scale: a single, since keys and values may be beyond the range of halves, or far below it.
+pub(super) const SCALE: usize = size_of::<f32>();
+
 impl CacheType {
-    /// Bytes of a value.
+    /// Bytes of a value, without its scale.
     #[must_use]
     pub const fn bytes(self) -> usize {
         match self {
             Self::F16 => 2,
             Self::F32 => 4,
+            Self::Q8 => 1,
         }
     }
 }
 
-impl From<CacheType> for BlockType {
+impl From<CacheType> for Element {
     fn from(kind: CacheType) -> Self {
         match kind {
             CacheType::F16 => Self::F16,
             CacheType::F32 => Self::F32,
+            CacheType::Q8 => Self::I8,
         }
     }
 }
@@ -64,9 +71,19 @@ impl CacheShape {
         BLOCK_TOKENS * self.value_panels() * TILE_ROWS * self.kind.bytes()
     }
 
+    /// Bytes of the scales of the keys, or of the values, of one head.
+    pub(super) fn scales(self) -> usize {
+        if self.kind == CacheType::Q8 { BLOCK_TOKENS * SCALE } else { 0 }
+    }
+
+    /// Bytes of the keys and the values of one head, and of their scales.
+    pub(super) fn head(self) -> usize {
+        self.keys() + self.values() + 2 * self.scales()
+    }
+
     /// Bytes of a block: keys and values of [`BLOCK_TOKENS`] tokens.
     #[must_use]
     pub fn block(self) -> usize {
-        self.layers * self.kv_heads * (self.keys() + self.values())
+        self.layers * self.kv_heads * self.head()
     }
 }

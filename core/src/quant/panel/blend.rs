@@ -4,7 +4,7 @@
 
 #![expect(clippy::needless_range_loop, reason = "registers are unrolled by number; iterators over arrays are calls")]
 
-use super::tile::{Brains, Element, FETCH_LISTED, Halves, Read, Singles};
+use super::tile::{Brains, Element, FETCH_LISTED, Halves, Integers, Read, Singles};
 use crate::quant::kernel::Lanes;
 use crate::quant::packed::TILE_ROWS;
 
@@ -42,6 +42,7 @@ pub(in crate::quant) unsafe fn blend<L: Lanes>(element: Element, at: Blend) {
             Element::F32 => panels::<L, Singles>(at),
             Element::F16 => panels::<L, Halves>(at),
             Element::BF16 => panels::<L, Brains>(at),
+            Element::I8 => panels::<L, Integers>(at),
         }
     }
 }

@@ -11,6 +11,7 @@ pub use matrix::PanelMatrix;
 pub(crate) use matrix::multiply_panels;
 pub(crate) use planes::{MAX_PLANES, PlaneList, Rows};
 pub(in crate::quant) use scalar::{blend_scalar, panels_scalar};
-pub(in crate::quant) use tile::{Element, Operands};
+pub(crate) use tile::Element;
+pub(in crate::quant) use tile::Operands;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(in crate::quant) use {blend::blend, tile::panels};

@@ -4,7 +4,6 @@ use super::blend::Blend;
 use super::tile::{Element, Operands, Panels};
 use crate::quant::kernel::{Kernels, kernels};
 use crate::quant::packed::TILE_ROWS;
-use crate::weights::BlockType;
 
 /// Most planes of one call.
 pub(crate) const MAX_PLANES: usize = 32;
@@ -33,25 +32,24 @@ impl<'a> PlaneList<'a> {
         self.planes.map(<[u8]>::as_ptr)
     }
 
-    /// `out[m, 16 p + n] = xs[m] . planes[p][n]`: each plane is `[cols, 16]` of `kind`, `xs` is `[rows, cols]`, and row `m` of the
+    /// `out[m, 16 p + n] = xs[m] . planes[p][n]`: each plane is `[cols, 16]` of `element`, `xs` is `[rows, cols]`, and row `m` of the
     /// output begins at `out[m * stride]`.
     ///
     /// # Panics
-    /// When `kind` is no float, or the lengths do not fit.
-    pub(crate) fn score(&self, kind: BlockType, cols: usize, xs: &[f32], out: &mut [f32], stride: usize) {
-        self.score_by(kernels(), kind, cols, xs, out, stride);
+    /// When the lengths do not fit.
+    pub(crate) fn score(&self, element: Element, cols: usize, xs: &[f32], out: &mut [f32], stride: usize) {
+        self.score_by(kernels(), element, cols, xs, out, stride);
     }
 
     pub(in crate::quant) fn score_by(
         &self,
         kernels: &Kernels,
-        kind: BlockType,
+        element: Element,
         cols: usize,
         xs: &[f32],
         out: &mut [f32],
         stride: usize,
     ) {
-        let element = Element::of(kind).expect("invariant: planes hold floats");
         let rows = xs.len() / cols;
         if rows == 0 || self.count == 0 {
             return;
@@ -67,25 +65,24 @@ impl<'a> PlaneList<'a> {
     }
 
     /// `out[m, ..] = sum over planes p and inputs t of weights[m, p * cols + t] * planes[p][.., t, ..]`: each plane is
-    /// `[panels, cols, 16]` of `kind`, row `m` of the weights begins at `weights[m * weight_stride]`, and row `m` of the output,
+    /// `[panels, cols, 16]` of `element`, row `m` of the weights begins at `weights[m * weight_stride]`, and row `m` of the output,
     /// `16 * panels` values, at `out[m * stride]`. Without planes nothing is written.
     ///
     /// # Panics
-    /// When `kind` is no float, or the lengths do not fit.
-    pub(crate) fn blend(&self, kind: BlockType, cols: usize, weights: Rows<'_>, out: &mut [f32], stride: usize) {
-        self.blend_by(kernels(), kind, cols, weights, out, stride);
+    /// When the lengths do not fit.
+    pub(crate) fn blend(&self, element: Element, cols: usize, weights: Rows<'_>, out: &mut [f32], stride: usize) {
+        self.blend_by(kernels(), element, cols, weights, out, stride);
     }
 
     pub(in crate::quant) fn blend_by(
         &self,
         kernels: &Kernels,
-        kind: BlockType,
+        element: Element,
         cols: usize,
         weights: Rows<'_>,
         out: &mut [f32],
         stride: usize,
     ) {
-        let element = Element::of(kind).expect("invariant: planes hold floats");
         let Rows { values, count: rows, stride: weight_stride } = weights;
         if rows == 0 || self.count == 0 {
             return;

@@ -16,10 +16,12 @@ pub(super) const FETCH_LISTED: usize = 3;
 
 /// Type of the weights of a panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::quant) enum Element {
+pub(crate) enum Element {
     F32,
     F16,
     BF16,
+    /// Integers from -128 to 127, whose scale is the caller's.
+    I8,
 }
 
 impl Element {
@@ -38,6 +40,7 @@ impl Element {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::BF16 => 2,
+            Self::I8 => 1,
         }
     }
 
@@ -54,6 +57,7 @@ impl Element {
             Self::F32 => BlockType::F32.dequantize(bytes, &mut value),
             Self::F16 => BlockType::F16.dequantize(bytes, &mut value),
             Self::BF16 => BlockType::BF16.dequantize(bytes, &mut value),
+            Self::I8 => value[0] = f32::from(bytes[0].cast_signed()),
         }
         value[0]
     }
@@ -132,6 +136,7 @@ pub(super) trait Read {
 pub(super) struct Singles;
 pub(super) struct Halves;
 pub(super) struct Brains;
+pub(super) struct Integers;
 
 impl Read for Singles {
     const ELEMENT: Element = Element::F32;
@@ -160,6 +165,15 @@ impl Read for Brains {
     }
 }
 
+impl Read for Integers {
+    const ELEMENT: Element = Element::I8;
+    #[inline(always)]
+    unsafe fn read<L: Lanes>(from: *const u8) -> L::V {
+        // SAFETY: the caller's promise.
+        unsafe { L::widen_signed(from) }
+    }
+}
+
 /// Multiplies `panels` panels.
 ///
 /// # Safety
@@ -173,6 +187,7 @@ pub(in crate::quant) unsafe fn panels<L: Lanes>(element: Element, at: Operands, 
             Element::F32 => each::<L, Singles>(at, panels),
             Element::F16 => each::<L, Halves>(at, panels),
             Element::BF16 => each::<L, Brains>(at, panels),
+            Element::I8 => each::<L, Integers>(at, panels),
         }
     }
 }
