@@ -9,8 +9,8 @@ use crate::fixture::{expected, extend, max_difference, path, run};
 const TOLERANCE: f32 = 1e-4;
 /// With keys and values rounded to halves.
 const HALVES_TOLERANCE: f32 = 3e-2;
-/// With keys and values rounded to bytes.
-const BYTES_TOLERANCE: f32 = 1e9;
+/// With keys and values rounded to bytes, in parts of the greatest logit: 4.4 % at most were found.
+const BYTES_TOLERANCE: f32 = 6e-2;
 
 fn check(model: &str, file: Option<&str>) {
     let dir = path("models").join(model);
