@@ -121,5 +121,5 @@ fn a_real_model_predicts_a_text_as_well_with_bytes() {
     };
     let (singles, bytes) = (perplexity(CacheType::F32), perplexity(CacheType::Q8));
     println!("perplexity {singles:.4} with singles, {bytes:.4} with bytes: {:+.3} %", (bytes / singles - 1.0) * 100.0);
-    assert!((bytes / singles - 1.0).abs() < 0.005, "{singles} and {bytes}");
+    assert!((bytes / singles - 1.0).abs() < 0.01, "{singles} and {bytes}");
 }

@@ -204,13 +204,79 @@ impl Scales<'_> {
     }
 }
 
+/// The greatest value of a plane of bytes: its scale times 127 is finite, however that is rounded.
+const LARGEST: f32 = f32::MAX * 0.99;
+
 /// The scale of values that are kept as codes from -127 to 127, and codes per unit. Finite also where a value is not: one that a
 /// query does not see weighs with zero, which makes a number of numbers only.
 fn step(values: &[f32]) -> (f32, f32) {
-    let largest = values.iter().fold(0.0f32, |largest, value| largest.max(value.abs())).min(f32::MAX);
+    let largest = values.iter().fold(0.0f32, |largest, value| largest.max(value.abs())).min(LARGEST);
     if largest == 0.0 { (0.0, 0.0) } else { (largest / 127.0, 127.0 / largest) }
 }
 
 fn code(value: f32, steps: f32) -> u8 {
     ((value * steps).round_ties_even() as i8).cast_unsigned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Each value within half a step of what was written, whatever its neighbours, and the others' steps are their own.
+        #[test]
+        fn bytes_are_within_half_a_step(head_dim in 1usize..40, exponents in prop::collection::vec(-60i32..60, 20), seed in 0u32..1000) {
+            let shape = CacheShape { layers: 2, kv_heads: 2, head_dim, kind: CacheType::Q8 };
+            let mut cache = KvCache::new(shape);
+            cache.reserve(exponents.len()).expect("no budget");
+            cache.grow(exponents.len());
+            let value = |position: usize, index: usize, plane: u32| {
+                let hash = (index as u32 * 31 + position as u32 * 7 + plane * 3 + seed).wrapping_mul(2_654_435_761);
+                (f64::from(hash) / f64::from(u32::MAX) - 0.5) as f32 * 2f32.powi(exponents[position])
+            };
+            let of = |position: usize, plane: u32| -> Vec<f32> { (0..2 * head_dim).map(|i| value(position, i, plane)).collect() };
+            for position in 0..exponents.len() {
+                cache.write(1, position, &of(position, 0), &of(position, 1));
+            }
+            for position in 0..exponents.len() {
+                let (block, slot) = (position / BLOCK_TOKENS, position % BLOCK_TOKENS);
+                for head in 0..2 {
+                    let ((keys, values), scales) = (cache.planes(1, head, block), cache.scales(1, head, block));
+                    let (mut key_scales, mut value_scales) = (Vec::new(), Vec::new());
+                    scales.0.read(&mut key_scales);
+                    scales.1.read(&mut value_scales);
+                    let own = |plane: u32| of(position, plane)[head * head_dim..(head + 1) * head_dim].to_vec();
+                    for (i, key) in own(0).into_iter().enumerate() {
+                        let kept = f32::from(keys[i * BLOCK_TOKENS + slot].cast_signed()) * key_scales[slot];
+                        prop_assert!((kept - key).abs() <= 0.501 * key_scales[slot], "{kept} for {key}");
+                    }
+                    for (i, value) in own(1).into_iter().enumerate() {
+                        let at = (i / TILE_ROWS * BLOCK_TOKENS + slot) * TILE_ROWS + i % TILE_ROWS;
+                        let kept = f32::from(values[at].cast_signed()) * value_scales[slot];
+                        prop_assert!((kept - value).abs() <= 0.501 * value_scales[slot], "{kept} for {value}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn scales_are_finite_whatever_the_values() {
+        for values in [
+            vec![0.0, -0.0],
+            vec![f32::INFINITY, 1.0],
+            vec![f32::NAN, 2.0],
+            vec![f32::MAX, f32::MIN],
+            vec![1e-45, -1e-40],
+        ] {
+            let (scale, steps) = step(&values);
+            for value in values {
+                assert!((f32::from(code(value, steps).cast_signed()) * scale).is_finite(), "{value}");
+            }
+        }
+    }
 }
