@@ -21,11 +21,23 @@ use crate::workers::Workers;
 /// [`crate::Error::Lost`].
 #[derive(Debug)]
 pub struct Session {
-    performer: Arc<dyn Performer>,
+    place: Arc<Place>,
     workers: Arc<Workers>,
-    opened: Opened,
     /// A turn waits or runs.
     busy: Arc<AtomicBool>,
+}
+
+/// Where a conversation is. It is let go when neither its session nor a turn holds it.
+#[derive(Debug)]
+struct Place {
+    performer: Arc<dyn Performer>,
+    opened: Opened,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.performer.release(Thing::Session(self.opened));
+    }
 }
 
 /// Marks a session as free again, however its turn ends.
@@ -42,7 +54,7 @@ impl Session {
         let call = Call::Chat { instructions: instructions.map(str::to_owned), adapter: key(adapter) };
         let opened = reply_of!(app.performer, &mut Silence::default(), call, Reply::Opened(opened) => opened);
         let (performer, workers) = (Arc::clone(&app.performer), Arc::clone(&app.workers));
-        Ok(Self { performer, workers, opened, busy: Arc::default() })
+        Ok(Self { place: Arc::new(Place { performer, opened }), workers, busy: Arc::default() })
     }
 
     /// Answers `text`; events come to `sink` from another thread. What was generated becomes part of the history, also when
@@ -55,11 +67,12 @@ impl Session {
             return Err(Error::busy("session"));
         }
         let turn = Turn(Arc::clone(&self.busy));
-        let call = Call::Respond { session: self.opened, text: text.to_owned(), options };
-        let performer = Arc::clone(&self.performer);
+        let call = Call::Respond { session: self.place.opened, text: text.to_owned(), options };
+        // Held until the end: the caller may let go of the session before the turn begins.
+        let place = Arc::clone(&self.place);
         Ok(stream(&self.workers, sink, move |relay| {
-            let done = reply_of!(performer, relay, call, Reply::Generated(stats) => Event::Done { stats });
-            drop(turn);
+            let done = reply_of!(place.performer, relay, call, Reply::Generated(stats) => Event::Done { stats });
+            drop((turn, place));
             Ok(done)
         }))
     }
@@ -68,7 +81,7 @@ impl Session {
         if self.busy.load(Ordering::Acquire) {
             return Err(Error::busy("session"));
         }
-        reply_of!(self.performer, &mut Silence::default(), call, Reply::Done => ());
+        reply_of!(self.place.performer, &mut Silence::default(), call, Reply::Done => ());
         Ok(())
     }
 
@@ -80,8 +93,8 @@ impl Session {
         if self.busy.load(Ordering::Acquire) {
             return Err(Error::busy("session"));
         }
-        let call = Call::Messages { session: self.opened };
-        Ok(reply_of!(self.performer, &mut Silence::default(), call, Reply::Messages(messages) => messages))
+        let call = Call::Messages { session: self.place.opened };
+        Ok(reply_of!(self.place.performer, &mut Silence::default(), call, Reply::Messages(messages) => messages))
     }
 
     /// Answers from now on with another adapter, or with the bare base. The history stays; what was computed for it does
@@ -90,7 +103,7 @@ impl Session {
     /// # Errors
     /// [`crate::Error::Argument`] while a turn runs.
     pub fn set_adapter(&self, adapter: Option<&Adapter>) -> Result<()> {
-        self.between_turns(Call::SetAdapter { session: self.opened, adapter: key(adapter) })
+        self.between_turns(Call::SetAdapter { session: self.place.opened, adapter: key(adapter) })
     }
 
     /// Replaces the system message, or removes it.
@@ -99,7 +112,7 @@ impl Session {
     /// [`crate::Error::Argument`] while a turn runs.
     pub fn set_instructions(&self, instructions: Option<&str>) -> Result<()> {
         let instructions = instructions.map(str::to_owned);
-        self.between_turns(Call::SetInstructions { session: self.opened, instructions })
+        self.between_turns(Call::SetInstructions { session: self.place.opened, instructions })
     }
 
     /// Forgets everything but the instructions.
@@ -107,12 +120,6 @@ impl Session {
     /// # Errors
     /// [`crate::Error::Argument`] while a turn runs.
     pub fn clear(&self) -> Result<()> {
-        self.between_turns(Call::Clear { session: self.opened })
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.performer.release(Thing::Session(self.opened));
+        self.between_turns(Call::Clear { session: self.place.opened })
     }
 }

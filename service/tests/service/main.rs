@@ -4,6 +4,7 @@ mod adapters;
 mod death;
 mod equal;
 mod frames;
+mod handed;
 mod hostile;
 mod layers;
 #[path = "../../../bindings/tests/scenarios/prepare.rs"]
