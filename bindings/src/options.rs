@@ -96,7 +96,8 @@ pub struct GenerateOptions {
     #[uniffi(default = None)]
     pub patience_ms: Option<u64>,
     /// When it is to be over, in ms from its arrival: it ends then with what there is, and says
-    /// [`crate::FinishReason::Deadline`]. No end when absent.
+    /// [`crate::FinishReason::Deadline`]; it fails with [`crate::LoamError::Refused`] where its turn has not come by then. No
+    /// end when absent.
     #[uniffi(default = None)]
     pub deadline_ms: Option<u64>,
 }

@@ -68,7 +68,7 @@ class Session:
             priority: how urgent it is beside what other apps ask for; normal when absent.
             patience_ms: how long it may wait for its turn: it fails with ``LoamError.Refused`` after that.
             deadline_ms: when it is to be over, counted from now: it ends with what there is, and
-                ``FinishReason.DEADLINE``.
+                ``FinishReason.DEADLINE``; it fails with ``LoamError.Refused`` where its turn has not come by then.
         """
         options = generate_options(max_tokens, sampling, stop, priority, patience_ms, deadline_ms)
         between = self._between_turns()

@@ -2,7 +2,7 @@ import Foundation
 import Loam
 
 /// A `loamd` of its own, as cargo built it, on the tiny foundation. It may be killed and started again.
-final class Daemon {
+final class Daemon: @unchecked Sendable {
     private let folder: URL
     private var process: Process?
 
