@@ -86,7 +86,7 @@ def test_a_host_and_its_client_in_one_process(tmp_path: Path) -> None:
     host.serve_fd(theirs.detach(), "com.example.mail")
     engine = loam.Engine.connect_fd(ours.detach(), "com.example.mail")
     app = engine.attach("com.example.mail")
-    assert app.classify(loam.Input.text("x"), ["cat", "dog"]).label in ("cat", "dog")
+    assert app.classify(loam.Input.image_file(SCENARIOS / "square.png"), ["cat", "dog", "bird"]).label == "cat"
     assert host.connections() == 1
     assert any(part.loaded for part in host.foundation().components)
     assert host.trim(loam.TrimLevel.COMPONENTS).components

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use loam_service::{ClassifyOptions, Engine, Error, Event, EventSink, Host, Identity, Limits, Server};
 use tempfile::TempDir;
 
-use crate::support::{Keeper, core, ended, foundation, install, tokens, wait_until};
+use crate::support::{Keeper, core, ended, foundation, install, picture, tokens, wait_until};
 
 fn host(limits: Limits) -> (Host, TempDir) {
     let dir = tempfile::tempdir().expect("folder");
@@ -39,7 +39,8 @@ fn an_engine_on_a_stream_is_one_app_and_gives_what_one_here_gives() {
     }
     let near = Engine::new(core()).attach("mail").expect("attached");
     let options = || ClassifyOptions { labels: vec!["cat".into(), "dog".into()], ..ClassifyOptions::default() };
-    let (far_result, near_result) = (app.classify("x", options(), None), near.classify("x", options(), None));
+    let (far_result, near_result) =
+        (app.classify(picture(40, 30), options(), None), near.classify(picture(40, 30), options(), None));
     assert_eq!(far_result.expect("classified").scores, near_result.expect("classified").scores);
     let voice = install(&app, "voice").expect("installed");
     let keeper = Keeper::new();

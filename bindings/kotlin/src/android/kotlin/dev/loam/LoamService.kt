@@ -19,8 +19,13 @@ import java.io.File
  * another uid. Adapters that apps install are in [state].
  */
 public abstract class LoamService : Service() {
-    private val lock = Any()
+    /** One thread opens, and the main thread never waits for it. */
+    private val opening = Any()
+
+    @Volatile
     private var host: Host? = null
+
+    @Volatile
     private var destroyed = false
 
     /** How the foundation is opened. */
@@ -52,9 +57,14 @@ public abstract class LoamService : Service() {
         }
     }
 
-    private fun open(): Host = synchronized(lock) {
-        check(!destroyed) { "the service has ended" }
-        host ?: Host.openBlocking(foundation(), state.path, options).also { host = it }
+    private fun open(): Host = synchronized(opening) {
+        val opened = host ?: Host.openBlocking(foundation(), state.path, options).also { host = it }
+        // Looked at afterwards: whoever ends the service closes what is there by then.
+        if (destroyed) {
+            opened.close()
+            error("the service has ended")
+        }
+        opened
     }
 
     override fun onBind(intent: Intent?): IBinder = connections
@@ -62,17 +72,13 @@ public abstract class LoamService : Service() {
     /** Gives memory back as far as [trimLevel] says. */
     override fun onTrimMemory(level: Int) {
         super.onTrimMemory(level)
-        val wanted = trimLevel(level) ?: return
-        synchronized(lock) { host }?.trim(wanted)
+        trimLevel(level)?.let { host?.trim(it) }
     }
 
     /** Ends the service: apps that are connected see [LoamException.Disconnected]. */
     override fun onDestroy() {
-        synchronized(lock) {
-            destroyed = true
-            host?.close()
-            host = null
-        }
+        destroyed = true
+        host?.close()
         super.onDestroy()
     }
 }

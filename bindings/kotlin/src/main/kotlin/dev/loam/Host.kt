@@ -1,5 +1,6 @@
 package dev.loam
 
+import java.util.concurrent.atomic.AtomicBoolean
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.withContext
@@ -11,6 +12,8 @@ import kotlinx.coroutines.withContext
  * What clients have installed stays in its state folder. Every call is safe from any thread.
  */
 public class Host private constructor(private val ffi: dev.loam.ffi.Host) : AutoCloseable {
+    private val closed = AtomicBoolean()
+
     /** What is open, and which parts of it are loaded. */
     public val foundation: FoundationInfo get() = ffi.foundation()
 
@@ -42,7 +45,7 @@ public class Host private constructor(private val ffi: dev.loam.ffi.Host) : Auto
 
     /** Disconnects all clients and removes the sockets. */
     override fun close() {
-        if (ffi.uniffiIsDestroyed) return
+        if (!closed.compareAndSet(false, true)) return
         ffi.end()
         ffi.close()
     }

@@ -3,6 +3,7 @@ package dev.loam
 import com.sun.jna.Library
 import com.sun.jna.Native
 import dev.loam.ffi.Event
+import dev.loam.ffi.EventSink
 import dev.loam.ffi.LoamException
 import java.io.File
 import kotlinx.coroutines.flow.toList
@@ -54,10 +55,13 @@ class ServiceTest {
             val chat = app.chat()
             assertTrue(chat.respond("Hello", tokens).wholeText().isNotEmpty())
             // A receiver that takes its time keeps the turn going until the kill.
-            val handle = app.generate("The cat", GenerateOptions(maxTokens = 200u)) { event ->
-                if (event is Event.Text) daemon.kill()
-                true
+            val killer = object : EventSink {
+                override fun onEvent(event: Event): Boolean {
+                    if (event is Event.Text) daemon.kill()
+                    return true
+                }
             }
+            val handle = app.generate("The cat", GenerateOptions(maxTokens = 200u), sink = killer)
             val ended = fails<LoamException.Disconnected> { handle.join() }
             assertEquals(40, ended.code().toInt())
             assertTrue("generate" in ended.sentence, ended.sentence)
