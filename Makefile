@@ -60,8 +60,8 @@ aarch64-test: ## The engine's tests on 64-bit Arm under qemu, on three processor
 aarch64-quick: ## As aarch64-test, the kernels and the adapters only
 	tools/aarch64-test.sh quick
 
-ffi: ## The library that Kotlin, Swift and Python load, and the generator of their bindings
-	$(CARGO) build --release --package loam-ffi --package loam-bindgen
+ffi: ## The library that Kotlin, Swift and Python load, the generator of their bindings, and the service that their tests start
+	$(CARGO) build --release --package loam-ffi --package loam-bindgen --package loam-service
 
 scenarios: ## What the table of cases works on (bindings/scenarios), for the tests of the packages
 	$(CARGO) run --release --quiet --package loam-ffi --example scenarios -- prepare $(SCENARIOS)

@@ -2,34 +2,32 @@
 
 use std::sync::Arc;
 
-use loam::engine::{self, Priority};
-use loam::task::{self, EmbedOptions, RegressOptions, SpellOptions};
+use loam::input::SampleRate;
 
-use crate::adapter::{Adapter, InstallPolicy};
+use crate::adapter::{self, Adapter, InstallPolicy};
 use crate::error::{LoamError, Result};
 use crate::input::{ImuSource, Input, Repair};
 use crate::options::{ClassifyOptions, Modality, SpeakOptions, TranscribeOptions, core_modality};
 use crate::results::{Classification, Embedding, Regression, Speech, Spelling, Transcript};
 use crate::sensor::Sensor;
 use crate::transcriber::Transcriber;
-use crate::workers::Workers;
 
 /// An app that is attached to an engine. It neither sees nor replaces the adapters of others. Calls of this object block
 /// for as long as they work.
 #[derive(Debug, uniffi::Object)]
 pub struct App {
-    pub(crate) inner: Arc<engine::App>,
-    pub(crate) workers: Arc<Workers>,
+    pub(crate) inner: loam_service::App,
 }
 
 impl App {
-    pub(crate) fn new(inner: Arc<engine::App>, workers: Arc<Workers>) -> Self {
-        Self { inner, workers }
+    pub(crate) fn new(inner: loam_service::App) -> Arc<Self> {
+        Arc::new(Self { inner })
     }
+}
 
-    pub(crate) fn engine(&self) -> &Arc<loam::Engine> {
-        self.inner.engine()
-    }
+/// What calls that do not outlive their caller take.
+fn lent(adapter: Option<&Arc<Adapter>>) -> Option<&loam_service::Adapter> {
+    adapter::service(adapter).map(Arc::as_ref)
 }
 
 #[uniffi::export]
@@ -39,7 +37,8 @@ impl App {
         self.inner.id().to_owned()
     }
 
-    /// Installs an adapter from a package file or a PEFT directory.
+    /// Installs an adapter from a package file or a PEFT directory. A service keeps a copy of it: once this has returned, it
+    /// is there after any crash.
     ///
     /// # Errors
     /// [`LoamError::Adapter`] for one that does not fit, for a policy that forbids it or a limit; [`LoamError::Io`] and
@@ -50,7 +49,7 @@ impl App {
         path: String,
         policy: InstallPolicy,
     ) -> std::result::Result<Arc<Adapter>, LoamError> {
-        Ok(Adapter::new(self.inner.install(&alias, path, policy.core())?))
+        Ok(Adapter::new(self.inner.install_adapter(&alias, path, policy.service())?))
     }
 
     /// The current generation of an adapter.
@@ -62,10 +61,11 @@ impl App {
     }
 
     /// All installed adapters, by alias.
-    pub fn adapters(&self) -> Vec<Arc<Adapter>> {
-        // One that another thread removes meanwhile is none any more.
-        let awake = |installed: loam::adapter::InstalledAdapter| self.inner.adapter(&installed.alias).ok();
-        self.inner.adapters().list().into_iter().filter_map(awake).map(Adapter::new).collect()
+    ///
+    /// # Errors
+    /// Those of the connection to a service.
+    pub fn adapters(&self) -> Result<Vec<Arc<Adapter>>> {
+        Ok(self.inner.adapters()?.into_iter().map(Adapter::new).collect())
     }
 
     /// Removes an adapter; what runs with it goes on.
@@ -73,8 +73,7 @@ impl App {
     /// # Errors
     /// [`LoamError::UnknownAdapter`].
     pub fn remove_adapter(&self, alias: String) -> std::result::Result<(), LoamError> {
-        self.inner.adapters().remove(&alias)?;
-        Ok(())
+        Ok(self.inner.remove_adapter(&alias)?)
     }
 
     /// Finds the label that fits `input`: by the adapter's head, by the labels' sentences, or by the checkpoint's own
@@ -89,9 +88,7 @@ impl App {
         options: ClassifyOptions,
         adapter: Option<Arc<Adapter>>,
     ) -> Result<Classification> {
-        let _turn = self.inner.turn(Priority::Normal)?;
-        let options = options.core(adapter.as_deref())?;
-        Ok(self.engine().classify(input.core(), &options)?.into())
+        Ok(self.inner.classify(input.core(), options.service()?, lent(adapter.as_ref()))?.into())
     }
 
     /// Turns an input into a vector of the space that all encoders share.
@@ -104,9 +101,7 @@ impl App {
         modality: Option<Modality>,
         adapter: Option<Arc<Adapter>>,
     ) -> Result<Embedding> {
-        let _turn = self.inner.turn(Priority::Normal)?;
-        let options = EmbedOptions { adapter: adapter.map(|a| a.core()), modality: core_modality(modality)? };
-        Ok(self.engine().embed(input.core(), &options)?.into())
+        Ok(self.inner.embed(input.core(), core_modality(modality)?, lent(adapter.as_ref()))?.into())
     }
 
     /// The vector by which `input` is looked up among embeddings of the kind `entries`: a text finds pictures.
@@ -114,8 +109,7 @@ impl App {
     /// # Errors
     /// As [`App::classify`]; [`LoamError::Unsupported`] for spaces that cannot be compared.
     pub fn query(&self, input: Arc<Input>, entries: Modality) -> Result<Embedding> {
-        let _turn = self.inner.turn(Priority::Normal)?;
-        Ok(self.engine().query(input.core(), entries.core()?, &EmbedOptions::default())?.into())
+        Ok(self.inner.query(input.core(), entries.core()?)?.into())
     }
 
     /// Finds named values of an input, by a regression head.
@@ -128,9 +122,7 @@ impl App {
         modality: Option<Modality>,
         adapter: Option<Arc<Adapter>>,
     ) -> Result<Regression> {
-        let _turn = self.inner.turn(Priority::Normal)?;
-        let options = RegressOptions { adapter: adapter.map(|a| a.core()), modality: core_modality(modality)? };
-        Ok(self.engine().regress(input.core(), &options)?.into())
+        Ok(self.inner.regress(input.core(), core_modality(modality)?, lent(adapter.as_ref()))?.into())
     }
 
     /// Finds what follows one another in an input, by an adapter's CTC head.
@@ -138,9 +130,7 @@ impl App {
     /// # Errors
     /// As [`App::classify`].
     pub fn spell(&self, input: Arc<Input>, modality: Option<Modality>, adapter: Arc<Adapter>) -> Result<Spelling> {
-        let _turn = self.inner.turn(Priority::Normal)?;
-        let options = SpellOptions { adapter: adapter.core(), modality: core_modality(modality)? };
-        Ok(self.engine().spell(input.core(), &options)?.into())
+        Ok(self.inner.spell(input.core(), core_modality(modality)?, adapter.service())?.into())
     }
 
     /// Writes down what is said in a sound.
@@ -153,9 +143,7 @@ impl App {
         options: TranscribeOptions,
         adapter: Option<Arc<Adapter>>,
     ) -> Result<Transcript> {
-        let _turn = self.inner.turn(Priority::Normal)?;
-        let audio = input.sound()?;
-        Ok(self.engine().transcribe(audio, &options.core(adapter.as_deref()))?.into())
+        Ok(self.inner.transcribe(input.core(), options.core(), lent(adapter.as_ref()))?.into())
     }
 
     /// Begins to write down a stream of mono samples at `sample_rate` Hz.
@@ -168,7 +156,8 @@ impl App {
         options: TranscribeOptions,
         adapter: Option<Arc<Adapter>>,
     ) -> Result<Arc<Transcriber>> {
-        Transcriber::begin(self.engine(), sample_rate, &options.core(adapter.as_deref()))
+        let rate = SampleRate::new(sample_rate)?;
+        Ok(Transcriber::new(rate, self.inner.transcriber(sample_rate, options.core(), lent(adapter.as_ref()))?))
     }
 
     /// Begins to tell what a sensor's motion means, a window every `hop_seconds`; windows side by side when it is absent.
@@ -183,8 +172,8 @@ impl App {
         options: ClassifyOptions,
         adapter: Option<Arc<Adapter>>,
     ) -> Result<Arc<Sensor>> {
-        let options: task::ClassifyOptions = options.core(adapter.as_deref())?;
-        Sensor::begin(self.engine(), source, repair, hop_seconds, options)
+        let (options, adapter) = (options.service()?, lent(adapter.as_ref()));
+        Ok(Sensor::new(self.inner.sensor(source.core(), repair.core(), hop_seconds, options, adapter)?))
     }
 
     /// Says a text aloud.
@@ -193,7 +182,6 @@ impl App {
     /// [`LoamError::MissingComponent`] without a speech generator; [`LoamError::Argument`] for a text that it does not
     /// read.
     pub fn speak(&self, text: String, options: SpeakOptions) -> Result<Speech> {
-        let _turn = self.inner.turn(Priority::Normal)?;
-        Ok(self.engine().speak(&text, &options.core())?.into())
+        Ok(self.inner.speak(&text, options.service())?.into())
     }
 }

@@ -1,16 +1,11 @@
 //! What an app asks for as a stream: text as it is generated, speech as it is understood.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use loam::engine::Request;
-use loam::input::{Affixes, Special};
-use loam::task::AnswerOptions;
-
-use crate::adapter::Adapter;
+use crate::adapter::{self, Adapter};
 use crate::app::App;
-use crate::error::{LoamError, Result};
-use crate::event::{Event, EventSink, Relay, stream};
+use crate::error::Result;
+use crate::event::{self, EventSink};
 use crate::handle::TaskHandle;
 use crate::input::Input;
 use crate::options::{GenerateOptions, TranscribeOptions};
@@ -19,8 +14,12 @@ use crate::session::Session;
 #[uniffi::export]
 impl App {
     /// Begins a conversation. With an adapter that brings instructions of its own, these are used where none are given.
-    pub fn chat(&self, instructions: Option<String>, adapter: Option<Arc<Adapter>>) -> Arc<Session> {
-        Session::begin(self, instructions, adapter)
+    ///
+    /// # Errors
+    /// [`crate::LoamError::Refused`] for too many conversations at a time; those of the connection to a service.
+    pub fn chat(&self, instructions: Option<String>, adapter: Option<Arc<Adapter>>) -> Result<Arc<Session>> {
+        let adapter = adapter::service(adapter.as_ref()).map(Arc::as_ref);
+        Ok(Session::new(self.inner.chat(instructions.as_deref(), adapter)?))
     }
 
     /// Continues a text as it stands. Events come to `sink` from another thread.
@@ -31,12 +30,8 @@ impl App {
         adapter: Option<Arc<Adapter>>,
         sink: Arc<dyn EventSink>,
     ) -> Arc<TaskHandle> {
-        let (engine, options) = (Arc::clone(self.engine()), options.core(&self.inner));
-        stream(&self.workers, sink, move |relay| {
-            let tokens = engine.language()?.tokenizer()?.encode(&prompt, Special::Plain, Affixes::Add)?;
-            let request = Request::new(tokens, adapter.map(|a| a.core()), options);
-            Ok(Event::Done { stats: engine.generate(request, relay)?.stats.into() })
-        })
+        let (options, adapter) = (options.service(), adapter::service(adapter.as_ref()));
+        TaskHandle::new(self.inner.generate(&prompt, options, adapter, event::service(sink)))
     }
 
     /// Answers a question about inputs. Events come to `sink` from another thread.
@@ -48,12 +43,9 @@ impl App {
         adapter: Option<Arc<Adapter>>,
         sink: Arc<dyn EventSink>,
     ) -> Arc<TaskHandle> {
-        let engine = Arc::clone(self.engine());
-        let options = answer_options(options.core(&self.inner), adapter.as_deref());
-        stream(&self.workers, sink, move |relay| {
-            let inputs: Vec<loam::input::Input> = inputs.iter().map(|input| input.core()).collect();
-            Ok(Event::Done { stats: engine.answer(&inputs, &question, &options, relay)?.into() })
-        })
+        let inputs = inputs.iter().map(|input| input.core()).collect();
+        let (options, adapter) = (options.service(), adapter::service(adapter.as_ref()));
+        TaskHandle::new(self.inner.answer(inputs, &question, options, adapter, event::service(sink)))
     }
 
     /// Describes an input. Events come to `sink` from another thread.
@@ -64,11 +56,8 @@ impl App {
         adapter: Option<Arc<Adapter>>,
         sink: Arc<dyn EventSink>,
     ) -> Arc<TaskHandle> {
-        let engine = Arc::clone(self.engine());
-        let options = answer_options(options.core(&self.inner), adapter.as_deref());
-        stream(&self.workers, sink, move |relay| {
-            Ok(Event::Done { stats: engine.caption(&input.core(), &options, relay)?.into() })
-        })
+        let (options, adapter) = (options.service(), adapter::service(adapter.as_ref()));
+        TaskHandle::new(self.inner.caption(input.core(), options, adapter, event::service(sink)))
     }
 
     /// Writes down what is said in a sound, as it is understood. Events come to `sink` from another thread.
@@ -79,47 +68,7 @@ impl App {
         adapter: Option<Arc<Adapter>>,
         sink: Arc<dyn EventSink>,
     ) -> Arc<TaskHandle> {
-        let engine = Arc::clone(self.engine());
-        let options = options.core(adapter.as_deref());
-        stream(&self.workers, sink, move |relay| transcribe(&engine, &input, &options, relay))
+        let (options, adapter) = (options.core(), adapter::service(adapter.as_ref()));
+        TaskHandle::new(self.inner.transcribe_stream(input.core(), options, adapter, event::service(sink)))
     }
-}
-
-fn answer_options(generate: loam::engine::GenerateOptions, adapter: Option<&Adapter>) -> AnswerOptions {
-    AnswerOptions { generate, adapter: adapter.map(Adapter::core), ..AnswerOptions::default() }
-}
-
-/// In blocks of a second, between which it can be stopped.
-fn transcribe(
-    engine: &loam::Engine,
-    input: &Input,
-    options: &loam::task::TranscribeOptions,
-    relay: &mut Relay,
-) -> std::result::Result<Event, LoamError> {
-    let audio = input.sound()?;
-    let mut transcriber = engine.transcriber(audio.rate(), options)?;
-    for block in audio.samples().chunks(audio.rate().hertz() as usize) {
-        // After the first block, for a stream without a sample has no result.
-        if tell(transcriber.push(block)?, relay)?.is_break() || relay.is_stopped() {
-            break;
-        }
-    }
-    let (events, summary) = transcriber.finish()?;
-    if !relay.is_stopped() {
-        let _ = tell(events, relay)?;
-    }
-    Ok(Event::Transcribed { summary: summary.into() })
-}
-
-fn tell(events: Vec<loam::task::TranscriptEvent>, relay: &Relay) -> Result<ControlFlow<()>> {
-    for event in events {
-        let event = match event {
-            loam::task::TranscriptEvent::Segment(segment) => Event::Segment { segment: segment.into() },
-            loam::task::TranscriptEvent::Partial { text } => Event::Partial { text },
-        };
-        if relay.send(event)?.is_break() {
-            return Ok(ControlFlow::Break(()));
-        }
-    }
-    Ok(ControlFlow::Continue(()))
 }

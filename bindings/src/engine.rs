@@ -7,7 +7,7 @@ use loam::foundation;
 
 use crate::app::App;
 use crate::error::{LoamError, Result};
-use crate::workers::Workers;
+use crate::service;
 
 /// How closely the files of a foundation are looked at before anything is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
@@ -27,6 +27,16 @@ pub struct EngineOptions {
     /// How closely files are looked at; sizes when absent.
     #[uniffi(default = None)]
     pub verify: Option<Verify>,
+}
+
+impl EngineOptions {
+    pub(crate) fn core(self) -> CoreOptions {
+        let verify = match self.verify {
+            None | Some(Verify::Sizes) => foundation::Verify::Sizes,
+            Some(Verify::Digests) => foundation::Verify::Digests,
+        };
+        CoreOptions { component_budget: self.component_budget, verify, ..CoreOptions::default() }
+    }
 }
 
 /// A part of a foundation.
@@ -51,6 +61,14 @@ pub struct FoundationInfo {
     pub components: Vec<ComponentInfo>,
 }
 
+impl From<loam_service::FoundationInfo> for FoundationInfo {
+    fn from(info: loam_service::FoundationInfo) -> Self {
+        let part =
+            |part: loam_service::ComponentInfo| ComponentInfo { name: part.name, kind: part.kind, loaded: part.loaded };
+        Self { id: info.id, version: info.version, components: info.components.into_iter().map(part).collect() }
+    }
+}
+
 /// Memory of this process.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct ProcessMemory {
@@ -60,67 +78,81 @@ pub struct ProcessMemory {
     pub file: u64,
 }
 
-/// One foundation and the apps that use it. All calls are safe from any thread.
+/// One foundation and the apps that use it, in this process or in a service. All calls are safe from any thread.
 #[derive(Debug, uniffi::Object)]
 pub struct Engine {
-    inner: Arc<loam::Engine>,
-    workers: Arc<Workers>,
+    inner: loam_service::Engine,
 }
 
 #[uniffi::export]
 impl Engine {
-    /// Opens a foundation directory, a GGUF file or a Hugging Face directory. Loads no component yet.
+    /// Opens a foundation directory, a GGUF file or a Hugging Face directory in this process. Loads no component yet.
     ///
     /// # Errors
     /// [`LoamError::Io`], [`LoamError::Malformed`], [`LoamError::Unsupported`] or [`LoamError::Digest`].
     #[uniffi::constructor]
     pub fn open(path: String, options: EngineOptions) -> Result<Arc<Self>> {
-        let verify = match options.verify {
-            None | Some(Verify::Sizes) => foundation::Verify::Sizes,
-            Some(Verify::Digests) => foundation::Verify::Digests,
-        };
-        let options = CoreOptions { component_budget: options.component_budget, verify, ..CoreOptions::default() };
-        let inner = Arc::new(loam::Engine::open_with(path, options)?);
-        Ok(Arc::new(Self { inner, workers: Arc::default() }))
+        Ok(Arc::new(Self { inner: loam_service::Engine::open(path, options.core())? }))
     }
 
-    /// Attaches the app `id`, such as `com.example.mail`. Its adapters are its own.
+    /// Connects to the service (`loamd`) that listens on the Unix socket at `path`. When it ends, calls under way fail with
+    /// [`LoamError::Disconnected`], and the next ones connect again, for up to two seconds; conversations, transcriptions
+    /// and sensors are lost then ([`LoamError::Lost`]), adapters are there. Linux and Android.
     ///
     /// # Errors
-    /// [`LoamError::Argument`] for a name with other characters than letters, digits, `.`, `-` and `_`.
+    /// [`LoamError::Disconnected`] where nobody answers, [`LoamError::Version`] for a service of another protocol,
+    /// [`LoamError::Refused`] by its limits, [`LoamError::Unsupported`] on other systems.
+    #[uniffi::constructor]
+    pub fn connect(path: String) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self { inner: service::connect(&path)? }))
+    }
+
+    /// Uses the service at the other end of a connected Unix socket, such as one end of a socket pair that came through
+    /// Binder. The number `fd` is the engine's from now on, also when this fails: the caller neither uses nor closes
+    /// it.
+    ///
+    /// One socket is one app: `app` is the only name that can be attached. The engine cannot connect again: when the
+    /// connection has ended, every call fails with [`LoamError::Disconnected`]. Linux and Android.
+    ///
+    /// # Errors
+    /// As [`Engine::connect`]; [`LoamError::Argument`] for what is no connected Unix socket, and for the name.
+    #[uniffi::constructor]
+    pub fn connect_fd(fd: i32, app: String) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self { inner: service::connect_fd(fd, &app)? }))
+    }
+
+    /// Attaches the app `id`, such as `com.example.mail`. Its adapters are its own; in a service they are those of the app of
+    /// this name and this user.
+    ///
+    /// # Errors
+    /// [`LoamError::Argument`] for a name with other characters than letters, digits, `.`, `-` and `_`; those of the
+    /// connection to a service.
     pub fn attach(&self, id: String) -> std::result::Result<Arc<App>, LoamError> {
-        Ok(Arc::new(App::new(self.inner.attach(&id)?, Arc::clone(&self.workers))))
+        Ok(App::new(self.inner.attach(&id)?))
     }
 
     /// What is open, and which parts of it are loaded.
-    pub fn foundation(&self) -> FoundationInfo {
-        let loaded = self.inner.loaded();
-        let opened = self.inner.foundation();
-        let components = opened.components().iter().map(|component| ComponentInfo {
-            name: component.name().to_owned(),
-            kind: component.kind().to_string(),
-            loaded: loaded.iter().any(|one| one.name == component.name()),
-        });
-        FoundationInfo {
-            id: opened.id().to_owned(),
-            version: opened.version().map(str::to_owned),
-            components: components.collect(),
-        }
+    ///
+    /// # Errors
+    /// Those of the connection to a service.
+    pub fn foundation(&self) -> Result<FoundationInfo> {
+        Ok(self.inner.foundation()?.into())
     }
 
-    /// Drops a component, which comes back when it is needed; whether it was loaded.
+    /// Drops a component, which comes back when it is needed; whether it was loaded. What a service has loaded is shared by
+    /// all of its apps and is the service's to drop: then nothing is done, and the result is false.
     pub fn unload(&self, component: String) -> bool {
-        self.inner.unload(&component)
+        self.inner.local().is_some_and(|engine| engine.unload(&component))
     }
 
-    /// Streams that wait or run.
+    /// Streams that wait or run. Those that others have begun in a service are not among them.
     pub fn active_streams(&self) -> u32 {
-        self.workers.active()
+        self.inner.active_streams()
     }
 
-    /// Memory of this process, where the system tells.
+    /// Memory of this process, where the system tells. A foundation in a service is in that process, and not counted here.
     pub fn memory(&self) -> Option<ProcessMemory> {
-        let now = loam::engine::ProcessMemory::now()?;
+        let now = self.inner.memory()?;
         Some(ProcessMemory { anonymous: now.anonymous, file: now.file })
     }
 }

@@ -1,6 +1,6 @@
 //! The one error that crosses languages.
 
-use loam::Error;
+use loam_service::Error;
 
 /// What went wrong. `reason` is a sentence that names the value; `code` of the command line is in [`LoamError::code`].
 #[derive(Debug, Clone, thiserror::Error, uniffi::Error)]
@@ -89,13 +89,19 @@ pub enum LoamError {
         /// The whole message.
         reason: String,
     },
-    /// The app has as many requests as it may, or its turn did not come in time.
+    /// A quota of the app or a limit of the service is reached, or a turn did not come in time.
     #[error("{reason}")]
     Refused {
         /// When it may be tried again, in ms; 0 where that depends on others.
         retry_after_ms: u64,
         /// Requests of the app that wait already.
         waiting: u64,
+        /// The whole message.
+        reason: String,
+    },
+    /// A saved conversation belongs to other weights, or to another adapter.
+    #[error("{reason}")]
+    Context {
         /// The whole message.
         reason: String,
     },
@@ -125,6 +131,38 @@ pub enum LoamError {
         /// The panic's message.
         reason: String,
     },
+    /// The service went away, or does not answer. The next call connects again, where the engine was given a socket's path.
+    #[error("{reason}")]
+    Disconnected {
+        /// The call that ended so.
+        doing: String,
+        /// The whole message.
+        reason: String,
+    },
+    /// This library and the service speak versions of the protocol that do not go together: update the older one.
+    #[error("{reason}")]
+    Version {
+        /// Version of the side that reports.
+        ours: u32,
+        /// Version of the other side.
+        theirs: u32,
+        /// The whole message.
+        reason: String,
+    },
+    /// What arrived is no message of the protocol, or too large for it.
+    #[error("{reason}")]
+    Protocol {
+        /// The whole message.
+        reason: String,
+    },
+    /// A conversation, transcription or sensor lived in a service or a connection that is gone: begin a new one.
+    #[error("{reason}")]
+    Lost {
+        /// What it was.
+        what: String,
+        /// The whole message.
+        reason: String,
+    },
 }
 
 #[uniffi::export]
@@ -148,35 +186,50 @@ impl LoamError {
             Self::Callback { .. } => 13,
             Self::Memory { .. } => 14,
             Self::Refused { .. } => 15,
+            Self::Context { .. } => 17,
+            Self::Disconnected { .. } => 40,
+            Self::Version { .. } => 41,
+            Self::Protocol { .. } => 42,
+            Self::Lost { .. } => 43,
         }
     }
 }
 
 impl From<Error> for LoamError {
     fn from(error: Error) -> Self {
-        let reason = error.to_string();
+        // For most kinds it is the reason itself; for the others a sentence about their fields.
+        let whole = error.to_string();
         match error {
-            Error::Io { path, .. } => Self::Io { path: path.display().to_string(), reason },
-            Error::Malformed { what, .. } => Self::Malformed { what, reason },
-            Error::Unsupported { what, .. } => Self::Unsupported { what, reason },
-            Error::MissingTensor(name) | Error::Shape { name, .. } => Self::Tensor { name, reason },
-            Error::Adapter { adapter, .. } => Self::Adapter { adapter, reason },
-            Error::Signature { adapter, .. } => Self::Adapter { adapter, reason },
-            Error::UnknownAdapter(alias) => Self::UnknownAdapter { alias, reason },
-            Error::Digest { path, .. } => Self::Digest { path: path.display().to_string(), reason },
-            Error::ContextFull { tokens, limit } => {
-                Self::ContextFull { tokens: tokens as u64, limit: limit as u64, reason }
-            }
-            Error::Argument { name, .. } => Self::Argument { name: name.to_owned(), reason },
-            Error::Memory { needed, limit, .. } => Self::Memory { needed, limit, reason },
-            Error::Refused { retry_after_ms, waiting, .. } => {
-                Self::Refused { retry_after_ms, waiting: waiting as u64, reason }
-            }
-            Error::MissingComponent(kind) => Self::MissingComponent { kind, reason },
-            Error::Text { .. } => Self::Text { reason },
-            Error::Sink(reason) => Self::Callback { reason },
-            _ => Self::Internal { reason },
+            Error::Io { path, reason } => Self::Io { path, reason },
+            Error::Malformed { what, reason } => Self::Malformed { what, reason },
+            Error::Unsupported { what, reason } => Self::Unsupported { what, reason },
+            Error::Tensor { name, reason } => Self::Tensor { name, reason },
+            Error::Adapter { adapter, reason } => Self::Adapter { adapter, reason },
+            Error::Signature { adapter, reason } => Self::Adapter { adapter, reason },
+            Error::UnknownAdapter { alias, reason } => Self::UnknownAdapter { alias, reason },
+            Error::Digest { path, reason } => Self::Digest { path, reason },
+            Error::ContextFull { tokens, limit, reason } => Self::ContextFull { tokens, limit, reason },
+            Error::Argument { name, reason } => Self::Argument { name, reason },
+            Error::Memory { needed, limit, reason } => Self::Memory { needed, limit, reason },
+            Error::Refused { retry_after_ms, waiting, reason } => Self::Refused { retry_after_ms, waiting, reason },
+            Error::Context { reason } => Self::Context { reason },
+            Error::MissingComponent { kind, reason } => Self::MissingComponent { kind, reason },
+            Error::Text { reason } => Self::Text { reason },
+            Error::Callback { reason } => Self::Callback { reason },
+            Error::Disconnected { doing, .. } => Self::Disconnected { doing, reason: whole },
+            Error::Version { ours, theirs, .. } => Self::Version { ours, theirs, reason: whole },
+            Error::Protocol { reason } => Self::Protocol { reason },
+            Error::Lost { what } => Self::Lost { what, reason: whole },
+            // Kinds that are new there are defects here.
+            _ => Self::Internal { reason: whole },
         }
+    }
+}
+
+/// Of inputs, which the service's crate takes as they are.
+impl From<loam::Error> for LoamError {
+    fn from(error: loam::Error) -> Self {
+        Error::from(error).into()
     }
 }
 
@@ -185,12 +238,6 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for LoamError {
     fn from(error: uniffi::UnexpectedUniFFICallbackError) -> Self {
         Self::Callback { reason: error.reason }
     }
-}
-
-/// The message of a caught panic.
-pub(crate) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 /// Result of every fallible call.

@@ -158,15 +158,6 @@ impl Input {
     pub(crate) fn core(&self) -> input::Input {
         self.inner.clone()
     }
-
-    /// # Errors
-    /// [`LoamError::Argument`] for anything but sound.
-    pub(crate) fn sound(&self) -> Result<&Audio> {
-        match &self.inner {
-            input::Input::Sound(audio) => Ok(audio),
-            other => Err(argument("input", format!("{}, which is no sound", other.kind()))),
-        }
-    }
 }
 
 impl From<input::Input> for Input {

@@ -1,6 +1,7 @@
 //! Loam across languages: the objects and records that Kotlin, Swift and Python see.
 //!
-//! Everything here is a thin copy of the engine's own types, which stay free of UniFFI. Rules of this surface:
+//! Everything here is a thin copy of `loam_service`'s types, which stay free of UniFFI: whether an engine is in this process
+//! or in a service is decided where it is opened, and nowhere else. Rules of this surface:
 //!
 //! - Bulk data goes in as borrowed bytes and comes out as packed bytes, little-endian: lists of numbers are converted value
 //!   by value in every language and are thousands of times slower.
@@ -17,6 +18,7 @@ mod engine;
 mod error;
 mod event;
 mod handle;
+mod host;
 mod index;
 mod input;
 mod log;
@@ -24,9 +26,10 @@ mod options;
 mod results;
 mod self_test;
 mod sensor;
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "no_service.rs")]
+mod service;
 mod session;
 mod transcriber;
-mod workers;
 
 pub use adapter::{Adapter, InstallPolicy};
 pub use app::App;
@@ -34,12 +37,15 @@ pub use engine::{ComponentInfo, Engine, EngineOptions, FoundationInfo, ProcessMe
 pub use error::LoamError;
 pub use event::{Event, EventSink};
 pub use handle::TaskHandle;
+pub use host::{Host, TrimLevel, Trimmed};
 pub use index::{Index, Match};
 pub use input::{
     Acceleration, AngularRate, Axes, Gravity, ImuLayout, ImuSource, Input, PcmFormat, PixelLayout, Repair,
 };
 pub use log::{LogLevel, LogSink, log_to, log_to_platform};
-pub use options::{ClassifyOptions, GenerateOptions, Modality, Pace, Sampling, SpeakOptions, TranscribeOptions};
+pub use options::{
+    ClassifyOptions, GenerateOptions, Modality, Pace, Priority, Sampling, SpeakOptions, TranscribeOptions,
+};
 pub use results::{
     AdapterUse, Classification, Embedding, Estimate, FinishReason, GenerateStats, LabelScore, Message, Regression,
     Role, ScoredBy, Segment, Sensed, Speech, SpelledPiece, Spelling, Step, Trace, Transcript, TranscriptEvent,

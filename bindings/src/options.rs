@@ -1,9 +1,8 @@
 //! How tasks run.
 
+use loam::engine;
 use loam::model::encoder::modality;
-use loam::{engine, task};
 
-use crate::adapter::Adapter;
 use crate::error::Result;
 
 /// What an input shows, where its kind does not tell.
@@ -92,6 +91,15 @@ pub struct GenerateOptions {
     /// How urgent it is beside what other apps ask for; normal when absent.
     #[uniffi(default = None)]
     pub priority: Option<Priority>,
+    /// How long it may wait for its turn, in ms; it fails with [`crate::LoamError::Refused`] when that has passed. It waits
+    /// when absent.
+    #[uniffi(default = None)]
+    pub patience_ms: Option<u64>,
+    /// When it is to be over, in ms from its arrival: it ends then with what there is, and says
+    /// [`crate::FinishReason::Deadline`]; it fails with [`crate::LoamError::Refused`] where its turn has not come by then. No
+    /// end when absent.
+    #[uniffi(default = None)]
+    pub deadline_ms: Option<u64>,
 }
 
 /// How urgent a request is.
@@ -106,8 +114,7 @@ pub enum Priority {
 }
 
 impl GenerateOptions {
-    /// The options of a request on behalf of `app`.
-    pub(crate) fn core(self, app: &engine::App) -> engine::GenerateOptions {
+    pub(crate) fn service(self) -> loam_service::GenerateOptions {
         let sampling = self.sampling.map_or_else(engine::Sampling::default, |own| engine::Sampling {
             temperature: own.temperature,
             top_k: own.top_k as usize,
@@ -123,13 +130,14 @@ impl GenerateOptions {
             None | Some(Priority::Normal) => engine::Priority::Normal,
             Some(Priority::Background) => engine::Priority::Background,
         };
-        engine::GenerateOptions {
-            max_tokens: self.max_tokens as usize,
+        loam_service::GenerateOptions {
+            max_tokens: self.max_tokens,
             sampling,
             stop: self.stop,
-            speculation: engine::Speculation::Off,
-            overflow: engine::Overflow::Fail,
-            caller: engine::Caller { app: Some(app.id().into()), priority, ..engine::Caller::default() },
+            priority,
+            patience_ms: self.patience_ms,
+            deadline_ms: self.deadline_ms,
+            ..loam_service::GenerateOptions::default()
         }
     }
 }
@@ -149,13 +157,9 @@ pub struct ClassifyOptions {
 }
 
 impl ClassifyOptions {
-    pub(crate) fn core(self, adapter: Option<&Adapter>) -> Result<task::ClassifyOptions> {
-        Ok(task::ClassifyOptions {
-            labels: self.labels,
-            template: self.template,
-            adapter: adapter.map(Adapter::core),
-            modality: core_modality(self.modality)?,
-        })
+    pub(crate) fn service(self) -> Result<loam_service::ClassifyOptions> {
+        let Self { labels, template, modality } = self;
+        Ok(loam_service::ClassifyOptions { labels, template, modality: core_modality(modality)? })
     }
 }
 
@@ -186,8 +190,8 @@ pub struct TranscribeOptions {
 }
 
 impl TranscribeOptions {
-    pub(crate) fn core(self, adapter: Option<&Adapter>) -> task::TranscribeOptions {
-        let listen = engine::ListenOptions {
+    pub(crate) fn core(self) -> engine::ListenOptions {
+        engine::ListenOptions {
             language: self.language,
             task: if self.translate { engine::SpeechTask::Translate } else { engine::SpeechTask::Transcribe },
             search: if self.beams == 1 { engine::Search::Greedy } else { engine::Search::Beam(self.beams as usize) },
@@ -196,8 +200,7 @@ impl TranscribeOptions {
                 Some(Pace::Live) => engine::Pace::Live,
             },
             ..engine::ListenOptions::default()
-        };
-        task::TranscribeOptions { listen, adapter: adapter.map(Adapter::core) }
+        }
     }
 }
 
@@ -216,12 +219,8 @@ pub struct SpeakOptions {
 }
 
 impl SpeakOptions {
-    pub(crate) fn core(self) -> engine::SpeakOptions {
-        engine::SpeakOptions {
-            noise: loam::model::generator::vits::Noise::Seed(self.seed),
-            speaking_rate: self.speaking_rate,
-            speaker: self.speaker.map(|speaker| speaker as usize),
-            ..engine::SpeakOptions::default()
-        }
+    pub(crate) fn service(self) -> loam_service::SpeakOptions {
+        let Self { seed, speaking_rate, speaker } = self;
+        loam_service::SpeakOptions { seed, speaking_rate, speaker }
     }
 }

@@ -1,37 +1,20 @@
 //! A running sensor.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use loam::task;
-
-use crate::error::{LoamError, Result};
-use crate::input::{ImuSource, Repair, doubles, floats};
+use crate::error::LoamError;
+use crate::input::{doubles, floats};
 use crate::results::Sensed;
 
 /// Tells what a device's motion means, window by window, from samples as they come.
 #[derive(Debug, uniffi::Object)]
 pub struct Sensor {
-    inner: Mutex<task::Sensor<Arc<loam::Engine>>>,
+    inner: loam_service::Sensor,
 }
 
 impl Sensor {
-    pub(crate) fn begin(
-        engine: &Arc<loam::Engine>,
-        source: ImuSource,
-        repair: Repair,
-        hop_seconds: Option<f64>,
-        options: task::ClassifyOptions,
-    ) -> Result<Arc<Self>> {
-        let hop = match hop_seconds {
-            Some(hop) => hop,
-            None => engine.window_seconds(&options)?,
-        };
-        let inner = task::Sensor::new(Arc::clone(engine), source.core(), repair.core(), hop, options)?;
-        Ok(Arc::new(Self { inner: Mutex::new(inner) }))
-    }
-
-    fn inner(&self) -> MutexGuard<'_, task::Sensor<Arc<loam::Engine>>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn new(inner: loam_service::Sensor) -> Arc<Self> {
+        Arc::new(Self { inner })
     }
 }
 
@@ -39,7 +22,7 @@ impl Sensor {
 impl Sensor {
     /// Length of a window in seconds.
     pub fn window_seconds(&self) -> f64 {
-        self.inner().window_seconds()
+        self.inner.window_seconds()
     }
 
     /// Takes samples, f32 in the order of the source's layout, and their times, f64 seconds, or no byte where they are
@@ -52,11 +35,14 @@ impl Sensor {
         let samples = floats("samples", samples)?;
         let times = doubles("timestamps", timestamps)?;
         let times = (!times.is_empty()).then_some(&times[..]);
-        Ok(self.inner().push(&samples, times)?.into_iter().map(Into::into).collect())
+        Ok(self.inner.push(&samples, times)?.into_iter().map(Into::into).collect())
     }
 
     /// Forgets the samples at hand: a new stream begins.
-    pub fn restart(&self) {
-        self.inner().restart();
+    ///
+    /// # Errors
+    /// [`LoamError::Lost`], and those of the connection to a service.
+    pub fn restart(&self) -> std::result::Result<(), LoamError> {
+        Ok(self.inner.restart()?)
     }
 }

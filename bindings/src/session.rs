@@ -1,71 +1,26 @@
 //! A conversation.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use loam::task::Chat;
-
-use crate::adapter::Adapter;
-use crate::app::App;
+use crate::adapter::{self, Adapter};
 use crate::error::{LoamError, Result};
-use crate::event::{Event, EventSink, stream};
+use crate::event::{self, EventSink};
 use crate::handle::TaskHandle;
 use crate::options::GenerateOptions;
 use crate::results::Message;
-use crate::workers::Workers;
 
 /// A conversation with the language model. Each turn computes only what the last one did not. One turn runs at a time.
-#[derive(uniffi::Object)]
+///
+/// It lives where the engine is: after the end of a service or of the connection to it, every call fails with
+/// [`LoamError::Lost`].
+#[derive(Debug, uniffi::Object)]
 pub struct Session {
-    shared: Arc<Shared>,
-    app: Arc<loam::engine::App>,
-    workers: Arc<Workers>,
-}
-
-struct Shared {
-    chat: Mutex<Chat<Arc<loam::Engine>>>,
-    /// A turn waits or runs.
-    busy: AtomicBool,
-}
-
-/// Marks a session as free again, however its turn ends.
-struct Turn(Arc<Shared>);
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.busy.store(false, Ordering::Release);
-    }
-}
-
-impl Shared {
-    fn chat(&self) -> MutexGuard<'_, Chat<Arc<loam::Engine>>> {
-        // After a panic the history may lack an answer, no more; the cache is taken out while a turn runs.
-        self.chat.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The conversation between two turns.
-    fn between_turns(&self) -> Result<MutexGuard<'_, Chat<Arc<loam::Engine>>>> {
-        if self.busy.load(Ordering::Acquire) {
-            return Err(busy());
-        }
-        Ok(self.chat())
-    }
-}
-
-fn busy() -> LoamError {
-    LoamError::Argument {
-        name: "session".to_owned(),
-        reason: "invalid session: a turn is running, stop it or wait for it".to_owned(),
-    }
+    inner: loam_service::Session,
 }
 
 impl Session {
-    pub(crate) fn begin(app: &App, instructions: Option<String>, adapter: Option<Arc<Adapter>>) -> Arc<Self> {
-        let instructions = instructions.or_else(|| adapter.as_ref().and_then(|adapter| adapter.instructions()));
-        let mut chat = Chat::new(Arc::clone(app.engine()), instructions.as_deref());
-        chat.set_adapter(adapter.map(|adapter| adapter.core()));
-        let shared = Arc::new(Shared { chat: Mutex::new(chat), busy: AtomicBool::new(false) });
-        Arc::new(Self { shared, app: Arc::clone(&app.inner), workers: Arc::clone(&app.workers) })
+    pub(crate) fn new(inner: loam_service::Session) -> Arc<Self> {
+        Arc::new(Self { inner })
     }
 }
 
@@ -82,15 +37,7 @@ impl Session {
         options: GenerateOptions,
         sink: Arc<dyn EventSink>,
     ) -> std::result::Result<Arc<TaskHandle>, LoamError> {
-        if self.shared.busy.swap(true, Ordering::AcqRel) {
-            return Err(busy());
-        }
-        let (turn, options) = (Turn(Arc::clone(&self.shared)), options.core(&self.app));
-        Ok(stream(&self.workers, sink, move |relay| {
-            let stats = turn.0.chat().respond(&text, &options, relay)?;
-            drop(turn);
-            Ok(Event::Done { stats: stats.into() })
-        }))
+        Ok(TaskHandle::new(self.inner.respond(&text, options.service(), event::service(sink))?))
     }
 
     /// The history, instructions included.
@@ -98,7 +45,7 @@ impl Session {
     /// # Errors
     /// [`LoamError::Argument`] while a turn runs.
     pub fn messages(&self) -> Result<Vec<Message>> {
-        Ok(self.shared.between_turns()?.messages().iter().map(Into::into).collect())
+        Ok(self.inner.messages()?.iter().map(Into::into).collect())
     }
 
     /// Answers from now on with another adapter, or with the bare base. The history stays; what was computed for it does
@@ -107,8 +54,7 @@ impl Session {
     /// # Errors
     /// [`LoamError::Argument`] while a turn runs.
     pub fn set_adapter(&self, adapter: Option<Arc<Adapter>>) -> std::result::Result<(), LoamError> {
-        self.shared.between_turns()?.set_adapter(adapter.map(|adapter| adapter.core()));
-        Ok(())
+        Ok(self.inner.set_adapter(adapter::service(adapter.as_ref()).map(Arc::as_ref))?)
     }
 
     /// Replaces the system message, or removes it.
@@ -116,8 +62,7 @@ impl Session {
     /// # Errors
     /// [`LoamError::Argument`] while a turn runs.
     pub fn set_instructions(&self, instructions: Option<String>) -> std::result::Result<(), LoamError> {
-        self.shared.between_turns()?.set_instructions(instructions.as_deref());
-        Ok(())
+        Ok(self.inner.set_instructions(instructions.as_deref())?)
     }
 
     /// Forgets everything but the instructions.
@@ -125,7 +70,6 @@ impl Session {
     /// # Errors
     /// [`LoamError::Argument`] while a turn runs.
     pub fn clear(&self) -> std::result::Result<(), LoamError> {
-        self.shared.between_turns()?.clear();
-        Ok(())
+        Ok(self.inner.clear()?)
     }
 }

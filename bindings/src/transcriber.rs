@@ -1,6 +1,6 @@
 //! A stream of speech that the caller feeds.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use loam::input::{Audio, Channels, SampleRate};
 
@@ -12,8 +12,7 @@ use crate::results::{TranscriptEvent, TranscriptSummary};
 #[derive(Debug, uniffi::Object)]
 pub struct Transcriber {
     rate: SampleRate,
-    /// `None` once it has ended.
-    inner: Mutex<Option<loam::task::Transcriber>>,
+    inner: loam_service::Transcriber,
 }
 
 /// The end of a transcription.
@@ -26,23 +25,9 @@ pub struct TranscriptEnd {
 }
 
 impl Transcriber {
-    pub(crate) fn begin(
-        engine: &loam::Engine,
-        sample_rate: u32,
-        options: &loam::task::TranscribeOptions,
-    ) -> Result<Arc<Self>> {
-        let rate = SampleRate::new(sample_rate)?;
-        let inner = engine.transcriber(rate, options)?;
-        Ok(Arc::new(Self { rate, inner: Mutex::new(Some(inner)) }))
+    pub(crate) fn new(rate: SampleRate, inner: loam_service::Transcriber) -> Arc<Self> {
+        Arc::new(Self { rate, inner })
     }
-
-    fn with<T>(&self, act: impl FnOnce(&mut Option<loam::task::Transcriber>) -> Result<T>) -> Result<T> {
-        act(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-fn ended() -> LoamError {
-    LoamError::Argument { name: "audio".to_owned(), reason: "invalid audio: the stream has ended".to_owned() }
 }
 
 #[uniffi::export]
@@ -52,15 +37,13 @@ impl Transcriber {
     /// # Errors
     /// [`LoamError::Argument`] for bytes that are no whole samples, for a sample that is not finite, or after the end.
     pub fn push(&self, samples: &[u8], format: PcmFormat) -> std::result::Result<Vec<TranscriptEvent>, LoamError> {
-        let rate = self.rate;
-        self.with(|inner| {
-            let transcriber = inner.as_mut().ok_or_else(ended)?;
-            if samples.is_empty() {
-                return Ok(Vec::new());
-            }
-            let audio = Audio::from_bytes(samples, format.core(), Channels::MONO, rate)?;
-            Ok(transcriber.push(audio.samples())?.into_iter().map(Into::into).collect())
-        })
+        // No sample is no sound, but a stream that has ended says so all the same.
+        let events = if samples.is_empty() {
+            self.inner.push(&[])?
+        } else {
+            self.inner.push(Audio::from_bytes(samples, format.core(), Channels::MONO, self.rate)?.samples())?
+        };
+        Ok(events.into_iter().map(Into::into).collect())
     }
 
     /// Ends the stream: what is left, and what it took.
@@ -68,9 +51,7 @@ impl Transcriber {
     /// # Errors
     /// [`LoamError::Argument`] for a stream without a sample, or after the end.
     pub fn finish(&self) -> Result<TranscriptEnd> {
-        self.with(|inner| {
-            let (events, summary) = inner.take().ok_or_else(ended)?.finish()?;
-            Ok(TranscriptEnd { events: events.into_iter().map(Into::into).collect(), summary: summary.into() })
-        })
+        let loam_service::TranscriptEnd { events, summary } = self.inner.finish()?;
+        Ok(TranscriptEnd { events: events.into_iter().map(Into::into).collect(), summary: summary.into() })
     }
 }

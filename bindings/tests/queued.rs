@@ -26,7 +26,14 @@ impl EventSink for Gated {
 }
 
 fn options() -> GenerateOptions {
-    GenerateOptions { max_tokens: 3, sampling: None, stop: Vec::new(), priority: None }
+    GenerateOptions {
+        max_tokens: 3,
+        sampling: None,
+        stop: Vec::new(),
+        priority: None,
+        patience_ms: None,
+        deadline_ms: None,
+    }
 }
 
 #[test]
@@ -49,7 +56,7 @@ fn a_stream_that_waits_ends_as_soon_as_it_is_stopped() {
     let open = Arc::new((Mutex::new(true), Condvar::new()));
     let (stopped, sink) = begin(0, &open);
     let (waiting, _) = begin(0, &open);
-    let session = app.chat(None, None);
+    let session = app.chat(None, None).expect("begun");
     let turn = Arc::new(Gated { gate: open, events: Mutex::default() });
     let answer = session.respond("Hello".to_owned(), options(), turn).expect("begun");
     stopped.stop();

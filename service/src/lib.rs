@@ -58,6 +58,6 @@ pub use handle::TaskHandle;
 pub use options::{ClassifyOptions, GenerateOptions, InstallPolicy, SpeakOptions};
 pub use sensor::Sensor;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub use server::{Identity, Limits, Listener, Server};
+pub use server::{Host, Identity, Limits, Listener, Server};
 pub use session::Session;
 pub use transcriber::{Transcriber, TranscriptEnd};

@@ -23,11 +23,23 @@ use crate::workers::Workers;
 /// [`crate::Error::Lost`].
 #[derive(Debug)]
 pub struct Session {
-    performer: Arc<dyn Performer>,
+    place: Arc<Place>,
     workers: Arc<Workers>,
-    opened: Opened,
     /// A turn waits or runs.
     busy: Arc<AtomicBool>,
+}
+
+/// Where a conversation is. It is let go when neither its session nor a turn holds it.
+#[derive(Debug)]
+struct Place {
+    performer: Arc<dyn Performer>,
+    opened: Opened,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.performer.release(Thing::Session(self.opened));
+    }
 }
 
 /// Marks a session as free again, however its turn ends.
@@ -43,14 +55,16 @@ impl Session {
     pub(crate) fn begin(app: &App, instructions: Option<&str>, adapter: Option<&Adapter>) -> Result<Self> {
         let call = Call::Chat { instructions: instructions.map(str::to_owned), adapter: key(adapter) };
         let opened = reply_of!(app.performer, &mut Silence::default(), call, Reply::Opened(opened) => opened);
+        Ok(Self::at(app, opened))
+    }
+
+    fn at(app: &App, opened: Opened) -> Self {
         let (performer, workers) = (Arc::clone(&app.performer), Arc::clone(&app.workers));
-        Ok(Self { performer, workers, opened, busy: Arc::default() })
+        Self { place: Arc::new(Place { performer, opened }), workers, busy: Arc::default() }
     }
 
     pub(crate) fn restore(app: &App, path: &Path, adapter: Option<&Adapter>, mismatch: Mismatch) -> Result<Self> {
-        let opened = app.performer.restore(path, key(adapter).as_ref(), mismatch)?;
-        let (performer, workers) = (Arc::clone(&app.performer), Arc::clone(&app.workers));
-        Ok(Self { performer, workers, opened, busy: Arc::default() })
+        Ok(Self::at(app, app.performer.restore(path, key(adapter).as_ref(), mismatch)?))
     }
 
     /// Writes the conversation to a file, with what was computed for it, so that [`App::restore`] goes on with it in another
@@ -62,7 +76,7 @@ impl Session {
         if self.busy.load(Ordering::Acquire) {
             return Err(Error::busy("session"));
         }
-        self.performer.save(self.opened, path.as_ref())
+        self.place.performer.save(self.place.opened, path.as_ref())
     }
 
     /// Answers `text`; events come to `sink` from another thread. What was generated becomes part of the history, also when
@@ -75,11 +89,12 @@ impl Session {
             return Err(Error::busy("session"));
         }
         let turn = Turn(Arc::clone(&self.busy));
-        let call = Call::Respond { session: self.opened, text: text.to_owned(), options };
-        let performer = Arc::clone(&self.performer);
+        let call = Call::Respond { session: self.place.opened, text: text.to_owned(), options };
+        // Held until the end: the caller may let go of the session before the turn begins.
+        let place = Arc::clone(&self.place);
         Ok(stream(&self.workers, sink, move |relay| {
-            let done = reply_of!(performer, relay, call, Reply::Generated(stats) => Event::Done { stats });
-            drop(turn);
+            let done = reply_of!(place.performer, relay, call, Reply::Generated(stats) => Event::Done { stats });
+            drop((turn, place));
             Ok(done)
         }))
     }
@@ -88,7 +103,7 @@ impl Session {
         if self.busy.load(Ordering::Acquire) {
             return Err(Error::busy("session"));
         }
-        reply_of!(self.performer, &mut Silence::default(), call, Reply::Done => ());
+        reply_of!(self.place.performer, &mut Silence::default(), call, Reply::Done => ());
         Ok(())
     }
 
@@ -100,8 +115,8 @@ impl Session {
         if self.busy.load(Ordering::Acquire) {
             return Err(Error::busy("session"));
         }
-        let call = Call::Messages { session: self.opened };
-        Ok(reply_of!(self.performer, &mut Silence::default(), call, Reply::Messages(messages) => messages))
+        let call = Call::Messages { session: self.place.opened };
+        Ok(reply_of!(self.place.performer, &mut Silence::default(), call, Reply::Messages(messages) => messages))
     }
 
     /// Answers from now on with another adapter, or with the bare base. The history stays; what was computed for it does
@@ -110,7 +125,7 @@ impl Session {
     /// # Errors
     /// [`crate::Error::Argument`] while a turn runs.
     pub fn set_adapter(&self, adapter: Option<&Adapter>) -> Result<()> {
-        self.between_turns(Call::SetAdapter { session: self.opened, adapter: key(adapter) })
+        self.between_turns(Call::SetAdapter { session: self.place.opened, adapter: key(adapter) })
     }
 
     /// Replaces the system message, or removes it.
@@ -119,7 +134,7 @@ impl Session {
     /// [`crate::Error::Argument`] while a turn runs.
     pub fn set_instructions(&self, instructions: Option<&str>) -> Result<()> {
         let instructions = instructions.map(str::to_owned);
-        self.between_turns(Call::SetInstructions { session: self.opened, instructions })
+        self.between_turns(Call::SetInstructions { session: self.place.opened, instructions })
     }
 
     /// Forgets everything but the instructions.
@@ -127,12 +142,6 @@ impl Session {
     /// # Errors
     /// [`crate::Error::Argument`] while a turn runs.
     pub fn clear(&self) -> Result<()> {
-        self.between_turns(Call::Clear { session: self.opened })
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.performer.release(Thing::Session(self.opened));
+        self.between_turns(Call::Clear { session: self.place.opened })
     }
 }

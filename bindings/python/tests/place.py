@@ -12,6 +12,8 @@ PACKAGE = REPOSITORY / "bindings/python/src/loam"
 TRAINED = REPOSITORY / "models/adapters"
 
 _target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
+# Made by `make ffi`.
+LOAMD = Path(os.environ.get("LOAMD", _target / "release/loamd"))
 # Made by `make scenarios`.
 SCENARIOS = Path(os.environ.get("SCENARIOS", _target / "scenarios"))
 TINY = SCENARIOS / "tiny"

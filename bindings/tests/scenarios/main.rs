@@ -1,5 +1,6 @@
 //! The scenarios that every package passes, through the crate that they are generated from.
 
+mod far;
 mod listener;
 mod prepare;
 mod run;
@@ -22,4 +23,15 @@ fn every_case_gives_what_the_table_says() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn engines_in_a_service_give_the_same() {
+    let root = tempfile::tempdir().expect("tempdir");
+    let root = root.path().join("scenarios");
+    prepare::prepare(&root).expect("prepared");
+    far::through_a_socket(&root);
+    far::through_a_pair(&root);
+    far::ends_are_told(&root);
+    far::other_descriptors_are_refused(&root);
 }

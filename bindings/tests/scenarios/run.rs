@@ -125,11 +125,11 @@ impl Run<'_> {
     }
 
     fn options(&self) -> GenerateOptions {
-        GenerateOptions { max_tokens: self.count("max_tokens"), sampling: None, stop: Vec::new(), priority: None }
+        tokens(self.count("max_tokens"))
     }
 
     fn foundation(&self) -> Outcome {
-        let info = self.engine.foundation();
+        let info = self.engine.foundation()?;
         let components: Vec<Value> = info.components.iter().map(|c| json!([c.name, c.kind])).collect();
         Ok(json!({ "id": info.id, "version": info.version, "components": components }))
     }
@@ -238,7 +238,7 @@ impl Run<'_> {
 
     fn chat(&self) -> Outcome {
         let adapter = self.install(&self.app, InstallPolicy::Create)?;
-        let session = self.app.chat(self.text_of("instructions"), adapter);
+        let session = self.app.chat(self.text_of("instructions"), adapter)?;
         let mut turns = Vec::new();
         for turn in self.list("turns") {
             let listener = Listener::new(Manner::Patient);
@@ -270,13 +270,13 @@ impl Run<'_> {
     }
 
     fn stop(&self) -> Outcome {
-        let session = self.app.chat(None, None);
+        let session = self.app.chat(None, None)?;
         let listener = Listener::new(Manner::Stops(self.count("after_events") as usize));
         let handle = session.respond("Hello".to_owned(), self.options(), listener.clone())?;
         listener.listens_to(&handle);
         handle.wait()?;
         let texts = listener.events().iter().filter(|event| matches!(event, Event::Text { .. })).count();
-        let short = GenerateOptions { max_tokens: 2, ..self.options() };
+        let short = tokens(2);
         let next = Listener::new(Manner::Patient);
         session.respond("Go on".to_owned(), short, next.clone())?.wait()?;
         Ok(json!({
@@ -286,7 +286,7 @@ impl Run<'_> {
     }
 
     fn busy(&self) -> Outcome {
-        let session = self.app.chat(None, None);
+        let session = self.app.chat(None, None)?;
         let listener = Listener::new(Manner::Patient);
         let handle = session.respond("Hello".to_owned(), self.options(), listener.clone())?;
         let second =
@@ -306,11 +306,11 @@ impl Run<'_> {
         let third = install(InstallPolicy::CompareAndSwap { generation: second.generation() })?;
         // A generation that was replaced stays usable by who holds it.
         let listener = Listener::new(Manner::Patient);
-        let options = GenerateOptions { max_tokens: 4, sampling: None, stop: Vec::new(), priority: None };
-        self.app.chat(None, Some(first.clone())).respond("Hello".to_owned(), options, listener.clone())?.wait()?;
+        let options = tokens(4);
+        self.app.chat(None, Some(first.clone()))?.respond("Hello".to_owned(), options, listener.clone())?.wait()?;
         let held = done(&listener).adapter.expect("it ran").generation == first.generation();
         let name = first.alias();
-        let listed: Vec<String> = self.app.adapters().iter().map(|adapter| adapter.alias()).collect();
+        let listed: Vec<String> = self.app.adapters()?.iter().map(|adapter| adapter.alias()).collect();
         self.app.remove_adapter(name.clone())?;
         let removed = error(self.app.adapter(name).map(|_| ()));
         Ok(json!({
@@ -335,7 +335,7 @@ impl Run<'_> {
 
     fn refuse(&self) -> Outcome {
         let refused = error(self.install(&self.app, InstallPolicy::Create).map(|_| ()));
-        Ok(json!({ "refused": refused, "installed": self.app.adapters().len() }))
+        Ok(json!({ "refused": refused, "installed": self.app.adapters()?.len() }))
     }
 
     fn bad_data(&self) -> Outcome {
@@ -360,8 +360,8 @@ impl Run<'_> {
 
     fn callback(&self) -> Outcome {
         let message = self.text_of("message").expect("a message");
-        let session = self.app.chat(None, None);
-        let options = GenerateOptions { max_tokens: 50, sampling: None, stop: Vec::new(), priority: None };
+        let session = self.app.chat(None, None)?;
+        let options = tokens(50);
         let listener = Listener::new(Manner::Throws(message.clone()));
         let handle = session.respond("Hello".to_owned(), options, listener.clone())?;
         let failed = handle.wait().expect_err("the sink failed");
@@ -382,8 +382,8 @@ impl Run<'_> {
     /// Whether the engine still does.
     fn answers(&self) -> Result<bool, LoamError> {
         let listener = Listener::new(Manner::Patient);
-        let options = GenerateOptions { max_tokens: 3, sampling: None, stop: Vec::new(), priority: None };
-        self.app.chat(None, None).respond("Hello".to_owned(), options, listener.clone())?.wait()?;
+        let options = tokens(3);
+        self.app.chat(None, None)?.respond("Hello".to_owned(), options, listener.clone())?.wait()?;
         Ok(done(&listener).generated_tokens > 0)
     }
 
@@ -401,7 +401,7 @@ impl Run<'_> {
     fn close(&self) -> Outcome {
         self.answers()?;
         let loaded = |engine: &Engine| {
-            let components = engine.foundation().components;
+            let components = engine.foundation().expect("here").components;
             components.iter().any(|component| component.name == "vision-language" && component.loaded)
         };
         let before = loaded(&self.engine);
@@ -417,6 +417,17 @@ impl Run<'_> {
             "before": before, "unloaded": unloaded, "after": loaded(&self.engine),
             "active": self.engine.active_streams(), "answers": self.answers()?
         }))
+    }
+}
+
+pub fn tokens(max_tokens: u32) -> GenerateOptions {
+    GenerateOptions {
+        max_tokens,
+        sampling: None,
+        stop: Vec::new(),
+        priority: None,
+        patience_ms: None,
+        deadline_ms: None,
     }
 }
 

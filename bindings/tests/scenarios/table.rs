@@ -1,6 +1,9 @@
 //! The table of cases and how results are compared.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use loam_ffi::Engine;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,6 +12,9 @@ use crate::run::{Place, Run, open};
 
 /// Of numbers that are no integers: f32 sums differ in their order between processors.
 const TOLERANCE: f64 = 1e-3;
+
+/// The app of all cases.
+pub const APP: &str = "com.example.mail";
 
 /// One line of `bindings/scenarios/cases.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,16 +47,21 @@ pub fn place(root: &Path) -> Place {
     Place { root: root.to_path_buf(), nano, trained }
 }
 
-/// What a case gives; `None` where its foundation is not there.
+/// What a case gives in this process; `None` where its foundation is not there.
 pub fn outcome(place: &Place, case: &Case) -> Option<Value> {
     let Some(foundation) = place.foundation(&case.foundation) else {
         eprintln!("skipped '{}': run `loam pull loam-nano` first", case.name);
         return None;
     };
     let engine = open(&foundation).unwrap_or_else(|error| panic!("{}: {error}", case.name));
-    let app = engine.attach("com.example.mail".to_owned()).expect("attached");
+    Some(outcome_on(place, case, engine))
+}
+
+/// What a case gives on an engine of its foundation.
+pub fn outcome_on(place: &Place, case: &Case, engine: Arc<Engine>) -> Value {
+    let app = engine.attach(APP.to_owned()).expect("attached");
     let run = Run { place, engine, app, args: &case.args };
-    Some(run.outcome(&case.op).unwrap_or_else(|error| panic!("{}: {error}", case.name)))
+    run.outcome(&case.op).unwrap_or_else(|error| panic!("{}: {error}", case.name))
 }
 
 /// Where two results differ.

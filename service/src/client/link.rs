@@ -106,6 +106,11 @@ impl Shared {
     }
 }
 
+/// What a caller gets who has no connection.
+pub(super) fn unconnected(reason: String) -> Error {
+    Error::Disconnected { doing: "connect".to_owned(), reason }
+}
+
 /// A connection. It ends when it is dropped.
 pub(super) struct Link {
     shared: Arc<Shared>,
@@ -168,8 +173,16 @@ impl Link {
     /// # Errors
     /// [`Error::Disconnected`] where nobody answers; what the service refuses with.
     pub(super) fn open(socket: &Path, app: Option<&str>) -> Result<Self> {
-        let lost = |reason: String| Error::Disconnected { doing: "connect".to_owned(), reason };
-        let stream = UnixStream::connect(socket).map_err(|error| lost(format!("{}: {error}", socket.display())))?;
+        let stream =
+            UnixStream::connect(socket).map_err(|error| unconnected(format!("{}: {error}", socket.display())))?;
+        Self::greet(stream, app)
+    }
+
+    /// Greets as `app` on a stream whose other end a service has.
+    ///
+    /// # Errors
+    /// [`Error::Disconnected`] where nobody answers; what the service refuses with.
+    pub(super) fn greet(stream: UnixStream, app: Option<&str>) -> Result<Self> {
         let channel = Channel::new(stream, FRAME_PATIENCE)?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let hello = Hello { protocol: PROTOCOL, app: app.map(str::to_owned), version };
@@ -181,9 +194,9 @@ impl Link {
             Ok(Some(_)) => return Err(Error::protocol("the service does not begin with a welcome")),
             Ok(None) => {
                 let reason = sent.err().map_or_else(|| "it has ended".to_owned(), |error| error.to_string());
-                return Err(lost(reason));
+                return Err(unconnected(reason));
             }
-            Err(error) => return Err(lost(error.to_string())),
+            Err(error) => return Err(unconnected(error.to_string())),
         };
         if welcome.protocol != PROTOCOL {
             let reason = "update the older of the two".to_owned();

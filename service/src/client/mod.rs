@@ -5,6 +5,7 @@ mod link;
 use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use loam::adapter::SIGNATURE_ENDING;
 use loam::engine::Mismatch;
 use rustix::fs::OFlags;
 
-use self::link::{Failure, Link};
+use self::link::{Failure, Link, unconnected};
 use crate::call::{AdapterFile, AdapterInfo, AdapterKey, Call, Control, FoundationInfo, Opened, Reply, Thing};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -43,32 +44,73 @@ impl Engine {
         let socket = socket.as_ref().to_path_buf();
         // Once without patience: whoever gives a wrong path hears of it at once.
         let link = Link::open(&socket, None)?;
-        Ok(Self::of(Box::new(Service { asking: Remote::new(socket, None, link) })))
+        Ok(Self::of(Box::new(Service { asking: Remote::new(Origin::Socket(socket.clone()), None, link), socket })))
+    }
+
+    /// Uses the service that has the other end of `stream`, such as one end of a socket pair that was received from it.
+    ///
+    /// One stream is one app: `app` is the only name that can be attached. There is no way to connect again: when the
+    /// stream ends, calls fail with [`Error::Disconnected`] from then on, and the caller asks for another stream.
+    ///
+    /// # Errors
+    /// [`Error::Disconnected`] where nobody answers, [`Error::Version`] for a service of another protocol,
+    /// [`Error::Refused`] by its limits, [`Error::Argument`] for the name.
+    pub fn connect_stream(stream: UnixStream, app: &str) -> Result<Self> {
+        let link = Link::greet(stream, Some(app))?;
+        let remote = Arc::new(Remote::new(Origin::Stream, Some(app.to_owned()), link));
+        Ok(Self::of(Box::new(Handed { app: app.to_owned(), remote })))
     }
 }
 
 /// An engine in a service.
 #[derive(Debug)]
 struct Service {
+    socket: PathBuf,
     /// Asks without an app what is open.
     asking: Remote,
 }
 
 impl Source for Service {
     fn attach(&self, id: &str) -> Result<Arc<dyn Performer>> {
-        let link = open_patiently(&self.asking.socket, Some(id))?;
-        Ok(Arc::new(Remote::new(self.asking.socket.clone(), Some(id.to_owned()), link)))
+        let link = open_patiently(&self.socket, Some(id))?;
+        Ok(Arc::new(Remote::new(Origin::Socket(self.socket.clone()), Some(id.to_owned()), link)))
     }
 
     fn foundation(&self) -> Result<FoundationInfo> {
-        match self.asking.perform(Call::Foundation, &mut Silence::default())? {
-            Reply::Foundation(info) => Ok(info),
-            other => Err(unexpected("foundation", &other)),
-        }
+        self.asking.foundation()
     }
 
     fn control(&self, control: Control) -> Result<Reply> {
         self.asking.perform(Call::Control(control), &mut Silence::default())
+    }
+
+    fn local(&self) -> Option<&Arc<loam::Engine>> {
+        None
+    }
+}
+
+/// An engine in a service, behind a stream that was handed over.
+#[derive(Debug)]
+struct Handed {
+    app: String,
+    remote: Arc<Remote>,
+}
+
+impl Source for Handed {
+    fn attach(&self, id: &str) -> Result<Arc<dyn Performer>> {
+        if id != self.app {
+            let reason = format!("'{id}', and the stream that was handed over is of '{}' alone", self.app);
+            return Err(Error::argument("app", reason));
+        }
+        Ok(Arc::clone(&self.remote) as Arc<dyn Performer>)
+    }
+
+    fn foundation(&self) -> Result<FoundationInfo> {
+        self.remote.foundation()
+    }
+
+    fn control(&self, control: Control) -> Result<Reply> {
+        self.remote.perform(Call::Control(control), &mut Silence::default())
     }
 
     fn local(&self) -> Option<&Arc<loam::Engine>> {
@@ -89,9 +131,18 @@ fn open_patiently(socket: &Path, app: Option<&str>) -> Result<Link> {
     }
 }
 
-/// The connection of one app. Another one takes its place when it has ended.
+/// Where connections come from.
+#[derive(Debug)]
+enum Origin {
+    /// A socket in the file system, any number of times.
+    Socket(PathBuf),
+    /// A stream that was handed over, once.
+    Stream,
+}
+
+/// The connection of one app. Another one takes its place when it has ended, where there can be another.
 struct Remote {
-    socket: PathBuf,
+    origin: Origin,
     app: Option<String>,
     current: Mutex<(u64, Arc<Link>)>,
     connecting: Mutex<()>,
@@ -99,14 +150,14 @@ struct Remote {
 
 impl std::fmt::Debug for Remote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Remote({:?} at {})", self.app, self.socket.display())
+        write!(f, "Remote({:?} at {:?})", self.app, self.origin)
     }
 }
 
 impl Remote {
-    fn new(socket: PathBuf, app: Option<String>, link: Link) -> Self {
+    fn new(origin: Origin, app: Option<String>, link: Link) -> Self {
         log::debug!("connected to loamd {} with {}", link.welcome().version, link.welcome().foundation.id);
-        Self { socket, app, current: Mutex::new((1, Arc::new(link))), connecting: Mutex::new(()) }
+        Self { origin, app, current: Mutex::new((1, Arc::new(link))), connecting: Mutex::new(()) }
     }
 
     fn current(&self) -> MutexGuard<'_, (u64, Arc<Link>)> {
@@ -123,10 +174,21 @@ impl Remote {
         if let Some(found) = self.alive() {
             return Ok(found);
         }
-        let link = Arc::new(open_patiently(&self.socket, self.app.as_deref())?);
+        let Origin::Socket(socket) = &self.origin else {
+            let reason = "the stream that was handed over has ended; connect with another one";
+            return Err(unconnected(reason.to_owned()));
+        };
+        let link = Arc::new(open_patiently(socket, self.app.as_deref())?);
         let mut current = self.current();
         *current = (current.0 + 1, Arc::clone(&link));
         Ok((current.0, link))
+    }
+
+    fn foundation(&self) -> Result<FoundationInfo> {
+        match self.perform(Call::Foundation, &mut Silence::default())? {
+            Reply::Foundation(info) => Ok(info),
+            other => Err(unexpected("foundation", &other)),
+        }
     }
 
     fn alive(&self) -> Option<(u64, Arc<Link>)> {

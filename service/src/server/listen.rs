@@ -1,6 +1,5 @@
 //! A socket that clients connect to.
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
@@ -16,6 +15,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::Server;
+use super::guests::Guests;
 use super::identity::Identity;
 use crate::error::{Error, Result};
 
@@ -33,7 +33,7 @@ pub struct Listener {
     users: Option<Vec<u32>>,
     /// What ends it: the reader is woken when the writer goes.
     wake: (OwnedFd, Mutex<Option<OwnedFd>>),
-    streams: Mutex<(u64, BTreeMap<u64, UnixStream>)>,
+    guests: Arc<Guests>,
     ended: AtomicBool,
 }
 
@@ -78,7 +78,7 @@ impl Listener {
             _lock: lock,
             users,
             wake: (reader, Mutex::new(Some(writer))),
-            streams: Mutex::default(),
+            guests: Arc::default(),
             ended: AtomicBool::new(false),
         })
     }
@@ -88,13 +88,13 @@ impl Listener {
     ///
     /// # Errors
     /// [`Error::Io`] where the system cannot wait for clients.
-    pub fn serve(self: &Arc<Self>, server: &Arc<Server>) -> Result<()> {
+    pub fn serve(&self, server: &Arc<Server>) -> Result<()> {
         let outcome = self.accept_all(server);
         self.close();
         outcome
     }
 
-    fn accept_all(self: &Arc<Self>, server: &Arc<Server>) -> Result<()> {
+    fn accept_all(&self, server: &Arc<Server>) -> Result<()> {
         while !self.ended.load(Ordering::Acquire) {
             let mut waits = [PollFd::new(&self.socket, PollFlags::IN), PollFd::new(&self.wake.0, PollFlags::IN)];
             match poll(&mut waits, None) {
@@ -113,7 +113,7 @@ impl Listener {
         Ok(())
     }
 
-    fn accept(self: &Arc<Self>, server: &Arc<Server>, stream: UnixStream) {
+    fn accept(&self, server: &Arc<Server>, stream: UnixStream) {
         let identity = match Identity::of_peer(&stream) {
             Ok(identity) => identity,
             Err(error) => return log::warn!("{}: {error}", self.path.display()),
@@ -123,34 +123,9 @@ impl Listener {
         {
             return log::info!("{}: user {uid} is not one of those who may connect", self.path.display());
         }
-        let Ok(copy) = stream.try_clone() else { return };
-        // Before there is a thread: a flood of connections must not become one of threads.
-        let guest = match server.admit(stream, identity) {
-            Ok(guest) => guest,
-            Err(error) => return log::debug!("a client was not let in: {error}"),
-        };
-        let number = {
-            let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-            streams.0 += 1;
-            let number = streams.0;
-            streams.1.insert(number, copy);
-            number
-        };
-        let (listener, server) = (Arc::clone(self), Arc::clone(server));
-        let thread = std::thread::Builder::new().name("loam-client".to_owned()).spawn(move || {
-            if let Err(error) = guest.serve(&server) {
-                log::info!("a client was refused: {error}");
-            }
-            listener.forget(number);
-        });
-        if let Err(error) = thread {
-            log::warn!("no thread for a client: {error}");
-            self.forget(number);
+        if let Err(error) = self.guests.serve(server, stream, identity) {
+            log::debug!("a client was not let in: {error}");
         }
-    }
-
-    fn forget(&self, number: u64) {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&number);
     }
 
     /// Lets [`Listener::serve`] end. May be called from any thread, and more than once.
@@ -160,12 +135,7 @@ impl Listener {
     }
 
     fn close(&self) {
-        let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        for stream in streams.1.values() {
-            // An error says that it has ended already.
-            let _ = stream.shutdown(std::net::Shutdown::Both);
-        }
-        drop(streams);
+        self.guests.end();
         if let Err(error) = std::fs::remove_file(&self.path) {
             log::warn!("{}: {error}", self.path.display());
         }

@@ -1,6 +1,8 @@
 //! The service: an engine, its apps, and the clients that are connected.
 
 mod connection;
+mod guests;
+mod host;
 mod identity;
 mod limits;
 mod listen;
@@ -17,6 +19,7 @@ use loam::adapter::SignaturePolicy;
 use rustix::fs::{FlockOperation, flock};
 
 use self::connection::Connection;
+pub use self::host::Host;
 pub use self::identity::Identity;
 pub use self::limits::Limits;
 use self::limits::{Permit, Resource, Tally};

@@ -5,6 +5,7 @@ mod contexts;
 mod death;
 mod equal;
 mod frames;
+mod handed;
 mod hostile;
 mod layers;
 #[path = "../../../bindings/tests/scenarios/prepare.rs"]

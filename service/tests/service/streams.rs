@@ -137,3 +137,18 @@ fn served_soon(served: &Served) {
     wait_until("a call", || served.server.active_calls() == 1);
     wait_until("its end", || served.server.active_calls() == 0);
 }
+
+#[test]
+fn a_turn_outlives_the_session_that_began_it() {
+    let served = Served::new(Limits::default());
+    for engine in [served.connect(), Engine::new(core())] {
+        let app = engine.attach("mail").expect("attached");
+        // Many: a session that is let go at once must not overtake its turn.
+        for _ in 0..20 {
+            let chat = app.chat(None, None).expect("begun");
+            let handle = chat.respond("Hello", tokens(2), Keeper::new()).expect("begun");
+            drop(chat);
+            ended(&handle).expect("ended");
+        }
+    }
+}

@@ -13,6 +13,7 @@ from __future__ import annotations
 from loam.adapter import Adapter
 from loam.app import App
 from loam.engine import Engine
+from loam.host import Host
 from loam.index import Index
 from loam.input import Input
 from loam.log import log_to, log_to_logging, log_to_platform
@@ -54,6 +55,8 @@ from loam.records import (
     Transcript,
     TranscriptEnd,
     TranscriptSummary,
+    Trimmed,
+    TrimLevel,
     Verify,
 )
 from loam.results import Embedding, Speech
@@ -85,6 +88,7 @@ __all__ = [
     "FoundationInfo",
     "GenerateStats",
     "Gravity",
+    "Host",
     "ImuLayout",
     "ImuSource",
     "Index",
@@ -123,6 +127,8 @@ __all__ = [
     "TranscriptEnd",
     "TranscriptEvent",
     "TranscriptSummary",
+    "TrimLevel",
+    "Trimmed",
     "Verify",
     "log_to",
     "log_to_logging",

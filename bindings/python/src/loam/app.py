@@ -206,10 +206,12 @@ class App:
         sampling: Sampling | None = None,
         stop: Sequence[str] = (),
         priority: Priority | None = None,
+        patience_ms: int | None = None,
+        deadline_ms: int | None = None,
         adapter: Adapter | None = None,
     ) -> Stream:
         """Continues a text as it stands. Options as in :meth:`Session.respond`."""
-        options = generate_options(max_tokens, sampling, stop, priority)
+        options = generate_options(max_tokens, sampling, stop, priority, patience_ms, deadline_ms)
         return Stream(lambda sink: self._inner.generate(prompt, options, inner(adapter), sink))
 
     def answer(
@@ -221,10 +223,12 @@ class App:
         sampling: Sampling | None = None,
         stop: Sequence[str] = (),
         priority: Priority | None = None,
+        patience_ms: int | None = None,
+        deadline_ms: int | None = None,
         adapter: Adapter | None = None,
     ) -> Stream:
         """Answers a question about inputs. Options as in :meth:`Session.respond`."""
-        options = generate_options(max_tokens, sampling, stop, priority)
+        options = generate_options(max_tokens, sampling, stop, priority, patience_ms, deadline_ms)
         given = [input._inner for input in inputs]
         return Stream(lambda sink: self._inner.answer(given, question, options, inner(adapter), sink))
 
@@ -236,8 +240,10 @@ class App:
         sampling: Sampling | None = None,
         stop: Sequence[str] = (),
         priority: Priority | None = None,
+        patience_ms: int | None = None,
+        deadline_ms: int | None = None,
         adapter: Adapter | None = None,
     ) -> Stream:
         """Describes an input. Options as in :meth:`Session.respond`."""
-        options = generate_options(max_tokens, sampling, stop, priority)
+        options = generate_options(max_tokens, sampling, stop, priority, patience_ms, deadline_ms)
         return Stream(lambda sink: self._inner.caption(input._inner, options, inner(adapter), sink))

@@ -10,21 +10,21 @@ from loam.records import FoundationInfo, ProcessMemory, Verify
 
 
 class Engine:
-    """One foundation and the apps that use it. All calls are safe from any thread.
+    """One foundation and the apps that use it, in this process or in a service. All calls are safe from any thread.
 
-    It lives as long as anything that came from it. A process that forks takes none of its threads along: open it in the
-    process that uses it.
+    It lives as long as anything that came from it. A process that forks takes none of its threads along: open it, or
+    connect, in the process that uses it.
     """
 
     def __init__(self, engine: ffi.Engine) -> None:
-        """For the package itself: engines are opened by :meth:`open`."""
+        """For the package itself: engines come from :meth:`open` and :meth:`connect`."""
         self._inner = engine
 
     @classmethod
     def open(
         cls, path: str | os.PathLike[str], *, component_budget: int | None = None, verify: Verify = Verify.SIZES
     ) -> Engine:
-        """Opens a foundation directory, a GGUF file or a Hugging Face directory. Loads no component yet.
+        """Opens a foundation directory, a GGUF file or a Hugging Face directory here. Loads no component yet.
 
         Args:
             path: where it is.
@@ -37,8 +37,38 @@ class Engine:
         options = ffi.EngineOptions(component_budget=component_budget, verify=verify)
         return cls(ffi.Engine.open(os.fspath(path), options))
 
+    @classmethod
+    def connect(cls, path: str | os.PathLike[str]) -> Engine:
+        """Connects to the service (``loamd``, or a :class:`Host`) that listens on the Unix socket at ``path``.
+
+        When it ends, calls under way raise ``LoamError.Disconnected``, and the next ones connect again, for up to two
+        seconds. Adapters are there then; conversations, transcriptions and sensors raise ``LoamError.Lost``.
+
+        Raises:
+            LoamError.Disconnected: where nobody answers.
+            LoamError.Version: for a service of another protocol.
+            LoamError.Refused: beyond its limits.
+            LoamError.Unsupported: on other systems than Linux and Android.
+        """
+        return cls(ffi.Engine.connect(os.fspath(path)))
+
+    @classmethod
+    def connect_fd(cls, fd: int, app: str) -> Engine:
+        """Uses the service at the other end of a connected Unix socket, such as one end of ``socket.socketpair()``.
+
+        The descriptor is the engine's from now on, also when this fails: give ``socket.detach()``. One socket is one app:
+        ``app`` is the only name that can be attached. When the connection has ended, every call raises
+        ``LoamError.Disconnected``: nothing can be connected to again.
+
+        Raises:
+            LoamError.Argument: for what is no connected Unix socket, and for the name.
+            LoamError.Disconnected, LoamError.Version, LoamError.Refused, LoamError.Unsupported: as :meth:`connect`.
+        """
+        return cls(ffi.Engine.connect_fd(fd, app))
+
     def attach(self, id: str) -> App:
-        """Attaches the app ``id``, such as ``com.example.mail``. Its adapters are its own.
+        """Attaches the app ``id``, such as ``com.example.mail``. Its adapters are its own; in a service they are those of
+        the app of this name and this user.
 
         Raises:
             LoamError.Argument: for a name with other characters than letters, digits, ``.``, ``-`` and ``_``.
@@ -50,15 +80,16 @@ class Engine:
         return self._inner.foundation()
 
     def unload(self, component: str) -> bool:
-        """Drops a component, which comes back when it is needed; whether it was loaded."""
+        """Drops a component, which comes back when it is needed; whether it was loaded. What a service has loaded is its own
+        to drop: then nothing is done."""
         return self._inner.unload(component)
 
     def active_streams(self) -> int:
-        """Streams that wait or run."""
+        """Streams that wait or run, without those that others have begun in a service."""
         return self._inner.active_streams()
 
     def memory(self) -> ProcessMemory | None:
-        """Memory of this process, where the system tells."""
+        """Memory of this process, where the system tells. A foundation in a service is not in it."""
         return self._inner.memory()
 
     def __repr__(self) -> str:

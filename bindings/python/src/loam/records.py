@@ -42,6 +42,8 @@ from loam._ffi.loam_ffi import (
     Transcript,
     TranscriptEnd,
     TranscriptSummary,
+    Trimmed,
+    TrimLevel,
     Verify,
 )
 
@@ -83,6 +85,8 @@ __all__ = [
     "Transcript",
     "TranscriptEnd",
     "TranscriptSummary",
+    "TrimLevel",
+    "Trimmed",
     "Verify",
 ]
 
@@ -117,5 +121,6 @@ for _record in (
     Transcript,
     TranscriptEnd,
     TranscriptSummary,
+    Trimmed,
 ):
     setattr(_record, "__repr__", _shown)

@@ -13,14 +13,28 @@ from loam.stream import Stream
 
 
 def generate_options(
-    max_tokens: int, sampling: Sampling | None, stop: Sequence[str], priority: Priority | None = None
+    max_tokens: int,
+    sampling: Sampling | None,
+    stop: Sequence[str],
+    priority: Priority | None = None,
+    patience_ms: int | None = None,
+    deadline_ms: int | None = None,
 ) -> ffi.GenerateOptions:
     """How a generation runs and ends, as the engine takes it."""
-    return ffi.GenerateOptions(max_tokens=max_tokens, sampling=sampling, stop=list(stop), priority=priority)
+    return ffi.GenerateOptions(
+        max_tokens=max_tokens,
+        sampling=sampling,
+        stop=list(stop),
+        priority=priority,
+        patience_ms=patience_ms,
+        deadline_ms=deadline_ms,
+    )
 
 
 class Session:
     """A conversation with the language model. Each turn computes only what the last one did not. One turn runs at a time.
+
+    It lives where the engine is: after the end of a service, all calls raise ``LoamError.Lost``.
 
     A turn that was stopped ends before its next token; every call here waits for that. While a turn runs that was not
     stopped, all calls raise ``LoamError.Argument``.
@@ -40,6 +54,8 @@ class Session:
         sampling: Sampling | None = None,
         stop: Sequence[str] = (),
         priority: Priority | None = None,
+        patience_ms: int | None = None,
+        deadline_ms: int | None = None,
     ) -> Stream:
         """Answers ``text``. What was generated becomes part of the history, also when the stream was stopped; after a
         failure the history is as before.
@@ -50,8 +66,11 @@ class Session:
             sampling: how tokens are chosen; greedy when absent.
             stop: texts that end the generation; they are not part of the result.
             priority: how urgent it is beside what other apps ask for; normal when absent.
+            patience_ms: how long it may wait for its turn: it fails with ``LoamError.Refused`` after that.
+            deadline_ms: when it is to be over, counted from now: it ends with what there is, and
+                ``FinishReason.DEADLINE``; it fails with ``LoamError.Refused`` where its turn has not come by then.
         """
-        options = generate_options(max_tokens, sampling, stop, priority)
+        options = generate_options(max_tokens, sampling, stop, priority, patience_ms, deadline_ms)
         between = self._between_turns()
         return Stream(lambda sink: between.respond(text, options, sink), self._stopped.append)
 

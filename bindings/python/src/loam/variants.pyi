@@ -28,6 +28,11 @@ class LoamError(Exception):
     Text: TypeAlias = "_Text"
     Callback: TypeAlias = "_Callback"
     Internal: TypeAlias = "_Internal"
+    Context: TypeAlias = "_Context"
+    Disconnected: TypeAlias = "_Disconnected"
+    Version: TypeAlias = "_Version"
+    Protocol: TypeAlias = "_Protocol"
+    Lost: TypeAlias = "_Lost"
 
 class _Io(LoamError):
     """A file could not be opened, read or written."""
@@ -92,7 +97,7 @@ class _Memory(LoamError):
     def __init__(self, needed: int, limit: int, reason: str) -> None: ...
 
 class _Refused(LoamError):
-    """The app has as many requests as it may: ms until it may be tried again, its requests that wait."""
+    """A quota or a limit is reached, or a turn did not come in time: ms until it may be tried again, requests that wait."""
 
     retry_after_ms: int
     waiting: int
@@ -118,6 +123,35 @@ class _Internal(LoamError):
     """A defect of Loam: a panic on a worker thread. The engine goes on to answer."""
 
     def __init__(self, reason: str) -> None: ...
+
+class _Context(LoamError):
+    """A saved conversation belongs to other weights, or to another adapter."""
+
+    def __init__(self, reason: str) -> None: ...
+
+class _Disconnected(LoamError):
+    """The service went away, or does not answer: the call that ended so. The next one connects again where it can."""
+
+    doing: str
+    def __init__(self, doing: str, reason: str) -> None: ...
+
+class _Version(LoamError):
+    """This library and the service speak other versions of the protocol: that of who reports, and the other side's."""
+
+    ours: int
+    theirs: int
+    def __init__(self, ours: int, theirs: int, reason: str) -> None: ...
+
+class _Protocol(LoamError):
+    """What arrived is no message of the protocol, or too large for it."""
+
+    def __init__(self, reason: str) -> None: ...
+
+class _Lost(LoamError):
+    """A conversation, transcription or sensor lived in a service or a connection that is gone."""
+
+    what: str
+    def __init__(self, what: str, reason: str) -> None: ...
 
 class Event:
     """One step of a stream. The last one is ``DONE`` or ``TRANSCRIBED``; a failure is raised instead."""

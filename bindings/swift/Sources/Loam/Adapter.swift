@@ -61,8 +61,10 @@ public struct Adapters: Sendable {
     }
 
     /// All installed adapters, by alias.
+    ///
+    /// - Throws: What the connection to a service fails with.
     public var all: [Adapter] {
-        app.adapters().map(Adapter.init)
+        get throws { try translated { try app.adapters().map(Adapter.init) } }
     }
 
     /// Removes an adapter; what runs with it goes on.

@@ -133,7 +133,9 @@ public final class App: Sendable {
     }
 
     /// Begins a conversation. With an adapter that brings instructions of its own, these are used where none are given.
-    public func chat(instructions: String? = nil, adapter: Adapter? = nil) -> Session {
-        Session(raw.chat(instructions: instructions, adapter: adapter?.raw))
+    ///
+    /// - Throws: `LoamError.Refused` for too many conversations at a time; those of the connection to a service.
+    public func chat(instructions: String? = nil, adapter: Adapter? = nil) throws -> Session {
+        Session(try translated { try raw.chat(instructions: instructions, adapter: adapter?.raw) })
     }
 }

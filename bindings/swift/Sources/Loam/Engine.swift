@@ -1,6 +1,8 @@
 import LoamFFI
 
-/// One foundation and the apps that use it. Safe from any thread; released with its last reference.
+/// One foundation and the apps that use it: in this process (``open(_:options:)``), or in a service for all apps of a
+/// device (``connect(_:)``). What is asked of it is the same from then on. Safe from any thread; released with its last
+/// reference.
 public final class Engine: Sendable {
     let raw: LoamFFI.Engine
 
@@ -15,7 +17,29 @@ public final class Engine: Sendable {
         try await Work.run { Engine(try LoamFFI.Engine.open(path: path, options: options)) }
     }
 
-    /// Attaches the app `id`, such as `com.example.mail`. Its adapters are its own.
+    /// Connects to the service (`loamd`, or a ``Host``) that listens on the Unix socket at `path`. Linux and Android.
+    ///
+    /// When it ends, calls under way throw `LoamError.Disconnected` and the next ones connect again, for up to two seconds.
+    /// Adapters are there then; sessions, transcribers and sensors throw `LoamError.Lost`.
+    ///
+    /// - Throws: `LoamError.Disconnected` where nobody answers, `LoamError.Version` for a service of another protocol,
+    ///   `LoamError.Refused` beyond its limits, `LoamError.Unsupported` on other systems.
+    public static func connect(_ path: String) async throws -> Engine {
+        try await Work.run { Engine(try LoamFFI.Engine.connect(path: path)) }
+    }
+
+    /// Uses the service at the other end of a connected Unix socket. The descriptor is the engine's from now on, also when
+    /// this throws. One socket is one app: `app` is the only name that can be attached. When the connection has ended,
+    /// every call throws `LoamError.Disconnected`: nothing can be connected to again.
+    ///
+    /// - Throws: As ``connect(_:)``; `LoamError.Argument` for what is no connected Unix socket, and for the name.
+    public static func connect(descriptor: Int32, app: String) async throws -> Engine {
+        // In a task of its own: one that was cancelled would not begin, and leave the descriptor to nobody.
+        try await Task { try await Work.run { Engine(try LoamFFI.Engine.connectFd(fd: descriptor, app: app)) } }.value
+    }
+
+    /// Attaches the app `id`, such as `com.example.mail`. Its adapters are its own; in a service they are those of the app
+    /// of this name and this user.
     ///
     /// - Throws: `LoamError.Argument` for a name with other characters than letters, digits, `.`, `-` and `_`.
     public func attach(_ id: String) throws -> App {
@@ -23,22 +47,25 @@ public final class Engine: Sendable {
     }
 
     /// What is open, and which parts of it are loaded.
+    ///
+    /// - Throws: What the connection to a service fails with.
     public var foundation: FoundationInfo {
-        raw.foundation()
+        get throws { try translated { try raw.foundation() } }
     }
 
-    /// Drops a component, which comes back when it is needed; whether it was loaded.
+    /// Drops a component, which comes back when it is needed; whether it was loaded. What a service has loaded is its own to
+    /// drop: then nothing is done.
     @discardableResult
     public func unload(_ component: String) -> Bool {
         raw.unload(component: component)
     }
 
-    /// Streams that wait or run.
+    /// Streams that wait or run, without those that others have begun in a service.
     public var activeStreams: Int {
         Int(raw.activeStreams())
     }
 
-    /// Memory of this process, where the system tells.
+    /// Memory of this process, where the system tells. A foundation in a service is not in it.
     public var memory: ProcessMemory? {
         measuredMemory
     }

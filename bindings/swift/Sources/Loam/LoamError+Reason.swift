@@ -9,7 +9,9 @@ extension LoamError {
             .Adapter(_, let reason), .UnknownAdapter(_, let reason), .Digest(_, let reason),
             .ContextFull(_, _, let reason), .Argument(_, let reason), .Memory(_, _, let reason),
             .Refused(_, _, let reason),
-            .MissingComponent(_, let reason), .Text(let reason), .Callback(let reason), .Internal(let reason):
+            .MissingComponent(_, let reason), .Text(let reason), .Callback(let reason), .Internal(let reason),
+            .Context(let reason), .Disconnected(_, let reason), .Version(_, _, let reason), .Protocol(let reason),
+            .Lost(_, let reason):
             reason
         }
     }

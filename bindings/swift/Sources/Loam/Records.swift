@@ -55,6 +55,10 @@ public typealias AdapterUse = LoamFFI.AdapterUse
 public typealias Message = LoamFFI.Message
 public typealias Role = LoamFFI.Role
 
+// What a host gives back.
+public typealias TrimLevel = LoamFFI.TrimLevel
+public typealias Trimmed = LoamFFI.Trimmed
+
 // Streams, logs and failures.
 public typealias Event = LoamFFI.Event
 public typealias EventSink = LoamFFI.EventSink

@@ -27,7 +27,9 @@ public final class Sensor: Sendable {
     }
 
     /// Forgets the samples at hand: a new stream begins.
-    public func restart() {
-        raw.restart()
+    ///
+    /// - Throws: `LoamError.Lost`, and what the connection to a service fails with.
+    public func restart() throws {
+        try translated { try raw.restart() }
     }
 }

@@ -1,6 +1,8 @@
 import LoamFFI
 
 /// A conversation with the language model. Each turn computes only what the last one did not. One turn runs at a time.
+///
+/// It lives where the engine is: once a service has ended, every call throws `LoamError.Lost`.
 public final class Session: Sendable {
     let raw: LoamFFI.Session
     /// The turn that was begun last.

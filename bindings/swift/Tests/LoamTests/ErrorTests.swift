@@ -31,7 +31,7 @@ import Testing
             let description = "no room for a token"
         }
         let app = try await openTiny()
-        let session = app.chat()
+        let session = try app.chat()
         let listener = Listener(.throwing(Full()))
         let handle = try session.respond("Hello", options: GenerateOptions(maxTokens: 50), to: listener)
         let failed = await failure { try handle.wait() }

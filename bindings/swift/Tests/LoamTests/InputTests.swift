@@ -73,7 +73,7 @@ import Testing
         #expect(sensor.windowSeconds == 1)
         let steps = Motion(samples: [Float](repeating: 1, count: 6 * 30))
         #expect(try await sensor.push(steps).isEmpty)
-        sensor.restart()
+        try sensor.restart()
         #expect(try await sensor.push(steps).isEmpty, "what was before the restart counts still")
         #expect(try await sensor.push(steps).count == 1)
     }

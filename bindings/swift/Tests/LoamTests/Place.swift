@@ -17,6 +17,10 @@ enum Place {
     /// What `make scenarios` prepares.
     static let scenarios = variable("LOAM_SCENARIOS") ?? repository.appendingPathComponent("target/scenarios")
 
+    /// The service's program, which `make ffi` builds beside the library.
+    static let loamd = (variable("LOAM_LIBRARY") ?? repository.appendingPathComponent("target/release"))
+        .appendingPathComponent("loamd").path
+
     /// A foundation of random models of a few kilobytes.
     static let tiny = scenarios.appendingPathComponent("tiny").path
 

@@ -5,8 +5,8 @@ import Loam
 import Testing
 
 extension ScenarioRun {
-    func foundation() -> JSON {
-        let info = engine.foundation
+    func foundation() throws -> JSON {
+        let info = try engine.foundation
         return [
             "id": .string(info.id), "version": .of(info.version),
             "components": .array(info.components.map { [.string($0.name), .string($0.kind)] }),

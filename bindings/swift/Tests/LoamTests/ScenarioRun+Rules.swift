@@ -16,10 +16,10 @@ extension ScenarioRun {
         let stale = await JSON.failure { _ = try await install(.compareAndSwap(generation: first.generation)) }
         let third = try await install(.compareAndSwap(generation: second.generation))
         // A generation that was replaced stays usable by who holds it.
-        let session = app.chat(adapter: first)
+        let session = try app.chat(adapter: first)
         let (_, stats) = try await collect(session.respond("Hello", options: GenerateOptions(maxTokens: 4)))
         let name = first.alias
-        let listed = app.adapters.all.map(\.alias)
+        let listed = try app.adapters.all.map(\.alias)
         try app.adapters.remove(name)
         let removed = await JSON.failure { _ = try app.adapters.adapter(name) }
         return [
@@ -46,7 +46,7 @@ extension ScenarioRun {
 
     func refuse() async throws -> JSON {
         let refused = await JSON.failure { _ = try await install(in: app) }
-        return ["refused": refused, "installed": .of(app.adapters.all.count)]
+        return ["refused": refused, "installed": .of(try app.adapters.all.count)]
     }
 
     func badData() async throws -> JSON {
@@ -74,7 +74,7 @@ extension ScenarioRun {
     func callback() async throws -> JSON {
         let message = try text("message")
         let listener = Listener(.throwing(LoamError.Callback(reason: message)))
-        let session = app.chat()
+        let session = try app.chat()
         let handle = try session.respond("Hello", options: GenerateOptions(maxTokens: 50), to: listener)
         let failed = await failure { try handle.wait() }
         let told = if case .failed? = listener.events.last { true } else { false }
@@ -96,14 +96,14 @@ extension ScenarioRun {
 
     func close() async throws -> JSON {
         _ = try await answers()
-        func loaded() -> Bool {
-            engine.foundation.components.contains { $0.name == "vision-language" && $0.loaded }
+        func loaded() throws -> Bool {
+            try engine.foundation.components.contains { $0.name == "vision-language" && $0.loaded }
         }
-        let before = loaded()
+        let before = try loaded()
         let unloaded = engine.unload("vision-language")
         _ = try await becomesIdle(engine)
         return [
-            "before": .bool(before), "unloaded": .bool(unloaded), "after": .bool(loaded()),
+            "before": .bool(before), "unloaded": .bool(unloaded), "after": .bool(try loaded()),
             "active": .of(engine.activeStreams), "answers": .bool(try await answers()),
         ]
     }

@@ -6,7 +6,7 @@ import Testing
 extension ScenarioRun {
     func chat() async throws -> JSON {
         let adapter = try await install(in: app)
-        let session = app.chat(instructions: args["instructions"].text, adapter: adapter)
+        let session = try app.chat(instructions: args["instructions"].text, adapter: adapter)
         var turns: [JSON] = []
         for turn in list("turns") {
             let (text, stats) = try await collect(session.respond(turn, options: options()))
@@ -32,7 +32,7 @@ extension ScenarioRun {
     }
 
     func stop() async throws -> JSON {
-        let session = app.chat()
+        let session = try app.chat()
         let listener = Listener(.stops(try count("after_events")))
         let handle = try session.respond("Hello", options: options(), to: listener)
         listener.listens(to: handle)
@@ -46,7 +46,7 @@ extension ScenarioRun {
     }
 
     func busy() async throws -> JSON {
-        let session = app.chat()
+        let session = try app.chat()
         let first = session.respond("Hello", options: try options())
         let second = await JSON.failure { _ = try await session.respond("And", options: options()).text() }
         let messages = await JSON.failure { _ = try session.messages }

@@ -13,7 +13,7 @@ struct ScenarioRun {
     /// What the operation of that name gives.
     func outcome(_ op: String) async throws -> JSON {
         switch op {
-        case "foundation": foundation()
+        case "foundation": try foundation()
         case "classify": try await classify()
         case "pixels": try await pixels()
         case "embed": try await embed()
@@ -72,7 +72,7 @@ struct ScenarioRun {
     /// Whether the engine still does.
     func answers() async throws -> Bool {
         var generated: UInt64 = 0
-        for try await event in app.chat().respond("Hello", options: GenerateOptions(maxTokens: 3)) {
+        for try await event in try app.chat().respond("Hello", options: GenerateOptions(maxTokens: 3)) {
             if case .done(let stats) = event { generated = stats.generatedTokens }
         }
         return generated > 0

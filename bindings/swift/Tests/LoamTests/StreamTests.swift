@@ -62,7 +62,7 @@ import Testing
 
     /// Lives through one stream; whether it was cut short.
     private func live(_ app: App, _ fate: Fate, _ after: Int, _ nanoseconds: UInt64, _ whole: String) async throws -> Bool {
-        let session = app.chat()
+        let session = try app.chat()
         switch fate {
         case .heard:
             let heard = try await session.respond("Hello", options: Self.options).text()
@@ -122,11 +122,11 @@ import Testing
     @Test func whatIsStoppedWhileItWaitsSaysNothing() async throws {
         let app = try await openTiny()
         let gate = try await Gate(before: app)
-        let dropped = app.chat()
+        let dropped = try app.chat()
         _ = dropped.respond("Hello", options: Self.options)
         // What is stopped while it waits does not wait for those before it.
         await dropped.waitForTurn()
-        let cancelled = app.chat()
+        let cancelled = try app.chat()
         let reading = Task { try await cancelled.respond("Hello", options: Self.options).text() }
         while app.engine.activeStreams < Gate.streams + 1 { try await Task.sleep(nanoseconds: 100_000) }
         reading.cancel()
@@ -143,7 +143,7 @@ import Testing
     @Test(.enabled(if: Place.nano != nil, Place.noNano))
     func aRealModelStopsWhenItsLoopIsLeft() async throws {
         let app = try await Engine.open(#require(Place.nano)).attach("com.example.mail")
-        let session = app.chat()
+        let session = try app.chat()
         var heard = ""
         // Minutes of work, were it not stopped.
         for try await event in session.respond("Count to 5000.", options: GenerateOptions(maxTokens: 4_000)) {

@@ -26,7 +26,7 @@ import Testing
                     default:
                         // Components go and come back below the others.
                         app.engine.unload(["text", "imu", "vision-language"][i % 3])
-                        _ = app.engine.foundation
+                        _ = try app.engine.foundation
                     }
                 }
             }
@@ -44,7 +44,8 @@ import Testing
             do {
                 try index.insert(vector, for: "\(i)")
                 let own = try app.engine.attach("com.example.app\(i)")
-                if own.id != "com.example.app\(i)" || !own.adapters.all.isEmpty { failures.add("app \(i)") }
+                let others = try own.adapters.all
+                if own.id != "com.example.app\(i)" || !others.isEmpty { failures.add("app \(i)") }
                 let sound = try Input.pcm(Pcm([Int16](repeating: Int16(i), count: 4_000)), sampleRate: 16_000)
                 if sound.kind.isEmpty { failures.add("kind \(i)") }
             } catch {
@@ -61,7 +62,7 @@ import Testing
         weak var listener: Listener?
         do {
             let app = try await openTiny()
-            let chat = app.chat()
+            let chat = try app.chat()
             _ = try await chat.respond("Hello", options: GenerateOptions(maxTokens: 4)).text()
             let own = Listener()
             try chat.respond("Hello", options: GenerateOptions(maxTokens: 4), to: own)

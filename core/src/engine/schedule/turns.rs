@@ -3,9 +3,13 @@
 //! Encoders run on the threads of those who ask, beside the passes of the backbone, which go on meanwhile. One runs at a time,
 //! so that a crowd of them takes no more of the processor than one, and the app that has had the least time is next: an app that
 //! asks for a thousand pictures holds another one up by one picture at most.
+//!
+//! A thread that has a turn and asks for another one gets it at once: a log sink that uses the engine runs within the call that
+//! is logged, and would wait for itself.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use super::caller::{Caller, Priority};
@@ -21,7 +25,8 @@ pub(super) struct Turns {
 
 #[derive(Debug, Default)]
 struct State {
-    busy: bool,
+    /// Who has the turn.
+    holder: Option<ThreadId>,
     waiting: Vec<Waiting>,
     /// Time that each app has had, counted from where the one with the least was when it came.
     served: BTreeMap<App, Duration>,
@@ -43,13 +48,18 @@ impl Turns {
     /// Waits for a turn; `None` when it has not come in time.
     pub(super) fn take(&self, caller: &Caller) -> Option<Taken<'_>> {
         let arrived = Instant::now();
+        let thread = std::thread::current().id();
         let mut state = self.state();
+        let taken = |place| Some(Taken { turns: self, place, app: caller.app.clone(), begun: Instant::now() });
+        if state.holder == Some(thread) {
+            return taken(Place::Within);
+        }
         let number = state.enter(caller);
         loop {
-            if !state.busy && state.next() == Some(number) {
+            if state.holder.is_none() && state.next() == Some(number) {
                 state.waiting.retain(|waiting| waiting.number != number);
-                state.busy = true;
-                return Some(Taken { turns: self, app: caller.app.clone(), begun: Instant::now() });
+                state.holder = Some(thread);
+                return taken(Place::First);
             }
             let left = caller.longest_wait().map(|longest| longest.saturating_sub(arrived.elapsed()));
             if left == Some(Duration::ZERO) {
@@ -74,7 +84,7 @@ impl Turns {
 impl State {
     /// Joins the queue. An app that had nothing to do begins where the least served one is: it has saved up nothing.
     fn enter(&mut self, caller: &Caller) -> u64 {
-        if self.waiting.is_empty() && !self.busy {
+        if self.waiting.is_empty() && self.holder.is_none() {
             self.served.clear();
         }
         if !self.waiting.iter().any(|waiting| waiting.app == caller.app) {
@@ -95,10 +105,19 @@ impl State {
     }
 }
 
+/// Where a turn is among those of its thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    First,
+    /// Within another one, whose time its own is part of.
+    Within,
+}
+
 /// A turn, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Taken<'a> {
     turns: &'a Turns,
+    place: Place,
     app: App,
     begun: Instant,
 }
@@ -111,8 +130,11 @@ impl Taken<'_> {
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
+        if self.place == Place::Within {
+            return;
+        }
         let mut state = self.turns.state();
-        state.busy = false;
+        state.holder = None;
         *state.served.entry(self.app.clone()).or_default() += self.begun.elapsed();
         drop(state);
         self.turns.changed.notify_all();
@@ -163,13 +185,28 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_within_a_turn_waits_for_nobody() {
+        let turns = Turns::default();
+        let first = turns.take(&caller("a", Priority::Normal)).expect("nobody waits");
+        drop(turns.take(&caller("a", Priority::Background)).expect("its own thread's"));
+        let impatient = Caller { patience: Some(Duration::from_millis(5)), ..caller("b", Priority::Normal) };
+        let other =
+            || std::thread::scope(|scope| scope.spawn(|| turns.take(&impatient).is_some()).join().expect("no panic"));
+        assert!(!other(), "the first one still runs");
+        drop(first);
+        assert!(other());
+    }
+
+    #[test]
     fn whoever_runs_out_of_patience_leaves_the_queue() {
         let turns = Turns::default();
         let first = turns.take(&caller("a", Priority::Normal)).expect("nobody waits");
         let impatient = Caller { patience: Some(Duration::from_millis(5)), ..caller("b", Priority::Normal) };
-        assert!(turns.take(&impatient).is_none());
+        let other =
+            || std::thread::scope(|scope| scope.spawn(|| turns.take(&impatient).is_some()).join().expect("no panic"));
+        assert!(!other());
         assert_eq!(turns.waiting(), 0);
         drop(first);
-        assert!(turns.take(&impatient).is_some());
+        assert!(other());
     }
 }

@@ -44,13 +44,13 @@ public struct AdapterChoice: Identifiable, Hashable, Sendable {
             if let folder { await install(from: folder, in: app) }
             self.app = app
             let kinds = Dictionary(
-                uniqueKeysWithValues: app.engine.foundation.components.map { ($0.name, $0.kind) })
-            adapters = app.adapters.all.map {
+                uniqueKeysWithValues: try app.engine.foundation.components.map { ($0.name, $0.kind) })
+            adapters = try app.adapters.all.map {
                 AdapterChoice(
                     id: $0.alias, description: $0.description, labels: $0.labels, kind: kinds[$0.component] ?? "",
                     task: $0.task)
             }
-            state = .open(app.engine.foundation)
+            state = .open(try app.engine.foundation)
         } catch {
             state = .failed(message(of: error))
         }

@@ -2,44 +2,62 @@ package dev.loam
 
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.withContext
 
 /**
- * One foundation and the apps that use it.
+ * One foundation and the apps that use it: in this process ([open]), or in a service for all apps of a device ([connect]).
+ * What is asked of it is the same from then on.
  *
  * Opening maps files and loads nothing; components are loaded when a task needs them. Every call is safe from any thread.
  * Failures are [dev.loam.ffi.LoamException]s; an object that was closed throws [IllegalStateException].
+ *
+ * When a service ends, calls under way fail with [dev.loam.ffi.LoamException.Disconnected] and the next ones connect again,
+ * for up to two seconds. Adapters are there then; sessions, transcribers and sensors fail with
+ * [dev.loam.ffi.LoamException.Lost].
  */
 public class Engine private constructor(
     internal val ffi: dev.loam.ffi.Engine,
     private val blocking: CoroutineDispatcher,
+    private val place: Place,
 ) : AutoCloseable {
-    /** What is open, and which parts of it are loaded. */
+    private enum class Place { HERE, SERVICE }
+
+    /** What is open, and which parts of it are loaded. Of a service it is asked. */
     public val foundation: FoundationInfo get() = ffi.foundation()
 
-    /** Streams that wait or run. A stream counts until a moment after its last event. */
+    /**
+     * Streams that wait or run, without those that others have begun in a service. A stream counts until a moment after its
+     * last event.
+     */
     public val activeStreams: Int get() = ffi.activeStreams().toInt()
 
-    /** Memory of this process, where the system tells. */
+    /** Memory of this process, where the system tells. A foundation in a service is not in it. */
     public val memory: ProcessMemory? get() = ffi.memory()
 
     /**
      * Attaches the app [id], such as `com.example.mail`: letters, digits, `.`, `-` and `_`. Its adapters are its own, and
-     * attaching it again gives the same ones.
+     * attaching it again gives the same ones; in a service they are those of the app of this name and this user.
      */
     public fun attach(id: String): App = App(ffi.attach(id), blocking)
 
-    /** Drops a component, which comes back when it is needed; whether it was loaded. What runs with it goes on. */
+    /**
+     * Drops a component, which comes back when it is needed; whether it was loaded. What runs with it goes on. What a service
+     * has loaded is its own to drop: then nothing is done.
+     */
     public fun unload(component: String): Boolean = ffi.unload(component)
 
     /**
      * Drops all components, and with them all memory that counts. Apps and sessions that are still held go on to answer and
-     * load again what they need; close them too.
+     * load again what they need; close them too. Of a service nothing is dropped, and its connections end with what holds
+     * them.
      */
     override fun close() {
         if (ffi.uniffiIsDestroyed) return
-        for (component in ffi.foundation().components) {
-            if (component.loaded) ffi.unload(component.name)
+        if (place == Place.HERE) {
+            for (component in ffi.foundation().components) {
+                if (component.loaded) ffi.unload(component.name)
+            }
         }
         ffi.close()
     }
@@ -62,7 +80,40 @@ public class Engine private constructor(
             path: String,
             options: EngineOptions = EngineOptions(),
             blocking: CoroutineDispatcher = Dispatchers.IO,
-        ): Engine = Engine(dev.loam.ffi.Engine.open(path, options), blocking)
+        ): Engine = Engine(dev.loam.ffi.Engine.open(path, options), blocking, Place.HERE)
+
+        /**
+         * Connects to the service (`loamd`, or a [Host]) that listens on the Unix socket at [path]. Linux and Android; an
+         * Android app reaches a service in another app by `LoamClient`.
+         *
+         * Throws [dev.loam.ffi.LoamException.Disconnected] where nobody answers, [dev.loam.ffi.LoamException.Version] for a
+         * service of another protocol, [dev.loam.ffi.LoamException.Refused] beyond its limits and
+         * [dev.loam.ffi.LoamException.Unsupported] on other systems.
+         *
+         * @param blocking where calls that wait run.
+         */
+        public suspend fun connect(path: String, blocking: CoroutineDispatcher = Dispatchers.IO): Engine =
+            withContext(blocking) { connectBlocking(path, blocking) }
+
+        /** [connect] on the caller's thread, for programs without coroutines. */
+        public fun connectBlocking(path: String, blocking: CoroutineDispatcher = Dispatchers.IO): Engine =
+            Engine(dev.loam.ffi.Engine.connect(path), blocking, Place.SERVICE)
+
+        /**
+         * Uses the service at the other end of a connected Unix socket, by its descriptor's number. The descriptor is the
+         * engine's from now on, also when this fails: on Android, give what `ParcelFileDescriptor.detachFd()` gives.
+         *
+         * One socket is one app: [app] is the only name that can be attached. When the connection has ended, every call
+         * throws [dev.loam.ffi.LoamException.Disconnected]: nothing can be connected to again. Fails as [connect] does, and
+         * with [dev.loam.ffi.LoamException.Argument] for what is no connected Unix socket, and for the name.
+         */
+        public suspend fun connectFd(
+            fd: Int,
+            app: String,
+            blocking: CoroutineDispatcher = Dispatchers.IO,
+        ): Engine = withContext(blocking + NonCancellable) {
+            Engine(dev.loam.ffi.Engine.connectFd(fd, app), blocking, Place.SERVICE)
+        }
     }
 }
 

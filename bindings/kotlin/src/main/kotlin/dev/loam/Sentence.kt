@@ -23,4 +23,9 @@ val LoamException.sentence: String
         is LoamException.Text -> reason
         is LoamException.Callback -> reason
         is LoamException.Internal -> reason
+        is LoamException.Context -> reason
+        is LoamException.Disconnected -> reason
+        is LoamException.Version -> reason
+        is LoamException.Protocol -> reason
+        is LoamException.Lost -> reason
     }

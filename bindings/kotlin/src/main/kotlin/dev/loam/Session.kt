@@ -6,7 +6,8 @@ import kotlinx.coroutines.flow.Flow
 
 /**
  * A conversation with the language model. Each turn computes only what the last one did not, and one turn runs at a time:
- * all calls throw [dev.loam.ffi.LoamException.Argument] while one does.
+ * all calls throw [dev.loam.ffi.LoamException.Argument] while one does. It lives where the engine is: once a service has
+ * ended, they throw [dev.loam.ffi.LoamException.Lost].
  */
 public class Session internal constructor(internal val ffi: dev.loam.ffi.Session) : AutoCloseable {
     /** The history, instructions included. */

@@ -132,5 +132,11 @@ typealias Match = dev.loam.ffi.Match
 /** A stream that events of go to a sink, for code without coroutines. */
 typealias TaskHandle = dev.loam.ffi.TaskHandle
 
+/** How much memory is given back. */
+typealias TrimLevel = dev.loam.ffi.TrimLevel
+
+/** What memory was given back. */
+typealias Trimmed = dev.loam.ffi.Trimmed
+
 /** How much is logged. */
 typealias LogLevel = dev.loam.ffi.LogLevel

@@ -8,7 +8,7 @@ import kotlinx.coroutines.flow.asFlow
 import kotlinx.coroutines.flow.flow
 
 /** What the README says is given. What a snippet prints is kept. */
-class Given(val app: App, val activity: Adapter) {
+class Given(val app: App, val activity: Adapter, val socket: String) {
     private val text = StringBuilder()
 
     val printed: String get() = text.toString()

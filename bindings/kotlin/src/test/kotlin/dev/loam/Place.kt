@@ -7,10 +7,17 @@ import org.junit.jupiter.api.Assertions.assertEquals
 /** Where the files are that tests work on. */
 object Place {
     private val repository = File(System.getProperty("loam.root")).canonicalFile
+    private val builds = System.getenv("CARGO_TARGET_DIR")?.let(::File) ?: repository.resolve("target")
+
+    /** The service's program, which `make ffi` builds. */
+    val loamd: String by lazy {
+        val program = builds.resolve("release/loamd")
+        check(program.canExecute()) { "$program is not built: run `make ffi`" }
+        program.path
+    }
 
     /** The folder that `make scenarios` prepares. */
     val scenarios: File = run {
-        val builds = System.getenv("CARGO_TARGET_DIR")?.let(::File) ?: repository.resolve("target")
         val folder = System.getenv("LOAM_SCENARIOS")?.let(::File) ?: builds.resolve("scenarios")
         check(folder.resolve("tiny/foundation.json").isFile) { "$folder is not prepared: run `make scenarios`" }
         folder

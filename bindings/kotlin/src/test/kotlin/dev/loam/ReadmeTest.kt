@@ -4,6 +4,7 @@ import dev.loam.readme.main
 import dev.loam.readme.snippets
 import java.io.ByteArrayOutputStream
 import java.io.PrintStream
+import java.nio.file.Files
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
@@ -25,23 +26,32 @@ class ReadmeTest {
         "Speak" to Regex("""756 samples at 16000 Hz\n"""),
         "Adapters" to Regex("""(?s).+\nvoice: generation \d+ became \d+\n1\n"""),
         "Errors" to Regex("""\S.*rate.* \(2\): .*5.*\n"""),
+        "Services" to Regex("""cat\ntrue\n"""),
         "Logging" to Regex("""(?s)INFO loam\S*: .*text.*\n"""),
     )
 
     @TestFactory
     fun snippets(): List<DynamicTest> = snippets.map { (heading, run) ->
         DynamicTest.dynamicTest(heading) {
+            val folder = Files.createTempDirectory("loam").toFile()
+            val socket = folder.resolve("socket").path
             runBlocking {
-                Place.open().use { engine ->
-                    val app = engine.attach("com.example.readme")
-                    val given = Given(app, app.adapters.install(Place.adapter("tilt")))
-                    given.run()
-                    val expected = prints.getValue(heading)
-                    assertTrue(expected.matches(given.printed), "'${given.printed}' is not as '$expected'")
-                    engine.awaitIdle()
+                Host.open(Place.tiny, folder.resolve("state").path).use { host ->
+                    host.listen(socket)
+                    Place.open().use { engine -> check(engine, heading, socket, run) }
                 }
             }
+            folder.deleteRecursively()
         }
+    }
+
+    private suspend fun check(engine: Engine, heading: String, socket: String, run: suspend Given.() -> Unit) {
+        val app = engine.attach("com.example.readme")
+        val given = Given(app, app.adapters.install(Place.adapter("tilt")), socket)
+        given.run()
+        val expected = prints.getValue(heading)
+        assertTrue(expected.matches(given.printed), "'${given.printed}' is not as '$expected'")
+        engine.awaitIdle()
     }
 
     @Test

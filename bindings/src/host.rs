@@ -1,0 +1,109 @@
+//! A service within the app's own process.
+
+use std::sync::Arc;
+
+use loam::engine;
+
+use crate::engine::{EngineOptions, FoundationInfo};
+use crate::error::{LoamError, Result};
+use crate::service;
+
+/// How much memory is given back; each level includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum TrimLevel {
+    /// Keys and values of prompts that may come again: the next one that does is computed again.
+    Prefixes,
+    /// Conversations at rest, and the matrices of adapters that nobody uses: they are read again, or computed again.
+    Idle,
+    /// Components that nothing runs on: they are loaded again.
+    Components,
+}
+
+/// What was given back.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct Trimmed {
+    /// Bytes of prefixes.
+    pub prefixes: u64,
+    /// Bytes of conversations at rest.
+    pub contexts: u64,
+    /// Bytes of adapters.
+    pub adapters: u64,
+    /// Names of components.
+    pub components: Vec<String>,
+}
+
+/// A service in this process: one foundation for apps in others, as `loamd` is, whose clients the process accepts in its own
+/// way. Linux and Android.
+///
+/// Dropping it disconnects all clients; what they have installed stays in its state folder.
+#[derive(Debug, uniffi::Object)]
+pub struct Host {
+    inner: service::Host,
+}
+
+#[uniffi::export]
+impl Host {
+    /// Opens a foundation, and the folder `state` for the adapters of all apps, which is made where it is not there.
+    ///
+    /// # Errors
+    /// As [`crate::Engine::open`]; [`LoamError::Io`] where another service uses the folder; [`LoamError::Unsupported`] on
+    /// other systems.
+    #[uniffi::constructor]
+    pub fn open(foundation: String, state: String, options: EngineOptions) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self { inner: service::Host::open(&foundation, &state, options.core())? }))
+    }
+
+    /// Serves the client at the other end of a connected Unix socket, on a thread of its own, until it goes. The number
+    /// `fd` is the host's from now on, also when this fails. The client is the app `app`, whatever it says itself:
+    /// its adapters, and its share of every limit, are those of that name.
+    ///
+    /// # Errors
+    /// [`LoamError::Refused`] beyond a limit and after the end; [`LoamError::Argument`] for what is no connected Unix socket.
+    pub fn serve_fd(&self, fd: i32, app: String) -> std::result::Result<(), LoamError> {
+        self.inner.serve(fd, &app)
+    }
+
+    /// Accepts clients of this user at a Unix socket that is made at `path`, on a thread of its own, until the end. They are
+    /// who they say they are, below the user that the system says.
+    ///
+    /// # Errors
+    /// [`LoamError::Io`] where something answers at `path` or something else lies there.
+    pub fn listen(&self, path: String) -> std::result::Result<(), LoamError> {
+        self.inner.listen(&path)
+    }
+
+    /// What is open, and which parts of it are loaded.
+    ///
+    /// # Errors
+    /// None at the moment.
+    pub fn foundation(&self) -> Result<FoundationInfo> {
+        Ok(self.inner.foundation()?.into())
+    }
+
+    /// Clients that are connected.
+    pub fn connections(&self) -> u64 {
+        self.inner.connections()
+    }
+
+    /// Calls under way, of all clients.
+    pub fn active_calls(&self) -> u64 {
+        self.inner.active_calls()
+    }
+
+    /// Gives memory back, as Android asks apps to. What runs keeps what it has, and whatever is needed later comes back by
+    /// itself.
+    pub fn trim(&self, level: TrimLevel) -> Trimmed {
+        let level = match level {
+            TrimLevel::Prefixes => engine::TrimLevel::Prefixes,
+            TrimLevel::Idle => engine::TrimLevel::Idle,
+            TrimLevel::Components => engine::TrimLevel::Components,
+        };
+        let engine::Trimmed { prefixes, contexts, adapters, components } = self.inner.trim(level);
+        Trimmed { prefixes, contexts, adapters, components }
+    }
+
+    /// Disconnects all clients, removes the sockets, and lets nobody in any more. May be called more than once.
+    pub fn end(&self) {
+        self.inner.end();
+    }
+}
