@@ -23,7 +23,7 @@ class Daemon:
     def start(self) -> None:
         if not LOAMD.exists():
             raise FileNotFoundError(f"{LOAMD} is not there: run `make ffi` first")
-        command = [LOAMD, "--foundation", TINY, "--socket", self.socket, "--state", self.state]
+        command: list[str | Path] = [LOAMD, "--foundation", TINY, "--socket", self.socket, "--state", self.state]
         self.process = subprocess.Popen(command, env={**os.environ, "LOAM_LOG": "off"})
         deadline = time.monotonic() + 20
         while True:
