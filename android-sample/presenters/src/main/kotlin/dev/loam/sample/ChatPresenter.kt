@@ -130,7 +130,7 @@ class ChatPresenter(
 
     private fun finish(stats: GenerateStats) {
         val ending = when (stats.finishReason) {
-            FinishReason.MAX_TOKENS, FinishReason.CONTEXT_FULL -> Ending.CUT
+            FinishReason.MAX_TOKENS, FinishReason.CONTEXT_FULL, FinishReason.DEADLINE -> Ending.CUT
             FinishReason.STOPPED -> Ending.STOPPED
             FinishReason.END_OF_TURN, FinishReason.STOP_STRING -> Ending.COMPLETE
         }
