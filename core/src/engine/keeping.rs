@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
-use super::holdings::{Context, Header, Saved, insist, save};
+use super::holdings::{Context, Header, Saved, save};
 use super::language::LanguageModel;
 use super::prompt::Prompt;
 use crate::adapter::Adapter;
 use crate::error::{Error, Result};
-use crate::model::{CacheBlock, KvCache};
+use crate::model::KvCache;
 
 /// What is done about a saved context that belongs to other weights, or to another adapter, than run now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,9 +48,7 @@ impl Engine {
         let usable = context.filter(|context| context.is_of(app, adapter));
         match usable {
             None => write(&Prompt::new(), &empty),
-            Some(context) => {
-                self.holdings.look(context, app, |sequence, cache| write(sequence, cache.unwrap_or(&empty)))
-            }
+            Some(context) => context.look(&self.holdings, |sequence, cache| write(sequence, cache.unwrap_or(&empty))),
         }
     }
 
@@ -68,12 +66,10 @@ impl Engine {
         let saved = Saved::open(path)?;
         let note = saved.note().to_owned();
         let model = self.language()?;
-        let budget = self.holdings.budget(app);
-        let cache = model.backbone().new_cache_within(Arc::clone(&budget));
+        let cache = model.backbone().new_cache_within(self.holdings.budget(app));
         let now = self.header(&model, adapter, &cache, String::new())?;
         let restored = saved.restore(&now, cache, |shape, bytes| {
-            let block = insist(&self.holdings, app, || CacheBlock::restore(shape, &budget, bytes));
-            block.map_err(|shortage| shortage.error("a saved context"))
+            self.holdings.block(app, shape, bytes).map_err(|shortage| shortage.error("a saved context"))
         });
         match restored {
             Ok((sequence, cache)) => Ok((note, Some(self.holdings.rest(app.clone(), adapter, sequence, cache)))),

@@ -22,7 +22,7 @@ use crate::engine::language::LanguageModel;
 use crate::engine::prompt::Prompt;
 use crate::engine::request::Request;
 use crate::engine::schedule::Quotas;
-use crate::model::{BLOCK_TOKENS, KvCache};
+use crate::model::{BLOCK_TOKENS, CacheBlock, CacheShape, KvCache};
 
 /// Apps beyond which those that hold nothing are looked for.
 const MANY: usize = 1024;
@@ -138,7 +138,7 @@ impl Holdings {
         if !context.is_of(app, adapter) {
             return (None, ContextSource::Recomputed);
         }
-        let (cache, source) = context.take(&self.budget(app), |shortage| self.reclaim(shortage.scope, app));
+        let (cache, source) = context.take(self);
         let shared = context.sequence().shared_prefix(prompt);
         let cache = cache.map(|mut cache| {
             cache.truncate(shared);
@@ -187,9 +187,13 @@ impl Holdings {
         });
     }
 
-    /// Looks at a context of an app, and at its keys and values where there are any.
-    pub(super) fn look<T>(&self, context: &Context, app: &App, look: impl FnOnce(&Prompt, Option<&KvCache>) -> T) -> T {
-        context.look(&self.budget(app), |shortage| self.reclaim(shortage.scope, app), look)
+    /// A block of what was written, out of the budget of an app.
+    ///
+    /// # Errors
+    /// [`Shortage`] when nothing is left to free.
+    pub(super) fn block(&self, app: &App, shape: CacheShape, bytes: &[u8]) -> Result<Arc<CacheBlock>, Shortage> {
+        let budget = self.budget(app);
+        insist(self, app, || CacheBlock::restore(shape, &budget, bytes))
     }
 
     /// Frees something that nobody is using: of `app` alone where the shortage is its own. False where there is nothing left.

@@ -3,15 +3,15 @@
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::Holdings;
 use super::prefix::App;
 use crate::adapter::Adapter;
-use crate::budget::{Budget, Shortage};
 use crate::engine::event::ContextSource;
 use crate::engine::prompt::Prompt;
 use crate::error::{Error, Result};
-use crate::model::{BLOCK_TOKENS, CacheBlock, KvCache};
+use crate::model::{BLOCK_TOKENS, KvCache};
 
 /// Tokens below which it is quicker to compute keys and values again than to write and read a file.
 const WORTH_A_FILE: usize = 2 * BLOCK_TOKENS;
@@ -106,14 +106,13 @@ impl Context {
     }
 
     /// Looks at its sequence, and at its keys and values where there are any; those that went to a file are read back, for which
-    /// `room` is asked to free memory.
-    pub(super) fn look<T>(
+    /// `holdings` make room.
+    pub(in crate::engine) fn look<T>(
         &self,
-        budget: &Arc<Budget>,
-        room: impl Fn(Shortage) -> bool,
+        holdings: &Holdings,
         look: impl FnOnce(&Prompt, Option<&KvCache>) -> T,
     ) -> T {
-        let (cache, _) = self.take(budget, room);
+        let (cache, _) = self.take(holdings);
         let sequence = self.sequence();
         let outcome = look(&sequence, cache.as_ref());
         if let Some(cache) = cache {
@@ -144,18 +143,14 @@ impl Context {
         bytes
     }
 
-    /// Its keys and values, read back where they are in a file; none where they are to be computed again. `room` is asked to
-    /// free memory, and says whether it did.
-    pub(super) fn take(
-        &self,
-        budget: &Arc<Budget>,
-        room: impl Fn(Shortage) -> bool,
-    ) -> (Option<KvCache>, ContextSource) {
+    /// Its keys and values, read back where they are in a file, for which `holdings` make room; none where they are to be computed
+    /// again.
+    pub(super) fn take(&self, holdings: &Holdings) -> (Option<KvCache>, ContextSource) {
         // Room is made by writing other contexts, so none is locked meanwhile.
         let place = std::mem::replace(&mut self.state().place, Place::Gone);
         match place {
             Place::Memory(cache) => (Some(cache), ContextSource::Memory),
-            Place::File(swapped) => match swapped.read(budget, room) {
+            Place::File(swapped) => match swapped.read(holdings, &self.app) {
                 Ok(cache) => (Some(cache), ContextSource::File),
                 Err(error) => {
                     log::warn!("a context could not be read back and is computed again: {error}");
@@ -177,7 +172,7 @@ fn write(cache: &KvCache, dir: &Path) -> Result<File> {
 }
 
 impl Swapped {
-    fn read(mut self, budget: &Arc<Budget>, room: impl Fn(Shortage) -> bool) -> Result<KvCache> {
+    fn read(mut self, holdings: &Holdings, app: &App) -> Result<KvCache> {
         let failed = |error| Error::io("a swapped context", error);
         self.file.rewind().map_err(failed)?;
         let shape = self.empty.shape();
@@ -185,13 +180,7 @@ impl Swapped {
         let mut blocks = Vec::new();
         for _ in 0..self.len.div_ceil(BLOCK_TOKENS) {
             self.file.read_exact(&mut bytes).map_err(failed)?;
-            let block = loop {
-                match CacheBlock::restore(shape, budget, &bytes) {
-                    Ok(block) => break block,
-                    Err(shortage) if room(shortage) => {}
-                    Err(shortage) => return Err(shortage.error("a context")),
-                }
-            };
+            let block = holdings.block(app, shape, &bytes).map_err(|shortage| shortage.error("a context"))?;
             blocks.push(block);
         }
         self.empty.resume(blocks, self.len);
