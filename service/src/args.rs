@@ -5,10 +5,22 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use loam::adapter::{PublicKey, TrustedKeys};
+use loam::engine::Quotas;
+use loam::model::CacheType;
 
 const OVERVIEW: &str = "\
-Example:
+Examples:
   loamd --foundation ~/.cache/loam/foundations/loam-nano --socket /run/user/1000/loam.sock --state ~/.local/state/loam
+  loamd ... --memory 300 --quota running=4 --quota com.example.mail:tokens_per_minute=20000
+
+Quotas of an app, a request or an installation beyond one is refused:
+  running            requests that run at a time; further ones wait
+  waiting            requests that wait
+  tokens_per_minute  tokens of prompts and answers
+  adapters           adapters that are installed
+  adapter_bytes      bytes of their matrices
+  contexts           conversations at rest that keep their memory
+  bytes              bytes of keys, values and adapters in memory
 
 SIGTERM and Ctrl-C end it; what clients have installed is there at the next start. LOAM_LOG sets what is logged, \
 such as 'loam_service=debug'.
@@ -44,6 +56,22 @@ pub struct Args {
     #[arg(long, value_name = "MB")]
     pub budget: Option<u64>,
 
+    /// Keys and values, adapters and activations that may be in memory at a time, in MB [default: what the device has left]
+    #[arg(long, value_name = "MB")]
+    pub memory: Option<u64>,
+
+    /// Folder for conversations at rest when memory is short, in files without a name [default: the state folder]
+    #[arg(long, value_name = "DIR")]
+    pub swap: Option<PathBuf>,
+
+    /// How keys and values are kept: f16, f32, or q8 for a little more than half of f16 [default: as the model's weights]
+    #[arg(long, value_name = "TYPE", value_parser = cache_type)]
+    pub cache: Option<CacheType>,
+
+    /// A bound of each app, or of the app APP of each user; may be given several times
+    #[arg(long, value_name = "[APP:]QUOTA=N", value_parser = quota)]
+    pub quota: Vec<Quota>,
+
     /// The app APP may use adapters only that this public key has signed; may be given several times, for several apps and for
     /// one of several keys
     #[arg(long, value_name = "APP=PUBKEYFILE", value_parser = app_key)]
@@ -69,7 +97,76 @@ fn app_key(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
+/// One bound, as typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// `None` for all apps.
+    app: Option<String>,
+    name: String,
+    value: u64,
+}
+
+impl Quota {
+    /// # Errors
+    /// What there is, for a name that there is not.
+    fn apply(&self, quotas: &mut Quotas) -> Result<(), String> {
+        let count = usize::try_from(self.value).unwrap_or(usize::MAX);
+        match self.name.as_str() {
+            "running" => quotas.running = count,
+            "waiting" => quotas.waiting = count,
+            "tokens_per_minute" => quotas.tokens_per_minute = self.value,
+            "adapters" => quotas.adapters = count,
+            "adapter_bytes" => quotas.adapter_bytes = self.value,
+            "contexts" => quotas.contexts = count,
+            "bytes" => quotas.bytes = self.value,
+            other => {
+                return Err(format!(
+                    "'{other}' is none of running, waiting, tokens_per_minute, adapters, adapter_bytes, contexts, bytes"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn quota(text: &str) -> Result<Quota, String> {
+    let (left, value) = text.split_once('=').ok_or("expected QUOTA=N or APP:QUOTA=N")?;
+    let value = value.parse().map_err(|error| format!("'{value}': {error}"))?;
+    let (app, name) = left.rsplit_once(':').map_or((None, left), |(app, name)| (Some(app.to_owned()), name));
+    if app.as_deref() == Some("") {
+        return Err("the app's name is empty".to_owned());
+    }
+    let quota = Quota { app, name: name.to_owned(), value };
+    quota.apply(&mut Quotas::default())?;
+    Ok(quota)
+}
+
+fn cache_type(text: &str) -> Result<CacheType, String> {
+    match text {
+        "f16" => Ok(CacheType::F16),
+        "f32" => Ok(CacheType::F32),
+        "q8" => Ok(CacheType::Q8),
+        _ => Err("expected f16, f32 or q8".to_owned()),
+    }
+}
+
 impl Args {
+    /// What each app may ask for and hold, and where that is something else, by the app's name.
+    ///
+    /// # Errors
+    /// None for quotas that were parsed.
+    pub fn quotas(&self) -> Result<(Quotas, BTreeMap<String, Quotas>), String> {
+        let mut all = Quotas::default();
+        self.quota.iter().filter(|quota| quota.app.is_none()).try_for_each(|quota| quota.apply(&mut all))?;
+        let mut by_app = BTreeMap::new();
+        for quota in &self.quota {
+            if let Some(app) = &quota.app {
+                quota.apply(by_app.entry(app.clone()).or_insert(all))?;
+            }
+        }
+        Ok((all, by_app))
+    }
+
     /// Keys by the app whose adapters they have to have signed.
     ///
     /// # Errors
@@ -93,6 +190,39 @@ impl Args {
             0 => "loam=warn,loam_service=warn,loamd=info",
             1 => "loam=info,loam_service=info,loamd=info",
             _ => "debug",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(quotas: &[&str]) -> Result<Args, clap::Error> {
+        let words = ["loamd", "--foundation", "f", "--socket", "s", "--state", "d"].into_iter();
+        Args::try_parse_from(words.chain(quotas.iter().flat_map(|quota| ["--quota", *quota])))
+    }
+
+    #[test]
+    fn quotas_of_one_app_begin_at_those_of_all() {
+        let args = parse(&["com.example:mail:running=2", "running=5", "bytes=1000", "com.example:mail:contexts=0"]);
+        let (all, by_app) = args.expect("right").quotas().expect("right");
+        assert_eq!(all, Quotas { running: 5, bytes: 1000, ..Quotas::default() });
+        assert_eq!(by_app["com.example:mail"], Quotas { running: 2, bytes: 1000, contexts: 0, ..Quotas::default() });
+        assert_eq!(by_app.len(), 1);
+    }
+
+    #[test]
+    fn wrong_quotas_are_refused() {
+        for (wrong, why) in [
+            ("running", "expected QUOTA=N"),
+            ("speed=3", "'speed' is none of running"),
+            ("running=-1", "'-1'"),
+            ("running=99999999999999999999", "too large"),
+            (":running=1", "the app's name is empty"),
+        ] {
+            let error = parse(&[wrong]).expect_err(wrong).to_string();
+            assert!(error.contains(why), "{wrong}: {error}");
         }
     }
 }

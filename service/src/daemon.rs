@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use loam::adapter::SignaturePolicy;
+use loam::budget::MemoryLimits;
 use loam::engine::EngineOptions;
 use loam_service::{Error, Limits, Listener, Result, Server};
 use rustix::fs::Mode;
@@ -44,10 +45,19 @@ fn raise_limit() {
 fn run(args: &Args) -> Result<()> {
     raise_limit();
     let keys = args.trusted_keys()?;
-    let budget = args.budget.map(|megabytes| megabytes.saturating_mul(1_000_000));
-    let options = EngineOptions { component_budget: budget, ..EngineOptions::default() };
+    let (quotas, by_app) = args.quotas().map_err(|reason| Error::Internal { reason })?;
+    let bytes = |megabytes: u64| megabytes.saturating_mul(1_000_000);
+    let options = EngineOptions {
+        component_budget: args.budget.map(bytes),
+        memory: MemoryLimits { budget: args.memory.map(bytes), ..MemoryLimits::default() },
+        swap: Some(args.swap.clone().unwrap_or_else(|| args.state.clone())),
+        cache: args.cache,
+        ..EngineOptions::default()
+    };
     let engine = Arc::new(loam::Engine::open_with(&args.foundation, options)?);
     let server = Server::open(engine, &args.state, Limits::default())?;
+    server.set_default_quotas(quotas);
+    by_app.iter().for_each(|(app, quotas)| server.set_quotas(app, *quotas));
     keys.into_iter().for_each(|(app, keys)| server.set_signatures(&app, SignaturePolicy::Required(keys)));
     let listener = Arc::new(Listener::bind(&args.socket, args.mode, args.users())?);
     let ending = Arc::clone(&listener);

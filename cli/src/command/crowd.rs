@@ -107,7 +107,10 @@ pub fn run(args: &CrowdArgs, home: &Home, console: &Console) -> anyhow::Result<(
         let rate = crowd.chats(count, args.seconds)?;
         rates.push(json!({ "chats": count, "tokens_per_second": rate }));
         let one = rates[0]["tokens_per_second"].as_f64().unwrap_or(rate);
-        progress(console, format!("{count:>2} chats   {rate:7.1} tok/s together, {:.2} times one", rate / one))?;
+        progress(
+            console,
+            format!("{count:>2} chats   {rate:7.1} tok/s together, {:.2} times {}", rate / one, name(args.chats[0])),
+        )?;
     }
     let flood = crowd.flood(console)?;
     let prefix = crowd.prefix(console)?;
@@ -122,6 +125,11 @@ pub fn run(args: &CrowdArgs, home: &Home, console: &Console) -> anyhow::Result<(
         }))?;
     }
     Ok(())
+}
+
+/// What the others are compared with.
+fn name(chats: u32) -> String {
+    if chats == 1 { "one".to_owned() } else { format!("that of {chats}") }
 }
 
 fn progress(console: &Console, line: String) -> anyhow::Result<()> {
@@ -224,24 +232,28 @@ impl Crowd<'_> {
         let alone = measure()?;
         let over = AtomicBool::new(false);
         let beside = std::thread::scope(|scope| {
-            for number in 1..=Quotas::default().running {
-                let over = &over;
-                scope.spawn(move || -> loam::Result<()> {
-                    while !over.load(Ordering::Relaxed) {
-                        let adapter = self.adapter(u32::try_from(number).unwrap_or_default());
-                        let request = self.request("flood", self.tokens(LONG), 256, adapter);
-                        let mut until_over = |event: Event<'_>| {
-                            let over = over.load(Ordering::Relaxed) && matches!(event, Event::Text(_));
-                            Ok(if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-                        };
-                        self.engine.generate(request, &mut until_over)?;
-                    }
-                    Ok(())
-                });
-            }
+            let flooding: Vec<_> = (1..=Quotas::default().running)
+                .map(|number| {
+                    let over = &over;
+                    scope.spawn(move || -> loam::Result<()> {
+                        while !over.load(Ordering::Relaxed) {
+                            let adapter = self.adapter(u32::try_from(number).unwrap_or_default());
+                            let request = self.request("flood", self.tokens(LONG), 256, adapter);
+                            let mut until_over = |event: Event<'_>| {
+                                let over = over.load(Ordering::Relaxed) && matches!(event, Event::Text(_));
+                                Ok(if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                            };
+                            self.engine.generate(request, &mut until_over)?;
+                        }
+                        Ok(())
+                    })
+                })
+                .collect();
             std::thread::sleep(Duration::from_millis(500));
             let beside = measure();
             over.store(true, Ordering::Relaxed);
+            // What was measured beside nobody is no measurement.
+            flooding.into_iter().try_for_each(|thread| thread.join().expect("no panic"))?;
             beside
         })?;
         let (first, gap) =

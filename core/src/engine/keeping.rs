@@ -10,6 +10,7 @@ use super::holdings::{Context, Header, Saved, save};
 use super::language::LanguageModel;
 use super::prompt::Prompt;
 use crate::adapter::Adapter;
+use crate::budget::Shortage;
 use crate::error::{Error, Result};
 use crate::model::KvCache;
 
@@ -63,14 +64,13 @@ impl Engine {
         adapter: Option<&Adapter>,
         mismatch: Mismatch,
     ) -> Result<(String, Option<Arc<Context>>)> {
-        let saved = Saved::open(path)?;
+        let short = |shortage: Shortage| shortage.error("a saved context");
+        let saved = Saved::open(path, |bytes| self.holdings.hold(app, bytes).map_err(short))?;
         let note = saved.note().to_owned();
         let model = self.language()?;
         let cache = model.backbone().new_cache_within(self.holdings.budget(app));
         let now = self.header(&model, adapter, &cache, String::new())?;
-        let restored = saved.restore(&now, cache, |shape, bytes| {
-            self.holdings.block(app, shape, bytes).map_err(|shortage| shortage.error("a saved context"))
-        });
+        let restored = saved.restore(&now, cache, |shape, bytes| self.holdings.block(app, shape, bytes).map_err(short));
         match restored {
             Ok((sequence, cache)) => Ok((note, Some(self.holdings.rest(app.clone(), adapter, sequence, cache)))),
             Err(Error::Context { .. }) if mismatch == Mismatch::Recompute => Ok((note, None)),

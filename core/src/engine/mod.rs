@@ -406,9 +406,10 @@ impl Engine {
     /// Bounds what the app `id` may ask for and hold from now on. An app has [`Quotas::default`] until then.
     pub fn set_quotas(&self, id: &str, quotas: Quotas) {
         let app: Arc<str> = Arc::from(id);
+        // An app that is attached meanwhile has either all of the old ones or all of the new ones.
+        let apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
         self.scheduler.set_quotas(&app, quotas);
         self.holdings.bound(&app, &quotas);
-        let apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(app) = apps.get(id).and_then(Weak::upgrade) {
             app.adapters().set_limits(quotas.adapter_limits());
         }

@@ -115,7 +115,7 @@ impl Request {
     /// [`Error::Argument`] where what is to be kept leaves no room.
     pub(crate) fn slide(&mut self, limit: usize) -> Result<()> {
         if let Overflow::Slide { keep } = self.options.overflow
-            && keep + 4 > limit
+            && keep > limit.saturating_sub(4)
         {
             return Err(Error::argument("overflow", format!("{keep} positions are to stay in a window of {limit}")));
         }

@@ -118,6 +118,14 @@ impl Engine {
     /// # Errors
     /// [`crate::Error::Refused`] beyond a quota of the caller's, or after its patience.
     pub fn turn(&self, caller: &Caller) -> Result<Turn<'_>> {
-        self.scheduler.turn(caller)
+        self.turn_unless(caller, &|| false)
+    }
+
+    /// As [`Engine::turn`], for as long as `is_stopped` says no, which is asked every 20 ms.
+    ///
+    /// # Errors
+    /// As [`Engine::turn`]; [`crate::Error::Refused`] when it was stopped.
+    pub fn turn_unless(&self, caller: &Caller, is_stopped: &dyn Fn() -> bool) -> Result<Turn<'_>> {
+        self.scheduler.turn(caller, is_stopped)
     }
 }

@@ -116,7 +116,8 @@ impl<E: Deref<Target = Engine>> Chat<E> {
         let prompt = self.prompt(&model, options)?;
         let mut request = Request::new(prompt, self.adapter.clone(), options.clone());
         request.position = Position::Start;
-        request.context = self.context.take();
+        // It stays where the request is refused.
+        request.context = self.context.clone();
         let generated = self.engine.generate_on(&model, request, &mut Tee { answer, sink })?;
         self.context = Some(generated.context);
         Ok(generated.stats)

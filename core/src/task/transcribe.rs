@@ -154,16 +154,25 @@ impl Transcriber {
         segments.extend(self.listener.finish()?);
         self.work += start.elapsed();
         let events = self.events(segments);
+        Ok((events, self.summary(start)))
+    }
+
+    /// Ends the stream without what is left of it, for a receiver that wants no more.
+    #[must_use]
+    pub fn stop(self) -> TranscriptSummary {
+        self.summary(Instant::now())
+    }
+
+    fn summary(&self, start: Instant) -> TranscriptSummary {
         let seconds = self.seconds();
         let part = self.recognizer.part();
         let step = Step { ms: self.work.as_secs_f64() * 1e3, ..part.step(start) };
-        let summary = TranscriptSummary {
+        TranscriptSummary {
             language: self.language().map(str::to_owned),
             seconds,
             real_time_factor: self.work.as_secs_f64() / seconds,
             trace: Trace::new(DataPath::Encoder, vec![step]),
-        };
-        Ok((events, summary))
+        }
     }
 
     /// The language that is spoken, once it is known.

@@ -1,14 +1,16 @@
 //! Contexts: shared prefixes, memory that is short, files that are saved, and what comes back after it was dropped.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use loam::Error;
 use loam::adapter::{Adapter, InstallPolicy};
 use loam::budget::MemoryLimits;
 use loam::engine::{
-    Caller, ContextSource, Engine, EngineOptions, FinishReason, GenerateOptions, GenerateStats, Generated, Mismatch,
-    Overflow, Quotas, Request, TrimLevel,
+    Caller, ContextSource, Engine, EngineOptions, Event, FinishReason, GenerateOptions, GenerateStats, Generated,
+    Mismatch, Overflow, Quotas, Request, Sink, TrimLevel,
 };
 use loam::model::BLOCK_TOKENS;
 use loam::task::Chat;
@@ -166,6 +168,66 @@ fn contexts_at_rest_make_room_and_come_back() {
         let held = engine.held();
         assert!(held.resting + held.prefixes <= 16 * size, "{held:?}");
     }
+}
+
+/// Wants nothing.
+struct GivenUp;
+
+impl Sink for GivenUp {
+    fn event(&mut self, _: Event<'_>) -> loam::Result<ControlFlow<()>> {
+        Ok(ControlFlow::Break(()))
+    }
+
+    fn is_stopped(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_turn_that_never_began_leaves_the_conversation_as_it_was() {
+    let engine = open(options());
+    let roomy = Quotas { running: 1, tokens_per_minute: 1 << 40, ..Quotas::default() };
+    engine.set_quotas("mail", roomy);
+    let mut chat = Chat::new(Arc::clone(&engine), Some("Be brief."));
+    let of = |tokens| GenerateOptions { max_tokens: tokens, caller: caller("mail"), ..GenerateOptions::default() };
+    ask(&mut chat, "Hello there, how are you?", &of(20));
+    let held = engine.usage("mail").bytes;
+    assert!(held > 0);
+    // Refused.
+    engine.set_quotas("mail", Quotas { tokens_per_minute: 1, ..roomy });
+    ask_refused(&mut chat, &of(20));
+    ask_refused(&mut chat, &of(20));
+    engine.set_quotas("mail", roomy);
+    assert_eq!(engine.usage("mail").bytes, held);
+    // Stopped while its app's only place was taken.
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let (engine, over, of) = (&engine, &over, &of);
+        scope.spawn(move || {
+            let mut sink = |_: Event<'_>| {
+                let _ = begun.send(());
+                while !over.load(Ordering::Relaxed) {
+                    std::thread::yield_now();
+                }
+                Ok(ControlFlow::Break(()))
+            };
+            engine.generate(Request::new(prompt(3, 5), None, of(20)), &mut sink).expect("ran");
+        });
+        has_begun.recv().expect("begun");
+        let stats = chat.respond("Nobody waits for this", &of(20), &mut GivenUp).expect("stopped");
+        assert_eq!((stats.finish_reason, stats.generated_tokens), (FinishReason::Stopped, 0));
+        over.store(true, Ordering::Relaxed);
+    });
+    let (_, stats) = ask(&mut chat, "And now?", &of(5));
+    assert_eq!(stats.context, ContextSource::Memory);
+    assert!(stats.cached_tokens > 20, "{stats:?}");
+    assert!(engine.usage("mail").bytes >= held, "what it has computed counts");
+}
+
+fn ask_refused(chat: &mut Chat<Arc<Engine>>, options: &GenerateOptions) {
+    let refused = chat.respond("Once more", options, &mut String::new()).expect_err("beyond the quota");
+    assert!(matches!(refused, Error::Refused { .. }), "{refused}");
 }
 
 #[test]

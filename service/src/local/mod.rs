@@ -15,7 +15,7 @@ use loam::task::{
 };
 
 use self::table::Table;
-use self::writing::{Writing, generated, transcribe};
+use self::writing::{Writing, generated, transcribe, transcript, turn};
 use crate::call::{AdapterInfo, AdapterKey, Call, FoundationInfo, Opened, Reply, Spoken, Thing};
 use crate::error::{Error, Result};
 use crate::event::Relay;
@@ -100,9 +100,9 @@ impl Local {
         Ok(self.find_any(key)?.map(|held| held.adapter))
     }
 
-    /// A turn for the encoders.
-    fn turn(&self) -> Result<loam::engine::Turn<'_>> {
-        Ok(self.store.app().turn(loam::engine::Priority::Normal)?)
+    /// A turn for the encoders, for as long as somebody waits for what comes of it.
+    fn turn(&self, relay: &dyn Relay) -> Result<loam::engine::Turn<'_>> {
+        Ok(turn(self.store.app(), || relay.signal().is_stopped())?)
     }
 
     fn id(&self) -> &str {
@@ -179,36 +179,35 @@ impl Performer for Local {
                 Reply::Done
             }
             Call::Classify { input, options, adapter } => {
-                let _turn = self.turn()?;
+                let _turn = self.turn(relay)?;
                 let options = options.core(self.core(adapter.as_ref())?);
                 Reply::Classification(engine.classify(input, &options)?)
             }
             Call::Embed { input, modality, adapter } => {
-                let _turn = self.turn()?;
+                let _turn = self.turn(relay)?;
                 let options = EmbedOptions { adapter: self.core(adapter.as_ref())?, modality };
                 Reply::Embedding(engine.embed(input, &options)?.into())
             }
             Call::Query { input, entries } => {
-                let _turn = self.turn()?;
+                let _turn = self.turn(relay)?;
                 Reply::Embedding(engine.query(input, entries, &EmbedOptions::default())?.into())
             }
             Call::Regress { input, modality, adapter } => {
-                let _turn = self.turn()?;
+                let _turn = self.turn(relay)?;
                 let options = RegressOptions { adapter: self.core(adapter.as_ref())?, modality };
                 Reply::Regression(engine.regress(input, &options)?)
             }
             Call::Spell { input, modality, adapter } => {
-                let _turn = self.turn()?;
+                let _turn = self.turn(relay)?;
                 let options = SpellOptions { adapter: self.find(&adapter)?.adapter, modality };
                 Reply::Spelling(engine.spell(input, &options)?)
             }
             Call::Transcribe { input, options, adapter } => {
-                let _turn = self.turn()?;
                 let options = TranscribeOptions { listen: options, adapter: self.core(adapter.as_ref())? };
-                Reply::Transcript(engine.transcribe(sound(&input)?, &options)?)
+                Reply::Transcript(transcript(self.store.app(), sound(&input)?, &options, relay)?)
             }
             Call::Speak { text, options } => {
-                let _turn = self.turn()?;
+                let _turn = self.turn(relay)?;
                 let loam::engine::Speech { samples, sample_rate, trace } = engine.speak(&text, &options.core())?;
                 Reply::Speech(Spoken { samples, sample_rate, trace })
             }
@@ -263,13 +262,15 @@ impl Performer for Local {
                     Vec::new()
                 } else {
                     let audio = Audio::from_f32(&samples, loam::input::Channels::MONO, own.rate)?;
-                    let _turn = self.turn()?;
+                    let _turn = self.turn(relay)?;
                     inner.push(audio.samples())?
                 };
                 Ok(Reply::Heard { events, summary: None })
             })?,
             Call::FinishSound { transcriber } => self.transcriptions.with(transcriber, |own| {
-                let (events, summary) = own.inner.take().ok_or_else(ended)?.finish()?;
+                let inner = own.inner.take().ok_or_else(ended)?;
+                let _turn = self.turn(relay)?;
+                let (events, summary) = inner.finish()?;
                 Ok(Reply::Heard { events, summary: Some(summary) })
             })?,
             Call::Sensor { source, repair, hop_seconds, options, adapter } => {
@@ -283,7 +284,7 @@ impl Performer for Local {
                 Reply::Sensor { opened: self.sensors.open(sensor)?, window_seconds }
             }
             Call::PushMotion { sensor, samples, times } => {
-                let _turn = self.turn()?;
+                let _turn = self.turn(relay)?;
                 Reply::Sensed(self.sensors.with(sensor, |own| Ok(own.push(&samples, times.as_deref())?))?)
             }
             Call::RestartSensor { sensor } => {

@@ -1,10 +1,11 @@
 //! From the core's events to a relay.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use loam::engine::{App, Event, GenerateStats, Priority, Sink};
+use loam::engine::{App, Caller, Event, GenerateStats, Segment, Sink, Turn};
 use loam::input::Audio;
-use loam::task::{TranscribeOptions, TranscriptEvent, TranscriptSummary};
+use loam::task::{TranscribeOptions, Transcript, TranscriptEvent, TranscriptSummary};
 
 use crate::call::Reply;
 use crate::error::{Error, Result};
@@ -63,6 +64,12 @@ pub(super) fn numbered(mut stats: GenerateStats, generation: Option<u64>) -> Rep
     Reply::Generated(stats)
 }
 
+/// A turn for the encoders of `app`, until `is_stopped`.
+pub(super) fn turn(app: &App, is_stopped: impl Fn() -> bool) -> loam::Result<Turn<'_>> {
+    let caller = Caller { app: Some(app.id().into()), ..Caller::default() };
+    app.engine().turn_unless(&caller, &is_stopped)
+}
+
 /// In blocks of a second, between which it can be stopped.
 pub(super) fn transcribe(
     app: &App,
@@ -70,22 +77,67 @@ pub(super) fn transcribe(
     options: &TranscribeOptions,
     relay: &mut dyn Relay,
 ) -> Result<TranscriptSummary> {
+    listen(app, audio, options, relay, tell)
+}
+
+/// All at once, but nothing more once nobody waits for it.
+///
+/// # Errors
+/// Those of the recogniser; [`Error::Refused`] when it was stopped.
+pub(super) fn transcript(
+    app: &App,
+    audio: &Audio,
+    options: &TranscribeOptions,
+    relay: &mut dyn Relay,
+) -> Result<Transcript> {
+    let mut segments = Vec::new();
+    let summary = listen(app, audio, options, relay, |events, _| {
+        segments.extend(events.into_iter().filter_map(|event| match event {
+            TranscriptEvent::Segment(segment) => Some(segment),
+            TranscriptEvent::Partial { .. } => None,
+        }));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if relay.signal().is_stopped() {
+        return Err(Error::refused("it was stopped"));
+    }
+    let text = segments.iter().map(|segment: &Segment| &*segment.text).collect();
+    Ok(Transcript { text, segments, summary })
+}
+
+fn listen(
+    app: &App,
+    audio: &Audio,
+    options: &TranscribeOptions,
+    relay: &mut dyn Relay,
+    mut take: impl FnMut(Vec<TranscriptEvent>, &mut dyn Relay) -> Result<ControlFlow<()>>,
+) -> Result<TranscriptSummary> {
     let mut transcriber = app.engine().transcriber(audio.rate(), options)?;
-    let mut goes_on = true;
-    for block in audio.samples().chunks(audio.rate().hertz() as usize) {
+    let signal = Arc::clone(relay.signal());
+    let mut blocks = audio.samples().chunks(audio.rate().hertz() as usize).enumerate();
+    let goes_on = blocks.try_for_each(|(number, block)| {
         // After the first block, for a stream without a sample has no result.
-        let turn = app.turn(Priority::Normal)?;
-        let events = transcriber.push(block)?;
-        drop(turn);
-        goes_on = tell(events, relay)?.is_continue() && !relay.signal().is_stopped();
-        if !goes_on {
-            break;
+        let is_stopped = || number > 0 && signal.is_stopped();
+        let turn = match turn(app, is_stopped) {
+            Err(_) if is_stopped() => return ControlFlow::Break(Ok(())),
+            taken => taken,
+        };
+        let events = turn.and_then(|_turn| transcriber.push(block)).map_err(Error::from);
+        match events.and_then(|events| take(events, relay)) {
+            Ok(ControlFlow::Continue(())) if !signal.is_stopped() => ControlFlow::Continue(()),
+            Ok(_) => ControlFlow::Break(Ok(())),
+            Err(error) => ControlFlow::Break(Err(error)),
         }
+    });
+    if let ControlFlow::Break(outcome) = goes_on {
+        return outcome.map(|()| transcriber.stop());
     }
-    let (events, summary) = transcriber.finish()?;
-    if goes_on {
-        let _ = tell(events, relay)?;
-    }
+    // What is left may be a whole window.
+    let (events, summary) = match turn(app, || signal.is_stopped()) {
+        Err(_) if signal.is_stopped() => return Ok(transcriber.stop()),
+        taken => taken.and_then(|_turn| transcriber.finish())?,
+    };
+    let _ = take(events, relay)?;
     Ok(summary)
 }
 

@@ -247,14 +247,12 @@ impl Connection {
         }
         match self.permits(&body) {
             Ok(permits) => {
-                let (server, owner) = (Arc::clone(&self.server), self.identity.owner());
-                let rank = self.identity.rank();
+                let (server, identity) = (Arc::clone(&self.server), self.identity.clone());
                 let (shared, local) = (Arc::clone(&self.shared), self.local.clone());
                 let _ = self.workers.submit(move || {
                     let mut relay = Relaying { shared: Arc::clone(&shared), running, id };
-                    let work = AssertUnwindSafe(|| {
-                        perform(&server, (&owner, rank), local.as_deref(), body, files, &mut relay)
-                    });
+                    let work =
+                        AssertUnwindSafe(|| perform(&server, &identity, local.as_deref(), body, files, &mut relay));
                     let outcome = catch_unwind(work).unwrap_or_else(|panic| Err(Error::of_panic(&*panic)));
                     // Before the client hears of it, so that its next call finds room.
                     drop(permits);
@@ -278,7 +276,7 @@ impl Connection {
 
 fn perform(
     server: &Server,
-    (owner, rank): (&str, Rank),
+    identity: &Identity,
     local: Option<&Local>,
     body: Body,
     mut files: Vec<OwnedFd>,
@@ -287,15 +285,15 @@ fn perform(
     let call: Call = body.unpack(&mut files)?;
     match (call, local) {
         (Call::Install { alias, policy, files: kinds }, Some(local)) => {
-            install(server, owner, local, &alias, policy, &kinds, files)
+            install(server, identity, local, &alias, policy, &kinds, files)
         }
-        (Call::Save { session }, Some(local)) => saving::save(server, local, session, files),
+        (Call::Save { session }, Some(local)) => saving::save(server, &identity.owner(), local, session, files),
         (Call::Restore { adapter, mismatch }, Some(local)) => {
-            saving::restore(server, local, adapter.as_ref(), mismatch, files)
+            saving::restore(server, &identity.owner(), local, adapter.as_ref(), mismatch, files)
         }
         (call, _) if !files.is_empty() => Err(Error::protocol(format!("descriptors beside '{}'", call.name()))),
         // What all apps do is no app's business.
-        (Call::Control(control), _) if rank == Rank::Owner => Ok(control.perform(server.engine())),
+        (Call::Control(control), _) if identity.rank() == Rank::Owner => Ok(control.perform(server.engine())),
         (Call::Control(_), _) => Err(Error::refused("only the user that runs the service may look at it as a whole")),
         (call, Some(local)) => local.perform(call, relay),
         (Call::Foundation, None) => Ok(Reply::Foundation(FoundationInfo::of(server.engine()))),
@@ -305,7 +303,7 @@ fn perform(
 
 fn install(
     server: &Server,
-    owner: &str,
+    identity: &Identity,
     local: &Local,
     alias: &str,
     policy: InstallPolicy,
@@ -321,6 +319,6 @@ fn install(
     for (kind, file) in kinds.iter().zip(files) {
         sources.push(Source { kind: *kind, file: check_file(file)? });
     }
-    let _permit = server.admit_files(owner, local.store().app().id(), &sources)?;
+    let _permit = server.admit_files(identity, local.store().app().id(), &sources)?;
     Ok(Reply::Adapter(local.hold(local.store().install_files(alias, sources, policy)?)?))
 }

@@ -51,6 +51,15 @@ impl Identity {
         }
     }
 
+    /// Whether the app of this name in the engine and on disk is one of its own.
+    pub(super) fn owns(&self, app: &str) -> bool {
+        match self {
+            // Digits and a dot: no user's names begin with those of another.
+            Self::User(uid) => app.strip_prefix(&format!("u{uid}.")).is_some(),
+            Self::App(known) => app == known,
+        }
+    }
+
     /// What an app is called that calls itself `name`, whoever's it is.
     pub(super) fn known<'a>(&'a self, name: &'a str) -> &'a str {
         match self {
@@ -66,11 +75,24 @@ impl Identity {
     pub(super) fn app(&self, name: &str) -> Result<String> {
         match self {
             Self::User(_) if name.is_empty() => Err(Error::argument("app", "its name is empty")),
-            // Digits and a dot: no user's names begin with those of another.
             Self::User(uid) => Ok(format!("u{uid}.{name}")),
             // It becomes the name of a folder.
             Self::App(known) if known.starts_with('.') => Err(Error::argument("app", "its name begins with a dot")),
             Self::App(known) => Ok(known.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Identity;
+
+    #[test]
+    fn apps_belong_to_one_owner_alone() {
+        let user = Identity::User(10);
+        assert!(user.owns("u10.mail") && user.owns("u10.a.b"));
+        assert!(!user.owns("u100.mail") && !user.owns("u1.mail") && !user.owns("u10"));
+        let app = Identity::App("com.example".to_owned());
+        assert!(app.owns("com.example") && !app.owns("com.example.mail") && !app.owns("com"));
     }
 }

@@ -21,6 +21,8 @@ pub struct Limits {
     pub calls_per_owner: u64,
     /// Bytes of bodies in memory for one owner's calls.
     pub bytes_per_owner: u64,
+    /// Conversations of one owner that are being saved or restored.
+    pub copies_per_owner: u64,
     /// Bytes on disk of one owner's adapters.
     pub stored_per_owner: u64,
     /// Time for a client's first message.
@@ -40,6 +42,7 @@ impl Default for Limits {
             calls_per_connection: 32,
             calls_per_owner: 128,
             bytes_per_owner: 512 << 20,
+            copies_per_owner: 4,
             stored_per_owner: 2 << 30,
             greeting: Duration::from_secs(5),
             frame: Duration::from_secs(10),
@@ -54,6 +57,8 @@ pub(super) enum Resource {
     Connections,
     Calls,
     Bytes,
+    /// Conversations that are saved or restored.
+    Copies,
     /// Bytes of files that are being copied.
     Files,
 }
@@ -92,6 +97,7 @@ impl Tally {
             Resource::Connections => (limits.connections_per_owner, limits.connections, "connections"),
             Resource::Calls => (limits.calls_per_owner, u64::MAX, "calls under way"),
             Resource::Bytes => (limits.bytes_per_owner, u64::MAX, "bytes of calls under way"),
+            Resource::Copies => (limits.copies_per_owner, u64::MAX, "conversations that are saved or restored"),
             Resource::Files => (limits.stored_per_owner, u64::MAX, "bytes of adapters"),
         };
         let mut taken = self.taken();

@@ -7,6 +7,7 @@ mod identity;
 mod limits;
 mod listen;
 mod saving;
+mod terms;
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loam::adapter::SignaturePolicy;
+use loam::engine::Quotas;
 use rustix::fs::{FlockOperation, flock};
 
 use self::connection::Connection;
@@ -24,6 +26,7 @@ pub use self::identity::Identity;
 pub use self::limits::Limits;
 use self::limits::{Permit, Resource, Tally};
 pub use self::listen::Listener;
+use self::terms::Terms;
 use crate::error::{Error, Result};
 use crate::store::{AdapterStore, MAX_FILE, Source, stored_bytes, sweep};
 use crate::wire::{Channel, ServerMessage};
@@ -44,8 +47,7 @@ pub struct Server {
     limits: Limits,
     tally: Arc<Tally>,
     apps: Mutex<BTreeMap<String, Arc<Slot>>>,
-    /// By [`Identity::known`].
-    signatures: Mutex<BTreeMap<String, SignaturePolicy>>,
+    terms: Terms,
     /// Locked for as long as it is open.
     _lock: File,
 }
@@ -68,19 +70,28 @@ impl Server {
             path: path.display().to_string(),
             reason: format!("{}: another service uses this state folder", state.display()),
         })?;
+        saving::sweep(&state);
         for app in std::fs::read_dir(&state).map_err(failed)?.flatten().filter(|entry| entry.path().is_dir()) {
             sweep(&app.path().join(ADAPTERS))?;
-            saving::sweep(&app.path());
         }
-        let (tally, apps, signatures) = (Arc::default(), Mutex::default(), Mutex::default());
-        Ok(Arc::new(Self { engine, state, limits, tally, apps, signatures, _lock: lock }))
+        let (tally, apps, terms) = (Arc::default(), Mutex::default(), Terms::default());
+        Ok(Arc::new(Self { engine, state, limits, tally, apps, terms, _lock: lock }))
     }
 
     /// Says whose adapters the app `name` may use, of any user; of apps that the host tells apart, the app that it calls so. It
-    /// counts from when the app is attached the next time, also for
-    /// adapters that it has installed before. Apps of which nothing is said may use what the engine's options allow.
+    /// counts from when a client of the app connects the next time, also for adapters that it has installed before. Apps of which nothing is said may use what the engine's options allow.
     pub fn set_signatures(&self, name: &str, policy: SignaturePolicy) {
-        self.signatures.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), policy);
+        self.terms.set_signatures(name, policy);
+    }
+
+    /// Says what the app `name` may ask for and hold, for each user; as [`Server::set_signatures`].
+    pub fn set_quotas(&self, name: &str, quotas: Quotas) {
+        self.terms.set_quotas(name, quotas);
+    }
+
+    /// Says what each app may ask for and hold of which nothing else is said, in place of [`Quotas::default`].
+    pub fn set_default_quotas(&self, quotas: Quotas) {
+        self.terms.set_default_quotas(quotas);
     }
 
     /// Its engine.
@@ -148,17 +159,13 @@ impl Server {
     /// # Errors
     /// [`Error::Argument`] for its name, [`Error::Refused`] for too many of one owner.
     fn attach(&self, identity: &Identity, name: &str) -> Result<Arc<AdapterStore>> {
-        let (owner, id) = (identity.owner(), identity.app(name)?);
-        let slot = self.slot(&owner, &id)?;
+        let id = identity.app(name)?;
+        let slot = self.slot(identity, &id)?;
         // Connections of one app wait for what the first one loads; those of others do not.
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        self.terms.apply(identity, name, &self.engine, &id);
         if let Some(store) = &*slot {
             return Ok(Arc::clone(store));
-        }
-        let known = identity.known(name);
-        let signatures = self.signatures.lock().unwrap_or_else(PoisonError::into_inner).get(known).cloned();
-        if let Some(policy) = signatures {
-            self.engine.set_signatures(&id, policy);
         }
         let store = Arc::new(AdapterStore::open(self.engine.attach(&id)?, self.folder(&id))?);
         *slot = Some(Arc::clone(&store));
@@ -169,18 +176,20 @@ impl Server {
     ///
     /// # Errors
     /// [`Error::Refused`] for too many of one owner.
-    fn slot(&self, owner: &str, id: &str) -> Result<Arc<Slot>> {
+    fn slot(&self, identity: &Identity, id: &str) -> Result<Arc<Slot>> {
         let mut apps = self.apps();
         if let Some(slot) = apps.get(id) {
             return Ok(Arc::clone(slot));
         }
         let most = self.limits.apps_per_owner;
-        let count = |apps: &BTreeMap<String, Arc<Slot>>| apps.keys().filter(|other| is_of(other, owner)).count() as u64;
+        let count =
+            |apps: &BTreeMap<String, Arc<Slot>>| apps.keys().filter(|other| identity.owns(other)).count() as u64;
         if count(&apps) >= most {
             // Adapters of those that nobody uses are on disk.
-            apps.retain(|other, slot| !is_of(other, owner) || is_used(slot));
+            apps.retain(|other, slot| !identity.owns(other) || is_used(slot));
         }
         if count(&apps) >= most {
+            let owner = identity.owner();
             return Err(Error::refused(format!("'{owner}' has {most} apps attached, which is its limit")));
         }
         let slot = Arc::default();
@@ -192,7 +201,7 @@ impl Server {
     ///
     /// # Errors
     /// [`Error::Adapter`] for one that is too large, [`Error::Refused`] for too many of one owner, [`Error::Io`].
-    fn admit_files(&self, owner: &str, app: &str, sources: &[Source]) -> Result<Permit> {
+    fn admit_files(&self, identity: &Identity, app: &str, sources: &[Source]) -> Result<Permit> {
         let mut bytes = 0;
         for source in sources {
             let size = source.file.metadata().map_err(|error| Error::io("an attached file", error))?.len();
@@ -205,9 +214,10 @@ impl Server {
         let folders: Vec<PathBuf> = std::fs::read_dir(&self.state)
             .map_err(|error| Error::io(&self.state, error))?
             .flatten()
-            .filter(|entry| is_of(&entry.file_name().to_string_lossy(), owner))
+            .filter(|entry| identity.owns(&entry.file_name().to_string_lossy()))
             .map(|entry| entry.path())
             .collect();
+        let owner = identity.owner();
         let is_new = !folders.iter().any(|folder| folder.ends_with(app));
         if is_new && folders.len() as u64 >= self.limits.apps_per_owner {
             return Err(Error::refused(format!(
@@ -215,11 +225,11 @@ impl Server {
                 folders.len()
             )));
         }
-        let permit = self.tally.take(owner, Resource::Files, bytes, &self.limits)?;
+        let permit = self.tally.take(&owner, Resource::Files, bytes, &self.limits)?;
         // What is being copied may count twice, and too little is left rather than too much taken.
         let stored: u64 = folders.iter().map(|folder| stored_bytes(folder)).sum();
         let limit = self.limits.stored_per_owner;
-        if stored.saturating_add(self.tally.of(owner, Resource::Files)) > limit {
+        if stored.saturating_add(self.tally.of(&owner, Resource::Files)) > limit {
             let reason = format!("'{owner}' has {stored} bytes of adapters, {bytes} more would be above {limit}");
             return Err(Error::refused(reason));
         }
@@ -247,9 +257,4 @@ impl Guest {
 fn is_used(slot: &Arc<Slot>) -> bool {
     let in_use = |store: &Option<Arc<AdapterStore>>| store.as_ref().is_some_and(|store| Arc::strong_count(store) > 1);
     Arc::strong_count(slot) > 1 || slot.try_lock().map_or(true, |store| in_use(&store))
-}
-
-/// Whether an app's name is one of this owner's.
-fn is_of(app: &str, owner: &str) -> bool {
-    app.strip_prefix(owner).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

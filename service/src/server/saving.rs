@@ -1,4 +1,4 @@
-//! Saved conversations of clients: written and read in a folder of the app's, and handed over through a file that the client has
+//! Saved conversations of clients: written and read in a folder of the service's, and handed over through a file that the client has
 //! opened. What a crash leaves in the folder is removed at the next start.
 
 use std::fs::{DirBuilder, File};
@@ -12,20 +12,21 @@ use rustix::fs::{OFlags, fcntl_getfl};
 use tempfile::TempDir;
 
 use super::Server;
+use super::limits::Resource;
 use crate::call::{AdapterKey, Opened, Reply};
 use crate::error::{Error, Result};
 use crate::local::Local;
 use crate::performer::Performer as _;
 use crate::wire::check_file;
 
-/// Below an app's folder.
-const CONTEXTS: &str = "contexts";
+/// Where files are made, below the state folder: no app's name begins with a dot.
+const WORK: &str = ".work";
 /// Largest saved conversation that is read, in bytes.
 const MAX_CONTEXT: u64 = 2 << 30;
 
-/// Removes what a crash left behind in an app's folder.
-pub(super) fn sweep(app: &Path) {
-    let folder = app.join(CONTEXTS);
+/// Removes what a crash left behind.
+pub(super) fn sweep(state: &Path) {
+    let folder = state.join(WORK);
     if folder.is_dir()
         && let Err(error) = std::fs::remove_dir_all(&folder)
     {
@@ -34,8 +35,8 @@ pub(super) fn sweep(app: &Path) {
 }
 
 /// A folder for one file, which goes when it is dropped.
-fn workplace(server: &Server, local: &Local) -> Result<TempDir> {
-    let folder: PathBuf = server.state.join(local.store().app().id()).join(CONTEXTS);
+fn workplace(server: &Server) -> Result<TempDir> {
+    let folder: PathBuf = server.state.join(WORK);
     let failed = |error| Error::io(&folder, error);
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
     tempfile::Builder::new().prefix("chat-").tempdir_in(&folder).map_err(failed)
@@ -51,8 +52,9 @@ fn only(mut files: Vec<OwnedFd>) -> Result<OwnedFd> {
 /// Saves a conversation into the file that the client attached, and waits until it is on disk.
 ///
 /// # Errors
-/// [`Error::Io`], also for a full disk, this side's or the client's; as [`loam::task::Chat::save`] otherwise.
-pub(super) fn save(server: &Server, local: &Local, session: Opened, files: Vec<OwnedFd>) -> Result<Reply> {
+/// [`Error::Io`], also for a full disk, this side's or the client's; [`Error::Refused`] beyond a limit; as [`loam::task::Chat::save`] otherwise.
+pub(super) fn save(server: &Server, owner: &str, local: &Local, session: Opened, files: Vec<OwnedFd>) -> Result<Reply> {
+    let _permit = server.tally().take(owner, Resource::Copies, 1, server.limits())?;
     let file = only(files)?;
     let flags = fcntl_getfl(&file).map_err(Error::protocol)?;
     let writable = flags.intersects(OFlags::WRONLY | OFlags::RDWR) && !flags.contains(OFlags::PATH);
@@ -60,7 +62,7 @@ pub(super) fn save(server: &Server, local: &Local, session: Opened, files: Vec<O
     if !writable || !file.metadata().map_err(Error::protocol)?.is_file() {
         return Err(Error::protocol("an attached descriptor that is of no file to write to"));
     }
-    let work = workplace(server, local)?;
+    let work = workplace(server)?;
     let path = work.path().join("chat");
     local.save(session, &path)?;
     let mut saved = File::open(&path).map_err(|error| Error::io(&path, error))?;
@@ -76,21 +78,23 @@ pub(super) fn save(server: &Server, local: &Local, session: Opened, files: Vec<O
 /// Goes on with the conversation in the file that the client attached.
 ///
 /// # Errors
-/// [`Error::Io`]; as [`loam::task::Chat::restore`] otherwise.
+/// [`Error::Io`]; [`Error::Refused`] beyond a limit; as [`loam::task::Chat::restore`] otherwise.
 pub(super) fn restore(
     server: &Server,
+    owner: &str,
     local: &Local,
     adapter: Option<&AdapterKey>,
     mismatch: Mismatch,
     files: Vec<OwnedFd>,
 ) -> Result<Reply> {
+    let _permit = server.tally().take(owner, Resource::Copies, 1, server.limits())?;
     let file = check_file(only(files)?)?;
     let size = file.metadata().map_err(Error::protocol)?.len();
     if size > MAX_CONTEXT {
         let reason = format!("a saved conversation of {size} bytes, the limit is {MAX_CONTEXT}");
         return Err(Error::Malformed { what: "the attached file".to_owned(), reason });
     }
-    let work = workplace(server, local)?;
+    let work = workplace(server)?;
     let path = work.path().join("chat");
     let failed = |error| Error::io(&path, error);
     let mut copy = File::create(&path).map_err(failed)?;

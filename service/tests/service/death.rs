@@ -49,8 +49,36 @@ fn a_client_that_is_killed_leaves_nothing_behind() {
     ended(&going).expect("the others go on");
     assert_eq!(keeper.text(), alone.text());
     served.wait_until_idle(2);
+    // Nothing rests in memory for it.
+    assert_eq!(served.server.engine().status().held.resting, 0);
     // Its adapter lives on.
     assert_eq!(engine.attach("doomed").expect("attached").adapters().expect("listed").len(), 1);
+}
+
+/// Waits for the encoders, until it is killed.
+#[test]
+#[ignore = "run by `a_client_that_is_killed_waits_for_no_encoder`"]
+fn a_client_that_asks_for_encoders() {
+    let Some(socket) = given_socket() else { return };
+    let app = Engine::connect(socket).expect("connected").attach("doomed").expect("attached");
+    std::thread::scope(|scope| {
+        (0..3).for_each(|_| drop(scope.spawn(|| app.embed("a text", None, None))));
+        println!("\nbegun");
+        std::thread::sleep(Duration::from_secs(600));
+    });
+}
+
+#[test]
+fn a_client_that_is_killed_waits_for_no_encoder() {
+    let served = Served::new(Limits::default());
+    let turn = served.server.engine().turn(&loam::engine::Caller::default()).expect("nobody waits");
+    let mut doomed = client("death::a_client_that_asks_for_encoders", &served.socket()).spawn().expect("started");
+    wait_until("its calls wait", || served.server.active_calls() == 3);
+    doomed.kill().expect("killed");
+    doomed.wait().expect("ended");
+    // The encoders are taken all the while.
+    wait_until("its calls are gone", || served.server.active_calls() == 0);
+    drop(turn);
 }
 
 #[test]

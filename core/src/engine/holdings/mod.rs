@@ -10,13 +10,14 @@ mod saved;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
 
 use prefix::{App, PrefixCache, Realm};
 pub use rest::Context;
 pub(super) use saved::{Header, Saved, save};
 
 use crate::adapter::{Adapter, AdapterRegistry};
-use crate::budget::{Budget, Scope, Shortage};
+use crate::budget::{Budget, Held, Scope, Shortage};
 use crate::engine::event::ContextSource;
 use crate::engine::language::LanguageModel;
 use crate::engine::prompt::Prompt;
@@ -80,8 +81,11 @@ impl Holdings {
     /// Bounds what an app holds from now on.
     pub(super) fn bound(&self, app: &Arc<str>, quotas: &Quotas) {
         self.budget(&Some(Arc::clone(app))).set_limit(quotas.bytes);
-        if *quotas != Quotas::default() {
-            self.state().most_resting.insert(Arc::clone(app), quotas.contexts);
+        let mut state = self.state();
+        if *quotas == Quotas::default() {
+            state.most_resting.remove(app);
+        } else {
+            state.most_resting.insert(Arc::clone(app), quotas.contexts);
         }
     }
 
@@ -117,7 +121,7 @@ impl Holdings {
         // The last position runs in any case, for its logits.
         let keys = realm.keys(&request.prompt, request.prompt.len() - 1);
         if keys.len() * BLOCK_TOKENS > cache.len() {
-            let found = self.state().prefixes.find(&keys);
+            let found = self.state().prefixes.find(&keys, Instant::now());
             let len = found.len() * BLOCK_TOKENS;
             if len > cache.len() {
                 cache.resume(found, len);
@@ -157,7 +161,7 @@ impl Holdings {
         cache: &KvCache,
     ) {
         let keys = realm(model, app, adapter, cache).keys(sequence, cache.len());
-        self.state().prefixes.keep(app, &keys, cache.blocks());
+        self.state().prefixes.keep(app, &keys, cache.blocks(), Instant::now());
     }
 
     /// A sequence comes to rest.
@@ -167,24 +171,36 @@ impl Holdings {
         let context = Arc::new(Context::new(app, adapter.map(|adapter| adapter.id), sequence, cache, state.rests));
         state.resting.retain(|context| context.strong_count() > 0);
         state.resting.push(Arc::downgrade(&context));
-        let most = context.app.as_ref().map(|app| state.most_resting.get(app).copied());
-        let most = most.map(|own| own.unwrap_or(Quotas::default().contexts));
-        drop(state);
-        if let Some(most) = most {
-            self.bound_resting(&context.app, most);
-        }
         context
     }
 
-    /// Lets those contexts of an app go that rest longest, until `most` are in memory.
-    fn bound_resting(&self, app: &App, most: usize) {
+    /// Lets those contexts of an app go that rest longest, beyond as many as it may have in memory.
+    pub(super) fn settle(&self, app: &App) {
+        let Some(name) = app else { return };
+        let most = self.state().most_resting.get(name).copied().unwrap_or(Quotas::default().contexts);
         let mut own = self.resting();
         own.retain(|context| context.app == *app && context.bytes() > 0);
         own.sort_unstable_by_key(|context| context.since());
         let beyond = own.len().saturating_sub(most);
         own[..beyond].iter().for_each(|context| {
-            context.swap_out(self.swap.as_deref());
+            self.let_go(context);
         });
+    }
+
+    /// Reads a context back that is in a file.
+    pub(super) fn warm(&self, context: &Context) {
+        context.warm(self);
+    }
+
+    /// Frees the memory of a context: into a file, as long as those of its app are no more bytes than it may have in memory, or to
+    /// be computed again. Bytes that it held.
+    fn let_go(&self, context: &Context) -> u64 {
+        let stored = || -> u64 {
+            self.resting().iter().filter(|other| other.app == context.app).map(|other| other.stored()).sum()
+        };
+        let most = self.budget(&context.app).limit();
+        let folder = self.swap.as_deref().filter(|_| stored().saturating_add(context.bytes()) <= most);
+        context.swap_out(folder)
     }
 
     /// A block of what was written, out of the budget of an app.
@@ -196,6 +212,15 @@ impl Holdings {
         insist(self, app, || CacheBlock::restore(shape, &budget, bytes))
     }
 
+    /// `bytes` out of the budget of an app, for a while.
+    ///
+    /// # Errors
+    /// [`Shortage`] when nothing is left to free.
+    pub(super) fn hold(&self, app: &App, bytes: u64) -> Result<Held, Shortage> {
+        let budget = self.budget(app);
+        insist(self, app, || budget.take(bytes))
+    }
+
     /// Frees something that nobody is using: of `app` alone where the shortage is its own. False where there is nothing left.
     pub(super) fn reclaim(&self, scope: Scope, app: &App) -> bool {
         let own = (scope == Scope::App).then_some(app);
@@ -205,7 +230,7 @@ impl Holdings {
         let resting = self.resting();
         let mine = resting.iter().filter(|context| own.is_none_or(|app| context.app == *app));
         let longest = mine.filter(|context| context.bytes() > 0).min_by_key(|context| context.since());
-        if longest.is_some_and(|context| context.swap_out(self.swap.as_deref()) > 0) {
+        if longest.is_some_and(|context| self.let_go(context) > 0) {
             return true;
         }
         let registries = self.registries(own);
@@ -248,7 +273,7 @@ impl Holdings {
 
     /// Moves all contexts at rest out of memory; bytes that they held.
     pub(super) fn swap_out(&self) -> u64 {
-        self.resting().iter().map(|context| context.swap_out(self.swap.as_deref())).sum()
+        self.resting().iter().map(|context| self.let_go(context)).sum()
     }
 
     /// What is held beside running requests.

@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
@@ -14,6 +15,9 @@ use crate::model::{BLOCK_TOKENS, CacheBlock, CacheShape};
 
 /// An app, or the owner of the engine.
 pub(super) type App = Option<Arc<str>>;
+
+/// How long after its last use a block counts for its app's share: longer than somebody reads before the next question.
+const FRESH: Duration = Duration::from_secs(60);
 
 /// Address of a block.
 type Key = [u8; 32];
@@ -59,7 +63,15 @@ struct Entry {
     app: App,
     /// Blocks before it.
     depth: usize,
-    used: u64,
+    used: Used,
+}
+
+/// When a block was used last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Used {
+    at: Instant,
+    /// The use among all of them.
+    number: u64,
 }
 
 /// Whole blocks of sequences that were computed, up to a number of bytes.
@@ -88,30 +100,34 @@ impl PrefixCache {
         self.bytes.values().sum()
     }
 
-    /// The blocks at the first addresses of `keys`, as many as there are.
-    pub(super) fn find(&mut self, keys: &[Key]) -> Vec<Arc<CacheBlock>> {
+    fn use_at(&mut self, at: Instant) -> Used {
         self.uses += 1;
+        Used { at, number: self.uses }
+    }
+
+    /// The blocks at the first addresses of `keys`, as many as there are.
+    pub(super) fn find(&mut self, keys: &[Key], now: Instant) -> Vec<Arc<CacheBlock>> {
+        let used = self.use_at(now);
         let mut found = Vec::new();
         for key in keys {
             let Some(entry) = self.entries.get_mut(key) else { break };
-            entry.used = self.uses;
+            entry.used = used;
             found.push(Arc::clone(&entry.block));
         }
         found
     }
 
     /// Keeps blocks at their addresses, beside or in place of what was used longest ago.
-    pub(super) fn keep(&mut self, app: &App, keys: &[Key], blocks: &[Arc<CacheBlock>]) {
-        self.uses += 1;
+    pub(super) fn keep(&mut self, app: &App, keys: &[Key], blocks: &[Arc<CacheBlock>], now: Instant) {
+        let used = self.use_at(now);
         for (depth, (key, block)) in keys.iter().zip(blocks).enumerate() {
             let bytes = block.bytes().len() as u64;
-            let used = self.uses;
             self.entries.entry(*key).and_modify(|entry| entry.used = used).or_insert_with(|| {
                 *self.bytes.entry(app.clone()).or_default() += bytes;
                 Entry { block: Arc::clone(block), app: app.clone(), depth, used }
             });
         }
-        while self.bytes() > self.limit && self.evict() {}
+        while self.bytes() > self.limit && self.evict(now) {}
     }
 
     /// Frees the block that was used longest ago of those that nothing else holds: of `app`, or else of the app that has most.
@@ -123,10 +139,13 @@ impl PrefixCache {
         wanted.into_iter().any(|app| self.forget(&app, |entry| Arc::strong_count(&entry.block) == 1))
     }
 
-    /// Forgets the block of the app that has most that was used longest ago; false where there is none.
-    fn evict(&mut self) -> bool {
-        let most = self.bytes.iter().max_by_key(|(_, bytes)| **bytes).map(|(app, _)| app.clone());
-        most.is_some_and(|app| self.forget(&app, |_| true))
+    /// Forgets what was used longest ago, if that is long ago, and else of the app that has most; false where there is nothing.
+    fn evict(&mut self, now: Instant) -> bool {
+        let stale = self.entries.values().min_by_key(|entry| entry.used);
+        let stale = stale.filter(|entry| now.saturating_duration_since(entry.used.at) > FRESH);
+        let most = || self.bytes.iter().max_by_key(|(_, bytes)| **bytes).map(|(app, _)| app.clone());
+        let gives = stale.map(|entry| entry.app.clone()).or_else(most);
+        gives.is_some_and(|app| self.forget(&app, |_| true))
     }
 
     fn forget(&mut self, app: &App, may: impl Fn(&Entry) -> bool) -> bool {
@@ -218,22 +237,38 @@ mod tests {
     #[test]
     fn what_was_used_longest_ago_goes_and_of_one_sequence_its_end() {
         let (mail, notes) = (app("mail"), app("notes"));
+        let now = Instant::now();
         let size = SHAPE.block() as u64;
         let mut cache = PrefixCache::new(4 * size);
         let (a, b) = (realm(&mail).keys(&prompt(0..48), 48), realm(&mail).keys(&prompt(100..116), 16));
-        cache.keep(&mail, &a, &blocks(3));
-        cache.keep(&mail, &b, &blocks(1));
-        assert_eq!((cache.find(&a).len(), cache.find(&b).len(), cache.bytes()), (3, 1, 4 * size));
+        cache.keep(&mail, &a, &blocks(3), now);
+        cache.keep(&mail, &b, &blocks(1), now);
+        assert_eq!((cache.find(&a, now).len(), cache.find(&b, now).len(), cache.bytes()), (3, 1, 4 * size));
         // The app that has most gives way, with the end of what it used longest ago.
         let c = realm(&notes).keys(&prompt(0..16), 16);
-        cache.keep(&notes, &c, &blocks(1));
-        assert_eq!((cache.find(&a).len(), cache.find(&b).len(), cache.find(&c).len()), (2, 1, 1));
+        cache.keep(&notes, &c, &blocks(1), now);
+        assert_eq!((cache.find(&a, now).len(), cache.find(&b, now).len(), cache.find(&c, now).len()), (2, 1, 1));
         assert!(cache.free(Some(&notes)) && !cache.free(Some(&notes)), "it had one");
         assert_eq!(cache.bytes(), 3 * size);
-        let held = cache.find(&a);
+        let held = cache.find(&a, now);
         assert!(cache.free(None) && !cache.free(None), "two of three are in use");
         drop(held);
         assert_eq!(cache.clear(), 2 * size);
-        assert!(cache.find(&a).is_empty() && !cache.free(None));
+        assert!(cache.find(&a, now).is_empty() && !cache.free(None));
+    }
+    #[test]
+    fn what_is_stale_goes_before_what_somebody_uses() {
+        let (mail, notes) = (app("mail"), app("notes"));
+        let mut cache = PrefixCache::new(4 * SHAPE.block() as u64);
+        let begin = Instant::now();
+        let later = begin + FRESH + Duration::from_secs(1);
+        let keys = |app: &App, from: u32, len: u32| realm(app).keys(&prompt(from..from + len), len as usize);
+        let (old, long) = (keys(&mail, 0, 32), keys(&notes, 100, 64));
+        cache.keep(&mail, &old, &blocks(2), begin);
+        // The app that has most would have to share.
+        cache.keep(&notes, &long, &blocks(4), begin + FRESH);
+        assert_eq!(cache.find(&long, begin + FRESH).len(), 2);
+        cache.keep(&notes, &long, &blocks(4), later);
+        assert_eq!((cache.find(&long, later).len(), cache.find(&old, later).len()), (4, 0));
     }
 }

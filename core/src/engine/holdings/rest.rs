@@ -31,6 +31,10 @@ pub struct Context {
 struct State {
     sequence: Prompt,
     place: Place,
+    /// It was in a file, and was read back before somebody asked for it.
+    was_in_file: bool,
+    /// How often it was taken.
+    taken: u64,
 }
 
 /// Where keys and values are.
@@ -50,9 +54,20 @@ struct Swapped {
     len: usize,
 }
 
+impl State {
+    fn new(sequence: Prompt, cache: KvCache) -> Self {
+        Self { sequence, place: Place::Memory(cache), was_in_file: false, taken: 0 }
+    }
+
+    /// Positions whose keys and values may be kept: the last one was never fed back.
+    fn most(&self) -> usize {
+        self.sequence.len().saturating_sub(1)
+    }
+}
+
 impl Context {
     pub(super) fn new(app: App, adapter: Option<u64>, sequence: Prompt, cache: KvCache, since: u64) -> Self {
-        Self { app, adapter, since, state: Mutex::new(State { sequence, place: Place::Memory(cache) }) }
+        Self { app, adapter, since, state: Mutex::new(State::new(sequence, cache)) }
     }
 
     /// The prompt, followed by the tokens that were generated.
@@ -105,6 +120,25 @@ impl Context {
         }
     }
 
+    /// Bytes that it has in a file.
+    pub(super) fn stored(&self) -> u64 {
+        match &self.state().place {
+            Place::File(swapped) => swapped.bytes(),
+            Place::Memory(_) | Place::Gone => 0,
+        }
+    }
+
+    /// Reads it back where it is in a file, for which `holdings` make room, so that whoever takes it need not.
+    pub(super) fn warm(&self, holdings: &Holdings) {
+        if self.stored() > 0
+            && let (Some(cache), _) = self.take(holdings)
+        {
+            let mut state = self.state();
+            state.place = Place::Memory(cache);
+            state.was_in_file = true;
+        }
+    }
+
     /// Looks at its sequence, and at its keys and values where there are any; those that went to a file are read back, for which
     /// `holdings` make room.
     pub(in crate::engine) fn look<T>(
@@ -124,22 +158,30 @@ impl Context {
     /// Frees its memory: into a file in `dir`, or for nothing where there is no folder, it is short, or the disk is full.
     /// Bytes that it held.
     pub(super) fn swap_out(&self, dir: Option<&Path>) -> u64 {
-        let mut state = self.state();
-        let Place::Memory(cache) = &state.place else { return 0 };
-        let bytes = cache.bytes() as u64;
-        let file = dir.filter(|_| cache.len() >= WORTH_A_FILE).map(|dir| write(cache, dir));
-        state.place = match file {
-            Some(Ok(file)) => {
-                let mut empty = cache.clone();
-                empty.truncate(0);
-                Place::File(Swapped { file, empty, len: cache.len() })
+        let (cache, taken) = {
+            let mut state = self.state();
+            match std::mem::replace(&mut state.place, Place::Gone) {
+                Place::Memory(cache) => (cache, state.taken),
+                other => {
+                    state.place = other;
+                    return 0;
+                }
             }
-            Some(Err(error)) => {
-                log::warn!("a context could not be written and will be computed again: {error}");
-                Place::Gone
-            }
-            None => Place::Gone,
         };
+        // Not locked while the disk works. Whoever wants it meanwhile computes it again.
+        let bytes = cache.bytes() as u64;
+        let file = dir.filter(|_| cache.len() >= WORTH_A_FILE).map(|dir| write(&cache, dir));
+        let mut state = self.state();
+        match file {
+            Some(Ok(file)) if state.taken == taken => {
+                let len = cache.len().min(state.most());
+                let mut empty = cache;
+                empty.truncate(0);
+                state.place = Place::File(Swapped { file, empty, len });
+            }
+            Some(Err(error)) => log::warn!("a context could not be written and will be computed again: {error}"),
+            _ => {}
+        }
         bytes
     }
 
@@ -147,8 +189,14 @@ impl Context {
     /// again.
     pub(super) fn take(&self, holdings: &Holdings) -> (Option<KvCache>, ContextSource) {
         // Room is made by writing other contexts, so none is locked meanwhile.
-        let place = std::mem::replace(&mut self.state().place, Place::Gone);
+        let (place, was_in_file) = {
+            let mut state = self.state();
+            state.taken += 1;
+            let was_in_file = std::mem::take(&mut state.was_in_file);
+            (std::mem::replace(&mut state.place, Place::Gone), was_in_file)
+        };
         match place {
+            Place::Memory(cache) if was_in_file => (Some(cache), ContextSource::File),
             Place::Memory(cache) => (Some(cache), ContextSource::Memory),
             Place::File(swapped) => match swapped.read(holdings, &self.app) {
                 Ok(cache) => (Some(cache), ContextSource::File),
@@ -172,6 +220,10 @@ fn write(cache: &KvCache, dir: &Path) -> Result<File> {
 }
 
 impl Swapped {
+    fn bytes(&self) -> u64 {
+        (self.len.div_ceil(BLOCK_TOKENS) * self.empty.shape().block()) as u64
+    }
+
     fn read(mut self, holdings: &Holdings, app: &App) -> Result<KvCache> {
         let failed = |error| Error::io("a swapped context", error);
         self.file.rewind().map_err(failed)?;

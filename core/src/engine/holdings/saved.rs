@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::adapter::Adapter;
+use crate::budget::Held;
 use crate::engine::prompt::Prompt;
 use crate::error::{Error, Result};
 use crate::model::backbone::Entry;
@@ -174,22 +177,25 @@ pub(crate) fn save(path: &Path, header: &Header, sequence: &Prompt, cache: &KvCa
 pub(crate) struct Saved {
     bytes: Vec<u8>,
     header: Header,
+    _held: Held,
 }
 
 impl Saved {
-    /// Reads the file at `path`.
+    /// Reads the file at `path`, for which `hold` makes room.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Malformed`], or [`Error::Digest`] where a byte of it has changed.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    /// [`Error::Io`], [`Error::Malformed`], or [`Error::Digest`] where a byte of it has changed; those of `hold`.
+    pub(crate) fn open(path: &Path, hold: impl FnOnce(u64) -> Result<Held>) -> Result<Self> {
         let failed = |e| Error::io(path, e);
         let malformed = |reason: String| Error::malformed(path.display(), WHAT, reason);
         let found = std::fs::metadata(path).map_err(failed)?;
         if !found.is_file() || found.len() > MAX_BYTES {
             return Err(malformed(format!("{} bytes, expected a file of at most {MAX_BYTES}", found.len())));
         }
-        // Read, not mapped: somebody may cut it short meanwhile.
-        let bytes = std::fs::read(path).map_err(failed)?;
+        let held = hold(found.len())?;
+        // Read, not mapped: somebody may cut it short meanwhile, or make it longer.
+        let mut bytes = Vec::new();
+        File::open(path).and_then(|file| file.take(found.len()).read_to_end(&mut bytes)).map_err(failed)?;
         let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| malformed(e.to_string()))?;
         let metadata = metadata.metadata().clone().unwrap_or_default();
         let field = |key: &str| metadata.get(key).ok_or_else(|| malformed(format!("it has no '{key}'")));
@@ -215,7 +221,7 @@ impl Saved {
         if found != *expected {
             return Err(Error::Digest { path: path.to_path_buf(), found, expected: expected.clone() });
         }
-        Ok(Self { bytes, header })
+        Ok(Self { bytes, header, _held: held })
     }
 
     /// What the caller kept beside it.
@@ -312,7 +318,8 @@ mod tests {
             .collect();
         serialize_to_file(stored.iter().map(|tensor| (&tensor.name, tensor)), Some(metadata), &path).expect("written");
         let budget = crate::budget::Budget::new(&crate::budget::MemoryLimits::default());
-        Saved::open(&path)?.restore(&self::header(0), KvCache::new(SHAPE), |shape, bytes| {
+        let hold = |bytes| budget.take(bytes).map_err(|shortage| shortage.error(WHAT));
+        Saved::open(&path, hold)?.restore(&self::header(0), KvCache::new(SHAPE), |shape, bytes| {
             CacheBlock::restore(shape, &budget, bytes).map_err(|shortage| shortage.error("blocks"))
         })
     }

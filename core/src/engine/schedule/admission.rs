@@ -57,6 +57,8 @@ pub enum Limit {
     TokensPerMinute,
     /// [`super::Caller::patience`]: its turn did not come in time.
     Patience,
+    /// None: whoever asked wanted no more before its turn came.
+    Stopped,
 }
 
 impl std::fmt::Display for Limit {
@@ -65,6 +67,7 @@ impl std::fmt::Display for Limit {
             Self::Waiting => "requests that wait",
             Self::TokensPerMinute => "tokens per minute",
             Self::Patience => "time to wait",
+            Self::Stopped => "wish of its caller",
         })
     }
 }

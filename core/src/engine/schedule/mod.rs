@@ -4,28 +4,37 @@
 //! that waits for its next token and a bounded chunk of prompts, whatever adapters they carry; the base weights are read once
 //! for all. Rows are exact, so company changes when a token comes, never which.
 //!
-//! Apps get equal shares: of the starts, the app that has had the fewest rows is next; of a step, no flow gets more than a few
-//! rows while another one waits for a token. A flow gets a row in every step, so none starves.
+//! Apps get equal shares: of the starts, the app that has had the fewest rows is next; of a step, no flow gets more rows than
+//! double it while another one waits for a token, unless its app had less than its share before. A flow gets a row in every
+//! step, so none starves.
 
 mod admission;
+mod admitted;
 mod caller;
 mod counters;
+mod group;
+mod ledger;
 mod outlet;
+mod pace;
+mod room;
 mod share;
 mod timeline;
 mod turns;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use admission::{Admission, Pass};
+use admission::Admission;
 pub use admission::{Limit, Quotas};
+use admitted::Admitted;
 pub use caller::{Caller, Priority};
 pub use counters::AppCounters;
 use counters::Counters;
 use outlet::{Control, Message, Outlet};
+use pace::Pace;
 use timeline::{Lane, Span, Timeline};
 use turns::{Taken, Turns};
 use worker::{Job, refused, serve};
@@ -62,6 +71,8 @@ struct Shared {
     counters: Mutex<Counters>,
     timeline: Mutex<Timeline>,
     turns: Turns,
+    /// What a pass costs, by the component's name.
+    paces: Mutex<BTreeMap<String, Pace>>,
     begin: Instant,
 }
 
@@ -93,6 +104,20 @@ impl Shared {
 
     fn timeline(&self) -> MutexGuard<'_, Timeline> {
         self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn paces(&self) -> MutexGuard<'_, BTreeMap<String, Pace>> {
+        self.paces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rows that double a pass of `model`.
+    fn pace(&self, model: &LanguageModel) -> usize {
+        self.paces().get(&model.part().name).map_or_else(|| Pace::default().doubling(), Pace::doubling)
+    }
+
+    /// A pass of `model` over `rows` rows took `time`.
+    fn note_pace(&self, model: &LanguageModel, rows: usize, time: Duration) {
+        self.paces().entry(model.part().name.clone()).or_default().note(rows, time.as_secs_f64() * 1e3);
     }
 
     /// Milliseconds since the beginning.
@@ -144,6 +169,7 @@ impl Scheduler {
             counters: Mutex::default(),
             timeline: Mutex::new(Timeline::new()),
             turns: Turns::default(),
+            paces: Mutex::default(),
             begin: Instant::now(),
         };
         Self { shared: Arc::new(shared) }
@@ -176,7 +202,7 @@ impl Scheduler {
         let caller = request.options.caller.clone();
         let room = config.max_position_embeddings - request.prompt.len();
         let tokens = (request.prompt.len() + request.options.max_tokens.min(room)) as u64;
-        let pass = self.admit(&caller, tokens)?;
+        let admitted = self.admit(&caller, tokens)?;
         let (events, inbox) = channel();
         let control = Arc::new(Control::default());
         let outlet = Outlet::new(events, Arc::clone(&control));
@@ -185,10 +211,16 @@ impl Scheduler {
         if sink.is_stopped() {
             control.stop();
         }
-        self.submit(Job { model: Arc::clone(model), request, caller, pass, outlet, arrived: Instant::now() })?;
+        if let Some(context) = &request.context {
+            // On this thread: nobody else waits for the disk.
+            self.shared.holdings.warm(context);
+        }
+        let app = caller.app.clone();
+        self.submit(Job { model: Arc::clone(model), request, caller, admitted, outlet, arrived: Instant::now() })?;
         let (finished, cut) = self.listen(&inbox, &control, sink)?;
         drop(stop);
         let mut finished = finished?;
+        self.shared.holdings.settle(&app);
         if let Some(generated) = cut.filter(|&cut| cut <= finished.generated.len()) {
             finished.cut(generated);
         }
@@ -200,29 +232,30 @@ impl Scheduler {
     ///
     /// # Errors
     /// [`Error::Refused`].
-    fn admit(&self, caller: &Caller, tokens: u64) -> Result<Pass> {
+    fn admit(&self, caller: &Caller, tokens: u64) -> Result<Admitted> {
         let pass = self.shared.admission().admit(caller.app.as_ref(), tokens, self.shared.now());
         let pass = pass.map_err(|r| {
             self.shared.counters().refuse(&caller.app, r.limit);
             refused(caller, r.limit, r.retry_after_ms, r.waiting)
         })?;
         self.shared.counters().of(&caller.app).requests += 1;
-        Ok(pass)
+        Ok(Admitted::new(&self.shared, pass))
     }
 
-    /// Waits for a turn to run an encoder.
+    /// Waits for a turn to run an encoder, until `is_stopped`.
     ///
     /// # Errors
-    /// [`Error::Refused`] beyond a quota, or after the caller's patience.
-    pub(super) fn turn(&self, caller: &Caller) -> Result<Turn<'_>> {
-        let mut pass = self.admit(caller, 0)?;
-        let Some(taken) = self.shared.turns.take(caller) else {
-            self.shared.admission().end(&pass, 0);
-            self.shared.counters().refuse(&caller.app, Limit::Patience);
-            return Err(refused(caller, Limit::Patience, 0, self.shared.turns.waiting()));
-        };
-        self.shared.admission().start(&mut pass);
-        Ok(Turn { shared: &self.shared, taken, pass, app: caller.app.clone() })
+    /// [`Error::Refused`] beyond a quota, after the caller's patience, or where it was stopped.
+    pub(super) fn turn(&self, caller: &Caller, is_stopped: &dyn Fn() -> bool) -> Result<Turn<'_>> {
+        let mut admitted = self.admit(caller, 0)?;
+        let taken = self.shared.turns.take(caller, is_stopped).map_err(|limit| {
+            self.shared.counters().refuse(&caller.app, limit);
+            // This one does not wait any more.
+            let waiting = self.at_work(caller.app.as_ref()).0.saturating_sub(1);
+            refused(caller, limit, 0, waiting)
+        })?;
+        admitted.start();
+        Ok(Turn { shared: &self.shared, taken, _admitted: admitted, app: caller.app.clone() })
     }
 
     /// What was done so far.
@@ -277,7 +310,10 @@ impl Scheduler {
                 Ok(Message::Text { .. }) => self.took(control),
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Message::Ended(result)) => return verdict.map(|()| (*result, cut)),
-                Err(RecvTimeoutError::Disconnected) => panic!("the thread that runs requests panicked"),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let reason = "the thread that runs requests panicked".to_owned();
+                    return verdict.map(|()| (Err(Error::Step(reason)), cut));
+                }
             }
             if cut.is_none() && sink.is_stopped() {
                 cut = Some(seen);
@@ -303,10 +339,7 @@ impl Scheduler {
         if !queue.is_served {
             let serving = Serving(Arc::clone(&self.shared));
             let thread = std::thread::Builder::new().name("loam-schedule".to_owned());
-            if let Err(error) = thread.spawn(move || serve(&serving.0)) {
-                self.shared.admission().end(&job.pass, 0);
-                return Err(Error::io("a thread for requests", error));
-            }
+            thread.spawn(move || serve(&serving.0)).map_err(|error| Error::io("a thread for requests", error))?;
             queue.is_served = true;
         }
         queue.arrivals.push(job);
@@ -321,14 +354,13 @@ impl Scheduler {
 pub struct Turn<'a> {
     shared: &'a Shared,
     taken: Taken<'a>,
-    pass: Pass,
+    _admitted: Admitted,
     app: Option<Arc<str>>,
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let (start, length) = (self.taken.begun(), self.taken.begun().elapsed());
-        self.shared.admission().end(&self.pass, 0);
         let mut counters = self.shared.counters();
         let own = counters.of(&self.app);
         own.encoded += 1;

@@ -62,7 +62,7 @@ impl Timeline {
     /// Keeps the latest `capacity` spans from now on; none, if that is 0.
     pub(super) fn record(&mut self, capacity: usize) {
         self.capacity = capacity;
-        self.spans.truncate(capacity);
+        self.spans.drain(..self.spans.len().saturating_sub(capacity));
     }
 
     pub(super) fn is_recording(&self) -> bool {
@@ -137,5 +137,7 @@ mod tests {
         assert_eq!(spans.len(), 3, "the first one has gone");
         assert_eq!((&spans[0]["ts"], &spans[0]["dur"], &spans[0]["tid"]), (&5000.0.into(), &2000.0.into(), &0.into()));
         assert_eq!((&spans[2]["tid"], &spans[2]["args"]["rows"]), (&2.into(), &4.into()));
+        timeline.record(1);
+        assert_eq!(timeline.spans.front().map(|span| span.length), Some(Duration::from_millis(4)), "the latest");
     }
 }

@@ -12,9 +12,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
+use super::admission::Limit;
 use super::caller::{Caller, Priority};
 
 type App = Option<Arc<str>>;
+
+/// Between two looks whether a turn is still wanted.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The queue before the encoders.
 #[derive(Debug, Default)]
@@ -25,8 +29,8 @@ pub(super) struct Turns {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Who has the turn.
-    holder: Option<ThreadId>,
+    /// Who has the turn, for which app, and since when.
+    holder: Option<(ThreadId, App, Instant)>,
     waiting: Vec<Waiting>,
     /// Time that each app has had, counted from where the one with the least was when it came.
     served: BTreeMap<App, Duration>,
@@ -45,33 +49,35 @@ impl Turns {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a turn; `None` when it has not come in time.
-    pub(super) fn take(&self, caller: &Caller) -> Option<Taken<'_>> {
+    /// Waits for a turn.
+    ///
+    /// # Errors
+    /// [`Limit::Patience`] when it has not come in time, [`Limit::Stopped`] when nobody waits for it any more.
+    pub(super) fn take(&self, caller: &Caller, is_stopped: &dyn Fn() -> bool) -> Result<Taken<'_>, Limit> {
         let arrived = Instant::now();
         let thread = std::thread::current().id();
         let mut state = self.state();
-        let taken = |place| Some(Taken { turns: self, place, app: caller.app.clone(), begun: Instant::now() });
-        if state.holder == Some(thread) {
+        let taken = |place| Ok(Taken { turns: self, place, app: caller.app.clone(), begun: Instant::now() });
+        if state.holder.as_ref().is_some_and(|(holder, ..)| *holder == thread) {
             return taken(Place::Within);
         }
         let number = state.enter(caller);
         loop {
             if state.holder.is_none() && state.next() == Some(number) {
                 state.waiting.retain(|waiting| waiting.number != number);
-                state.holder = Some(thread);
+                state.holder = Some((thread, caller.app.clone(), Instant::now()));
                 return taken(Place::First);
             }
             let left = caller.longest_wait().map(|longest| longest.saturating_sub(arrived.elapsed()));
-            if left == Some(Duration::ZERO) {
+            let patience = (left == Some(Duration::ZERO)).then_some(Limit::Patience);
+            if let Some(limit) = patience.or_else(|| is_stopped().then_some(Limit::Stopped)) {
                 state.waiting.retain(|waiting| waiting.number != number);
                 // The turn may have been this one's.
                 self.changed.notify_all();
-                return None;
+                return Err(limit);
             }
-            state = match left {
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
-            };
+            let pause = left.map_or(LOOK, |left| left.min(LOOK));
+            state = self.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -87,8 +93,14 @@ impl State {
         if self.waiting.is_empty() && self.holder.is_none() {
             self.served.clear();
         }
-        if !self.waiting.iter().any(|waiting| waiting.app == caller.app) {
-            let least = self.waiting.iter().filter_map(|waiting| self.served.get(&waiting.app)).min().copied();
+        let (holder, held) = match &self.holder {
+            Some((_, app, since)) => (Some(app), since.elapsed()),
+            None => (None, Duration::ZERO),
+        };
+        if holder != Some(&caller.app) && !self.waiting.iter().any(|waiting| waiting.app == caller.app) {
+            let had = |app: &App| self.served.get(app).copied().unwrap_or_default();
+            let waiting = self.waiting.iter().map(|waiting| had(&waiting.app));
+            let least = waiting.chain(holder.map(|app| had(app) + held)).min();
             let served = self.served.entry(caller.app.clone()).or_default();
             *served = (*served).max(least.unwrap_or_default());
         }
@@ -151,16 +163,22 @@ mod tests {
         Caller { app: Some(Arc::from(app)), priority, ..Caller::default() }
     }
 
+    /// Takes a turn on another thread: why there was none.
+    fn elsewhere(turns: &Turns, caller: &Caller, is_stopped: &(dyn Fn() -> bool + Sync)) -> Option<Limit> {
+        let take = || turns.take(caller, &|| is_stopped()).err();
+        std::thread::scope(|scope| scope.spawn(take).join().expect("no panic"))
+    }
+
     #[test]
     fn a_crowd_of_one_app_holds_another_up_by_one_run() {
         let turns = Turns::default();
         let (order, taken) = channel();
-        let first = turns.take(&caller("flood", Priority::Normal)).expect("nobody waits");
+        let first = turns.take(&caller("flood", Priority::Normal), &|| false).expect("nobody waits");
         std::thread::scope(|scope| {
             let enter = |name: &'static str, caller: Caller| {
                 let (before, order, turns) = (turns.waiting(), order.clone(), &turns);
                 scope.spawn(move || {
-                    let turn = turns.take(&caller).expect("no limit");
+                    let turn = turns.take(&caller, &|| false).expect("no limit");
                     std::thread::sleep(Duration::from_millis(5));
                     order.send(name).expect("listened to");
                     drop(turn);
@@ -187,26 +205,36 @@ mod tests {
     #[test]
     fn a_turn_within_a_turn_waits_for_nobody() {
         let turns = Turns::default();
-        let first = turns.take(&caller("a", Priority::Normal)).expect("nobody waits");
-        drop(turns.take(&caller("a", Priority::Background)).expect("its own thread's"));
+        let first = turns.take(&caller("a", Priority::Normal), &|| false).expect("nobody waits");
+        drop(turns.take(&caller("a", Priority::Background), &|| false).expect("its own thread's"));
         let impatient = Caller { patience: Some(Duration::from_millis(5)), ..caller("b", Priority::Normal) };
-        let other =
-            || std::thread::scope(|scope| scope.spawn(|| turns.take(&impatient).is_some()).join().expect("no panic"));
-        assert!(!other(), "the first one still runs");
+        let other = || elsewhere(&turns, &impatient, &|| false);
+        assert_eq!(other(), Some(Limit::Patience), "the first one still runs");
         drop(first);
-        assert!(other());
+        assert_eq!(other(), None);
     }
 
     #[test]
     fn whoever_runs_out_of_patience_leaves_the_queue() {
         let turns = Turns::default();
-        let first = turns.take(&caller("a", Priority::Normal)).expect("nobody waits");
+        let first = turns.take(&caller("a", Priority::Normal), &|| false).expect("nobody waits");
         let impatient = Caller { patience: Some(Duration::from_millis(5)), ..caller("b", Priority::Normal) };
-        let other =
-            || std::thread::scope(|scope| scope.spawn(|| turns.take(&impatient).is_some()).join().expect("no panic"));
-        assert!(!other());
+        let other = || elsewhere(&turns, &impatient, &|| false);
+        assert_eq!(other(), Some(Limit::Patience));
         assert_eq!(turns.waiting(), 0);
         drop(first);
-        assert!(other());
+        assert_eq!(other(), None);
+    }
+
+    #[test]
+    fn whoever_is_stopped_leaves_the_queue() {
+        let turns = Turns::default();
+        let first = turns.take(&caller("a", Priority::Normal), &|| false).expect("nobody waits");
+        let begin = Instant::now();
+        let is_stopped = || begin.elapsed() > Duration::from_millis(5);
+        assert_eq!(elsewhere(&turns, &caller("b", Priority::Normal), &is_stopped), Some(Limit::Stopped));
+        assert_eq!(turns.waiting(), 0);
+        drop(first);
+        assert_eq!(elsewhere(&turns, &caller("b", Priority::Normal), &|| true), None, "it need not wait");
     }
 }
