@@ -6,6 +6,7 @@ mod host;
 mod identity;
 mod limits;
 mod listen;
+mod quotas;
 mod saving;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loam::adapter::SignaturePolicy;
+use loam::engine::Quotas;
 use rustix::fs::{FlockOperation, flock};
 
 use self::connection::Connection;
@@ -33,8 +35,14 @@ const LOCK: &str = ".lock";
 /// Below an app's folder.
 const ADAPTERS: &str = "adapters";
 
-/// An app's place: empty until its adapters are loaded.
-type Slot = Mutex<Option<Arc<AdapterStore>>>;
+/// An app's place.
+#[derive(Debug)]
+struct Slot {
+    /// [`Identity::known`].
+    known: String,
+    /// Empty until its adapters are loaded.
+    store: Mutex<Option<Arc<AdapterStore>>>,
+}
 
 /// An engine for clients in other processes, and the adapters that they have installed.
 #[derive(Debug)]
@@ -46,6 +54,8 @@ pub struct Server {
     apps: Mutex<BTreeMap<String, Arc<Slot>>>,
     /// By [`Identity::known`].
     signatures: Mutex<BTreeMap<String, SignaturePolicy>>,
+    /// By [`Identity::known`].
+    quotas: Mutex<BTreeMap<String, Quotas>>,
     /// Locked for as long as it is open.
     _lock: File,
 }
@@ -72,8 +82,9 @@ impl Server {
             sweep(&app.path().join(ADAPTERS))?;
             saving::sweep(&app.path());
         }
-        let (tally, apps, signatures) = (Arc::default(), Mutex::default(), Mutex::default());
-        Ok(Arc::new(Self { engine, state, limits, tally, apps, signatures, _lock: lock }))
+        let (tally, apps) = (Arc::default(), Mutex::default());
+        let (signatures, quotas) = (Mutex::default(), Mutex::default());
+        Ok(Arc::new(Self { engine, state, limits, tally, apps, signatures, quotas, _lock: lock }))
     }
 
     /// Says whose adapters the app `name` may use, of any user; of apps that the host tells apart, the app that it calls so. It
@@ -149,27 +160,28 @@ impl Server {
     /// [`Error::Argument`] for its name, [`Error::Refused`] for too many of one owner.
     fn attach(&self, identity: &Identity, name: &str) -> Result<Arc<AdapterStore>> {
         let (owner, id) = (identity.owner(), identity.app(name)?);
-        let slot = self.slot(&owner, &id)?;
+        let known = identity.known(name);
+        let slot = self.slot(&owner, &id, known)?;
         // Connections of one app wait for what the first one loads; those of others do not.
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(store) = &*slot {
+        let mut loaded = slot.store.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = &*loaded {
             return Ok(Arc::clone(store));
         }
-        let known = identity.known(name);
         let signatures = self.signatures.lock().unwrap_or_else(PoisonError::into_inner).get(known).cloned();
         if let Some(policy) = signatures {
             self.engine.set_signatures(&id, policy);
         }
+        self.bound(&id, known);
         let store = Arc::new(AdapterStore::open(self.engine.attach(&id)?, self.folder(&id))?);
-        *slot = Some(Arc::clone(&store));
+        *loaded = Some(Arc::clone(&store));
         Ok(store)
     }
 
-    /// The place of the app `id`.
+    /// The place of the app `id`, which is known as `known`.
     ///
     /// # Errors
     /// [`Error::Refused`] for too many of one owner.
-    fn slot(&self, owner: &str, id: &str) -> Result<Arc<Slot>> {
+    fn slot(&self, owner: &str, id: &str, known: &str) -> Result<Arc<Slot>> {
         let mut apps = self.apps();
         if let Some(slot) = apps.get(id) {
             return Ok(Arc::clone(slot));
@@ -183,7 +195,7 @@ impl Server {
         if count(&apps) >= most {
             return Err(Error::refused(format!("'{owner}' has {most} apps attached, which is its limit")));
         }
-        let slot = Arc::default();
+        let slot = Arc::new(Slot { known: known.to_owned(), store: Mutex::default() });
         apps.insert(id.to_owned(), Arc::clone(&slot));
         Ok(slot)
     }
@@ -246,7 +258,7 @@ impl Guest {
 /// Whether a client is in this place, or on its way there.
 fn is_used(slot: &Arc<Slot>) -> bool {
     let in_use = |store: &Option<Arc<AdapterStore>>| store.as_ref().is_some_and(|store| Arc::strong_count(store) > 1);
-    Arc::strong_count(slot) > 1 || slot.try_lock().map_or(true, |store| in_use(&store))
+    Arc::strong_count(slot) > 1 || slot.store.try_lock().map_or(true, |store| in_use(&store))
 }
 
 /// Whether an app's name is one of this owner's.

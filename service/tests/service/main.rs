@@ -10,6 +10,7 @@ mod hostile;
 mod layers;
 #[path = "../../../bindings/tests/scenarios/prepare.rs"]
 mod prepare;
+mod quotas;
 mod raw;
 mod signatures;
 mod streams;
