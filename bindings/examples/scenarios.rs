@@ -3,6 +3,8 @@
 //! `cargo run --release --package loam-ffi --example scenarios -- prepare DIR`, or `-- record DIR` to write the results of
 //! this crate into the table.
 
+#[path = "../tests/scenarios/contexts.rs"]
+mod contexts;
 #[path = "../tests/scenarios/listener.rs"]
 mod listener;
 #[path = "../tests/scenarios/prepare.rs"]

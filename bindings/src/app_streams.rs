@@ -9,7 +9,8 @@ use crate::event::{self, EventSink};
 use crate::handle::TaskHandle;
 use crate::input::Input;
 use crate::options::{GenerateOptions, TranscribeOptions};
-use crate::session::Session;
+use crate::session::{Mismatch, Session};
+use crate::status::AppStatus;
 
 #[uniffi::export]
 impl App {
@@ -20,6 +21,25 @@ impl App {
     pub fn chat(&self, instructions: Option<String>, adapter: Option<Arc<Adapter>>) -> Result<Arc<Session>> {
         let adapter = adapter::service(adapter.as_ref()).map(Arc::as_ref);
         Ok(Session::new(self.inner.chat(instructions.as_deref(), adapter)?))
+    }
+
+    /// Goes on with a conversation that was saved ([`Session::save`]), with the adapter that it had.
+    ///
+    /// # Errors
+    /// [`crate::LoamError::Io`], [`crate::LoamError::Malformed`] and [`crate::LoamError::Digest`] for the file;
+    /// [`crate::LoamError::Context`] for other weights or another adapter, where `mismatch` does not let them pass;
+    /// [`crate::LoamError::Memory`].
+    pub fn restore(&self, path: String, adapter: Option<Arc<Adapter>>, mismatch: Mismatch) -> Result<Arc<Session>> {
+        let adapter = adapter::service(adapter.as_ref()).map(Arc::as_ref);
+        Ok(Session::new(self.inner.restore(path, adapter, mismatch.core())?))
+    }
+
+    /// What it is doing and what was done for it, with what it may ask for and hold.
+    ///
+    /// # Errors
+    /// Those of the connection to a service.
+    pub fn usage(&self) -> Result<AppStatus> {
+        Ok(self.inner.usage()?.into())
     }
 
     /// Continues a text as it stands. Events come to `sink` from another thread.

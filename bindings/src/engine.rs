@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use loam::budget::MemoryLimits;
 use loam::engine::EngineOptions as CoreOptions;
-use loam::foundation;
+use loam::{foundation, model};
 
 use crate::app::App;
 use crate::error::{LoamError, Result};
 use crate::service;
+use crate::status::{EngineStatus, Quotas};
+use crate::trim::{TrimLevel, Trimmed};
 
 /// How closely the files of a foundation are looked at before anything is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
@@ -18,8 +21,29 @@ pub enum Verify {
     Digests,
 }
 
+/// How keys and values of contexts are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum CacheType {
+    /// Halves: what quantized and half-precision models lose nothing by.
+    F16,
+    /// Singles.
+    F32,
+    /// Bytes with a scale for each token and head: a little more than half of what halves take.
+    Q8,
+}
+
+impl CacheType {
+    fn core(self) -> model::CacheType {
+        match self {
+            Self::F16 => model::CacheType::F16,
+            Self::F32 => model::CacheType::F32,
+            Self::Q8 => model::CacheType::Q8,
+        }
+    }
+}
+
 /// How an engine is opened.
-#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, uniffi::Record)]
 pub struct EngineOptions {
     /// Bytes of weight files that loaded components may map at a time; absent for all.
     #[uniffi(default = None)]
@@ -27,6 +51,17 @@ pub struct EngineOptions {
     /// How closely files are looked at; sizes when absent.
     #[uniffi(default = None)]
     pub verify: Option<Verify>,
+    /// Bytes of keys and values, adapters, activations and weights that are packed in memory; absent for as many as the device
+    /// has. What does not fit fails with [`LoamError::Memory`].
+    #[uniffi(default = None)]
+    pub memory_budget: Option<u64>,
+    /// A folder of the app's own that conversations at rest go to when memory is short; absent to compute them again.
+    #[uniffi(default = None)]
+    pub swap: Option<String>,
+    /// How keys and values are kept; halves when absent, or singles where the weights are. Conversations that were saved with
+    /// another type do not fit ([`LoamError::Context`]).
+    #[uniffi(default = None)]
+    pub cache_type: Option<CacheType>,
 }
 
 impl EngineOptions {
@@ -35,7 +70,14 @@ impl EngineOptions {
             None | Some(Verify::Sizes) => foundation::Verify::Sizes,
             Some(Verify::Digests) => foundation::Verify::Digests,
         };
-        CoreOptions { component_budget: self.component_budget, verify, ..CoreOptions::default() }
+        CoreOptions {
+            component_budget: self.component_budget,
+            verify,
+            memory: MemoryLimits { budget: self.memory_budget, ..MemoryLimits::default() },
+            swap: self.swap.map(Into::into),
+            cache: self.cache_type.map(CacheType::core),
+            ..CoreOptions::default()
+        }
     }
 }
 
@@ -76,6 +118,12 @@ pub struct ProcessMemory {
     pub anonymous: u64,
     /// Bytes of mapped files in memory; the system may drop them at any time.
     pub file: u64,
+}
+
+impl From<loam::engine::ProcessMemory> for ProcessMemory {
+    fn from(memory: loam::engine::ProcessMemory) -> Self {
+        Self { anonymous: memory.anonymous, file: memory.file }
+    }
 }
 
 /// One foundation and the apps that use it, in this process or in a service. All calls are safe from any thread.
@@ -152,8 +200,41 @@ impl Engine {
 
     /// Memory of this process, where the system tells. A foundation in a service is in that process, and not counted here.
     pub fn memory(&self) -> Option<ProcessMemory> {
-        let now = self.inner.memory()?;
-        Some(ProcessMemory { anonymous: now.anonymous, file: now.file })
+        self.inner.memory().map(Into::into)
+    }
+
+    /// What the engine is doing, for all apps. In a service for the user that runs it, and for root.
+    ///
+    /// # Errors
+    /// [`LoamError::Refused`] for others; those of the connection to a service.
+    pub fn status(&self) -> Result<EngineStatus> {
+        Ok(self.inner.status()?.into())
+    }
+
+    /// Gives memory back, as iOS and Android ask apps to. What runs keeps what it has, and whatever is needed later comes back
+    /// by itself.
+    ///
+    /// # Errors
+    /// As [`Engine::status`].
+    pub fn trim(&self, level: TrimLevel) -> Result<Trimmed> {
+        Ok(self.inner.trim(level.core())?.into())
+    }
+
+    /// What the app `id` may ask for and hold.
+    ///
+    /// # Errors
+    /// As [`Engine::set_quotas`].
+    pub fn quotas(&self, id: String) -> Result<Quotas> {
+        Ok(self.inner.quotas(&id)?.into())
+    }
+
+    /// Bounds what the app `id` may ask for and hold from now on, whether it is attached yet or not; in a service the app of
+    /// this name of any user.
+    ///
+    /// # Errors
+    /// As [`Engine::status`]; [`LoamError::Argument`] for a name that no app can have.
+    pub fn set_quotas(&self, id: String, quotas: Quotas) -> std::result::Result<(), LoamError> {
+        Ok(self.inner.set_quotas(&id, quotas.core())?)
     }
 }
 

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::error::LoamError;
-use crate::results::{GenerateStats, Segment, TranscriptSummary};
+use crate::generation::GenerateStats;
+use crate::results::{Segment, TranscriptSummary};
 
 /// One step of a stream. The last one is [`Event::Done`], [`Event::Transcribed`] or [`Event::Failed`].
 #[derive(Clone, Debug, uniffi::Enum)]

@@ -2,35 +2,11 @@
 
 use std::sync::Arc;
 
-use loam::engine;
-
 use crate::engine::{EngineOptions, FoundationInfo};
 use crate::error::{LoamError, Result};
 use crate::service;
-
-/// How much memory is given back; each level includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
-pub enum TrimLevel {
-    /// Keys and values of prompts that may come again: the next one that does is computed again.
-    Prefixes,
-    /// Conversations at rest, and the matrices of adapters that nobody uses: they are read again, or computed again.
-    Idle,
-    /// Components that nothing runs on: they are loaded again.
-    Components,
-}
-
-/// What was given back.
-#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
-pub struct Trimmed {
-    /// Bytes of prefixes.
-    pub prefixes: u64,
-    /// Bytes of conversations at rest.
-    pub contexts: u64,
-    /// Bytes of adapters.
-    pub adapters: u64,
-    /// Names of components.
-    pub components: Vec<String>,
-}
+use crate::status::{EngineStatus, Quotas};
+use crate::trim::{TrimLevel, Trimmed};
 
 /// A service in this process: one foundation for apps in others, as `loamd` is, whose clients the process accepts in its own
 /// way. Linux and Android.
@@ -93,13 +69,29 @@ impl Host {
     /// Gives memory back, as Android asks apps to. What runs keeps what it has, and whatever is needed later comes back by
     /// itself.
     pub fn trim(&self, level: TrimLevel) -> Trimmed {
-        let level = match level {
-            TrimLevel::Prefixes => engine::TrimLevel::Prefixes,
-            TrimLevel::Idle => engine::TrimLevel::Idle,
-            TrimLevel::Components => engine::TrimLevel::Components,
-        };
-        let engine::Trimmed { prefixes, contexts, adapters, components } = self.inner.trim(level);
-        Trimmed { prefixes, contexts, adapters, components }
+        self.inner.trim(level.core()).into()
+    }
+
+    /// What the engine is doing, for all apps.
+    pub fn status(&self) -> EngineStatus {
+        self.inner.status().into()
+    }
+
+    /// What the app `app` may ask for and hold.
+    ///
+    /// # Errors
+    /// As [`Host::set_quotas`].
+    pub fn quotas(&self, app: String) -> Result<Quotas> {
+        Ok(self.inner.quotas(&app)?.into())
+    }
+
+    /// Bounds what the app `app` may ask for and hold from now on, whether it is connected yet or not: the name that
+    /// [`Host::serve_fd`] is given, or that clients of [`Host::listen`] give themselves.
+    ///
+    /// # Errors
+    /// [`LoamError::Argument`] for a name that no app can have.
+    pub fn set_quotas(&self, app: String, quotas: Quotas) -> std::result::Result<(), LoamError> {
+        self.inner.set_quotas(&app, quotas.core())
     }
 
     /// Disconnects all clients, removes the sockets, and lets nobody in any more. May be called more than once.

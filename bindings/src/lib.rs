@@ -17,6 +17,7 @@ mod app_streams;
 mod engine;
 mod error;
 mod event;
+mod generation;
 mod handle;
 mod host;
 mod index;
@@ -29,31 +30,35 @@ mod sensor;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "no_service.rs")]
 mod service;
 mod session;
+mod status;
 mod transcriber;
+mod trim;
 
 pub use adapter::{Adapter, InstallPolicy};
 pub use app::App;
-pub use engine::{ComponentInfo, Engine, EngineOptions, FoundationInfo, ProcessMemory, Verify, version};
+pub use engine::{CacheType, ComponentInfo, Engine, EngineOptions, FoundationInfo, ProcessMemory, Verify, version};
 pub use error::LoamError;
 pub use event::{Event, EventSink};
+pub use generation::{Achieved, AdapterUse, ContextSource, FinishReason, GenerateStats};
 pub use handle::TaskHandle;
-pub use host::{Host, TrimLevel, Trimmed};
+pub use host::Host;
 pub use index::{Index, Match};
 pub use input::{
     Acceleration, AngularRate, Axes, Gravity, ImuLayout, ImuSource, Input, PcmFormat, PixelLayout, Repair,
 };
 pub use log::{LogLevel, LogSink, log_to, log_to_platform};
 pub use options::{
-    ClassifyOptions, GenerateOptions, Modality, Pace, Priority, Sampling, SpeakOptions, TranscribeOptions,
+    ClassifyOptions, GenerateOptions, Modality, Pace, Priority, Sampling, SpeakOptions, Target, TranscribeOptions,
 };
 pub use results::{
-    AdapterUse, Classification, Embedding, Estimate, FinishReason, GenerateStats, LabelScore, Message, Regression,
-    Role, ScoredBy, Segment, Sensed, Speech, SpelledPiece, Spelling, Step, Trace, Transcript, TranscriptEvent,
-    TranscriptSummary,
+    Classification, Embedding, Estimate, LabelScore, Message, Regression, Role, ScoredBy, Segment, Sensed, Speech,
+    SpelledPiece, Spelling, Step, Trace, Transcript, TranscriptEvent, TranscriptSummary,
 };
 pub use self_test::{provoke_panic, provoke_panic_in_worker};
 pub use sensor::Sensor;
-pub use session::Session;
+pub use session::{Mismatch, Session};
+pub use status::{AppCounters, AppStatus, EngineStatus, HeldBytes, Quotas};
 pub use transcriber::{Transcriber, TranscriptEnd};
+pub use trim::{TrimLevel, Trimmed};
 
 uniffi::setup_scaffolding!();

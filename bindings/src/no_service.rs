@@ -1,6 +1,6 @@
 //! Services, on systems that have none: nothing can be connected to, and no service can be opened.
 
-use loam::engine::{EngineOptions, TrimLevel, Trimmed};
+use loam::engine::{EngineOptions, EngineStatus, Quotas, TrimLevel, Trimmed};
 use loam_service::{Engine, FoundationInfo};
 
 use crate::error::{LoamError, Result};
@@ -50,6 +50,18 @@ impl Host {
     }
 
     pub(crate) fn trim(&self, _: TrimLevel) -> Trimmed {
+        match *self {}
+    }
+
+    pub(crate) fn status(&self) -> EngineStatus {
+        match *self {}
+    }
+
+    pub(crate) fn quotas(&self, _: &str) -> Result<Quotas> {
+        match *self {}
+    }
+
+    pub(crate) fn set_quotas(&self, _: &str, _: Quotas) -> Result<()> {
         match *self {}
     }
 

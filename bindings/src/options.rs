@@ -100,6 +100,21 @@ pub struct GenerateOptions {
     /// end when absent.
     #[uniffi(default = None)]
     pub deadline_ms: Option<u64>,
+    /// How fast it is to be; [`crate::GenerateStats::achieved`] says whether it was.
+    #[uniffi(default = None)]
+    pub target: Option<Target>,
+}
+
+/// How fast a generation is to be. Nothing fails where it is slower.
+#[derive(Clone, Debug, PartialEq, uniffi::Record)]
+pub struct Target {
+    /// From its arrival to its first token, in ms. Of the requests of an app that are equally urgent, the one starts first
+    /// that has the least of it left.
+    #[uniffi(default = None)]
+    pub time_to_first_token_ms: Option<f64>,
+    /// Tokens per second after the first one.
+    #[uniffi(default = None)]
+    pub tokens_per_second: Option<f64>,
 }
 
 /// How urgent a request is.
@@ -130,6 +145,10 @@ impl GenerateOptions {
             None | Some(Priority::Normal) => engine::Priority::Normal,
             Some(Priority::Background) => engine::Priority::Background,
         };
+        let target = self.target.map_or_else(engine::Target::default, |own| engine::Target {
+            time_to_first_token_ms: own.time_to_first_token_ms,
+            tokens_per_second: own.tokens_per_second,
+        });
         loam_service::GenerateOptions {
             max_tokens: self.max_tokens,
             sampling,
@@ -137,6 +156,7 @@ impl GenerateOptions {
             priority,
             patience_ms: self.patience_ms,
             deadline_ms: self.deadline_ms,
+            target,
             ..loam_service::GenerateOptions::default()
         }
     }

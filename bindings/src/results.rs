@@ -22,6 +22,8 @@ pub struct Step {
     pub ms: f64,
     /// Bytes of the weight files that it maps.
     pub bytes: u64,
+    /// Whether it had been dropped, and was loaded again for this.
+    pub reloaded: bool,
 }
 
 /// A label with its probability.
@@ -184,57 +186,6 @@ pub struct Speech {
     pub trace: Trace,
 }
 
-/// Why a generation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
-pub enum FinishReason {
-    /// The model ended its turn.
-    EndOfTurn,
-    /// A stop string appeared.
-    StopString,
-    /// As many tokens as were asked for.
-    MaxTokens,
-    /// The context window is full.
-    ContextFull,
-    /// The receiver stopped it.
-    Stopped,
-    /// Its time was over.
-    Deadline,
-}
-
-/// An adapter as a result names it.
-#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
-pub struct AdapterUse {
-    /// Its alias.
-    pub alias: String,
-    /// Its generation.
-    pub generation: u64,
-}
-
-/// What a generation cost and what ran.
-#[derive(Clone, Debug, PartialEq, uniffi::Record)]
-pub struct GenerateStats {
-    /// Why it ended.
-    pub finish_reason: FinishReason,
-    /// Tokens of the prompt.
-    pub prompt_tokens: u64,
-    /// Of these, tokens whose keys and values were still in the cache.
-    pub cached_tokens: u64,
-    /// Tokens generated.
-    pub generated_tokens: u64,
-    /// From the start of the request to the first token, in ms.
-    pub time_to_first_token_ms: f64,
-    /// Prompt tokens computed per second.
-    pub prefill_tokens_per_second: f64,
-    /// Tokens per second after the first one.
-    pub decode_tokens_per_second: f64,
-    /// The adapter that ran.
-    pub adapter: Option<AdapterUse>,
-    /// Bytes of the key-value cache.
-    pub cache_bytes: u64,
-    /// What ran.
-    pub trace: Trace,
-}
-
 /// Who says a message of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Role {
@@ -269,6 +220,7 @@ impl From<engine::Trace> for Trace {
             backend: step.backend,
             ms: step.ms,
             bytes: step.bytes,
+            reloaded: step.reloaded,
         };
         Self { path: trace.path.number(), steps: trace.steps.into_iter().map(step).collect() }
     }
@@ -357,36 +309,6 @@ impl From<task::Sensed> for Sensed {
 impl From<engine::Speech> for Speech {
     fn from(speech: engine::Speech) -> Self {
         Self { samples: pack(&speech.samples), sample_rate: speech.sample_rate, trace: speech.trace.into() }
-    }
-}
-
-impl From<engine::FinishReason> for FinishReason {
-    fn from(reason: engine::FinishReason) -> Self {
-        match reason {
-            engine::FinishReason::EndOfTurn => Self::EndOfTurn,
-            engine::FinishReason::StopString => Self::StopString,
-            engine::FinishReason::MaxTokens => Self::MaxTokens,
-            engine::FinishReason::ContextFull => Self::ContextFull,
-            engine::FinishReason::Stopped => Self::Stopped,
-            engine::FinishReason::Deadline => Self::Deadline,
-        }
-    }
-}
-
-impl From<engine::GenerateStats> for GenerateStats {
-    fn from(stats: engine::GenerateStats) -> Self {
-        Self {
-            finish_reason: stats.finish_reason.into(),
-            prompt_tokens: stats.prompt_tokens as u64,
-            cached_tokens: stats.cached_tokens as u64,
-            generated_tokens: stats.generated_tokens as u64,
-            time_to_first_token_ms: stats.time_to_first_token_ms,
-            prefill_tokens_per_second: stats.prefill_tokens_per_second,
-            decode_tokens_per_second: stats.decode_tokens_per_second,
-            adapter: stats.adapter.map(|used| AdapterUse { alias: used.alias, generation: used.generation }),
-            cache_bytes: stats.cache_bytes as u64,
-            trace: stats.trace.into(),
-        }
     }
 }
 

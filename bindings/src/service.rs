@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use loam::engine::{EngineOptions, TrimLevel, Trimmed};
+use loam::engine::{EngineOptions, EngineStatus, Quotas, TrimLevel, Trimmed};
 use loam_service::{Engine, FoundationInfo, Identity, Limits, Listener, Server};
 
 use crate::error::{LoamError, Result};
@@ -96,6 +96,18 @@ impl Host {
 
     pub(crate) fn trim(&self, level: TrimLevel) -> Trimmed {
         self.inner.server().engine().trim(level)
+    }
+
+    pub(crate) fn status(&self) -> EngineStatus {
+        self.inner.server().engine().status()
+    }
+
+    pub(crate) fn quotas(&self, app: &str) -> Result<Quotas> {
+        Ok(self.inner.server().quotas(app)?)
+    }
+
+    pub(crate) fn set_quotas(&self, app: &str, quotas: Quotas) -> Result<()> {
+        Ok(self.inner.server().set_quotas(app, quotas)?)
     }
 
     pub(crate) fn end(&self) {

@@ -2,12 +2,32 @@
 
 use std::sync::Arc;
 
+use loam::engine;
+
 use crate::adapter::{self, Adapter};
 use crate::error::{LoamError, Result};
 use crate::event::{self, EventSink};
 use crate::handle::TaskHandle;
 use crate::options::GenerateOptions;
 use crate::results::Message;
+
+/// What is done about a saved conversation that belongs to other weights, or to another adapter, than run now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Mismatch {
+    /// It is an error that names what differs.
+    Refuse,
+    /// What was said stays; what was computed is computed again.
+    Recompute,
+}
+
+impl Mismatch {
+    pub(crate) fn core(self) -> engine::Mismatch {
+        match self {
+            Self::Refuse => engine::Mismatch::Refuse,
+            Self::Recompute => engine::Mismatch::Recompute,
+        }
+    }
+}
 
 /// A conversation with the language model. Each turn computes only what the last one did not. One turn runs at a time.
 ///
@@ -26,6 +46,15 @@ impl Session {
 
 #[uniffi::export]
 impl Session {
+    /// Writes the conversation to the file `path`, with what was computed for it, so that [`crate::App::restore`] goes on with
+    /// it in another process as this one would. The file takes the place of what was there when it is whole and on the disk.
+    ///
+    /// # Errors
+    /// [`LoamError::Io`], and then what was there stays; [`LoamError::Argument`] while a turn runs.
+    pub fn save(&self, path: String) -> std::result::Result<(), LoamError> {
+        Ok(self.inner.save(path)?)
+    }
+
     /// Answers `text`; events come to `sink` from another thread. What was generated becomes part of the history, also when
     /// the stream was stopped; after a failure, and when it was stopped before the first text, the history is as before.
     ///

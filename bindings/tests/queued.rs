@@ -33,14 +33,14 @@ fn options() -> GenerateOptions {
         priority: None,
         patience_ms: None,
         deadline_ms: None,
+        target: None,
     }
 }
 
 #[test]
 fn a_stream_that_waits_ends_as_soon_as_it_is_stopped() {
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/tests/fixtures/models/smolvlm");
-    let engine =
-        Engine::open(model.to_owned(), EngineOptions { component_budget: None, verify: None }).expect("opened");
+    let engine = Engine::open(model.to_owned(), EngineOptions::default()).expect("opened");
     // No app may have more than a part of the streams.
     let apps: Vec<_> = (0..4).map(|i| engine.attach(format!("com.example.app{i}")).expect("attached")).collect();
     let app = &apps[0];

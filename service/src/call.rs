@@ -1,6 +1,6 @@
 //! The one table of what can be asked of an app, and what it gives. Near and far calls are the same.
 
-use loam::engine::{AppStatus, EngineStatus, GenerateStats, ListenOptions, Mismatch, TrimLevel, Trimmed};
+use loam::engine::{App, AppStatus, EngineStatus, GenerateStats, ListenOptions, Mismatch, Quotas, TrimLevel, Trimmed};
 use loam::input::{ImuSource, Input, Message, Repair};
 use loam::model::Modality;
 use loam::task::{
@@ -8,6 +8,7 @@ use loam::task::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::error::Result;
 use crate::media;
 use crate::options::{ClassifyOptions, GenerateOptions, InstallPolicy, SpeakOptions};
 
@@ -118,28 +119,47 @@ pub(crate) enum Thing {
 }
 
 /// What is asked of the engine itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Control {
     /// What it is doing, for all apps.
     Status,
     Trim(TrimLevel),
+    /// What an app may ask for and hold.
+    Quotas {
+        app: String,
+    },
+    SetQuotas {
+        app: String,
+        quotas: Quotas,
+    },
     /// Keep so many spans of what runs.
     Record(u64),
     Timeline,
 }
 
 impl Control {
-    pub(crate) fn perform(self, engine: &loam::Engine) -> Reply {
-        match self {
+    /// # Errors
+    /// [`crate::Error::Argument`] for an app's name.
+    pub(crate) fn perform(self, engine: &loam::Engine) -> Result<Reply> {
+        Ok(match self {
             Self::Status => Reply::Status(Box::new(engine.status())),
             Self::Trim(level) => Reply::Trimmed(engine.trim(level)),
+            Self::Quotas { app } => {
+                App::check_id(&app)?;
+                Reply::Quotas(engine.quotas(&app))
+            }
+            Self::SetQuotas { app, quotas } => {
+                App::check_id(&app)?;
+                engine.set_quotas(&app, quotas);
+                Reply::Done
+            }
             Self::Record(spans) => {
                 engine.record(usize::try_from(spans).unwrap_or(usize::MAX).min(MAX_SPANS));
                 Reply::Done
             }
             Self::Timeline => Reply::Timeline(engine.timeline()),
-        }
+        })
     }
 }
 
@@ -422,5 +442,6 @@ pub(crate) enum Reply {
     Usage(Box<AppStatus>),
     Status(Box<EngineStatus>),
     Trimmed(Trimmed),
+    Quotas(Quotas),
     Timeline(String),
 }

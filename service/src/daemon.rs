@@ -57,7 +57,7 @@ fn run(args: &Args) -> Result<()> {
     let engine = Arc::new(loam::Engine::open_with(&args.foundation, options)?);
     let server = Server::open(engine, &args.state, Limits::default())?;
     server.set_default_quotas(quotas);
-    by_app.iter().for_each(|(app, quotas)| server.set_quotas(app, *quotas));
+    by_app.iter().try_for_each(|(app, quotas)| server.set_quotas(app, *quotas))?;
     keys.into_iter().for_each(|(app, keys)| server.set_signatures(&app, SignaturePolicy::Required(keys)));
     let listener = Arc::new(Listener::bind(&args.socket, args.mode, args.users())?);
     let ending = Arc::clone(&listener);

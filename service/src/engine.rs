@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use loam::engine::{EngineOptions, EngineStatus, ProcessMemory, TrimLevel, Trimmed};
+use loam::engine::{EngineOptions, EngineStatus, ProcessMemory, Quotas, TrimLevel, Trimmed};
 
 use crate::app::App;
 use crate::call::{Control, FoundationInfo, Reply};
@@ -74,6 +74,29 @@ impl Engine {
     pub fn trim(&self, level: TrimLevel) -> Result<Trimmed> {
         match self.source.control(Control::Trim(level))? {
             Reply::Trimmed(trimmed) => Ok(trimmed),
+            other => Err(unexpected("control", &other)),
+        }
+    }
+
+    /// What the app `id` may ask for and hold.
+    ///
+    /// # Errors
+    /// As [`Engine::status`]; [`crate::Error::Argument`] for a name that no app can have.
+    pub fn quotas(&self, id: &str) -> Result<Quotas> {
+        match self.source.control(Control::Quotas { app: id.to_owned() })? {
+            Reply::Quotas(quotas) => Ok(quotas),
+            other => Err(unexpected("control", &other)),
+        }
+    }
+
+    /// Bounds what the app `id` may ask for and hold from now on, whether it is attached yet or not. In a service it is the
+    /// app of this name of any user, and of apps that a host tells apart the one that it calls so.
+    ///
+    /// # Errors
+    /// As [`Engine::quotas`].
+    pub fn set_quotas(&self, id: &str, quotas: Quotas) -> Result<()> {
+        match self.source.control(Control::SetQuotas { app: id.to_owned(), quotas })? {
+            Reply::Done => Ok(()),
             other => Err(unexpected("control", &other)),
         }
     }

@@ -46,7 +46,7 @@ impl Source for InProcess {
     }
 
     fn control(&self, control: Control) -> Result<Reply> {
-        Ok(control.perform(&self.0))
+        control.perform(&self.0)
     }
 
     fn local(&self) -> Option<&Arc<loam::Engine>> {

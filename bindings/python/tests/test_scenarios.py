@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from contexts import Case
 from place import CASES, NANO, TINY
-from scenario import Scenario, differences
+from scenario import differences
 
 import loam
 
@@ -20,7 +21,7 @@ def test_every_case_gives_what_the_table_says(case: dict[str, Any]) -> None:
     if not foundation.exists():
         assert case["foundation"] == "nano", f"{foundation} is not there: run `make scenarios` first"
         pytest.skip("run `loam pull loam-nano` first")
-    scenario = Scenario(loam.Engine.open(foundation), case["args"])
+    scenario = Case(loam.Engine.open(foundation), case["args"])
     found = scenario.outcome(case["op"])
     assert not list(differences("result", found, case["expect"]))
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contexts import Case
 from daemon import Daemon
 from generated import Listener
 from place import CASES, SCENARIOS, TINY
-from scenario import Scenario, differences
+from scenario import differences
 
 import loam
 
@@ -29,7 +30,7 @@ TABLE = [
 @pytest.mark.parametrize("case", TABLE, ids=[case["name"] for case in TABLE])
 def test_every_case_through_loamd(case: dict[str, Any], tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon:
-        found = Scenario(loam.Engine.connect(daemon.socket), case["args"]).outcome(case["op"])
+        found = Case(loam.Engine.connect(daemon.socket), case["args"]).outcome(case["op"])
     assert not list(differences("result", found, case["expect"]))
 
 
@@ -90,6 +91,19 @@ def test_a_host_and_its_client_in_one_process(tmp_path: Path) -> None:
     assert host.connections() == 1
     assert any(part.loaded for part in host.foundation().components)
     assert host.trim(loam.TrimLevel.COMPONENTS).components
+    assert len(host.status().apps) == 1
+    host.set_quotas("com.example.mail", loam.Quotas(waiting=0))
+    assert host.quotas("com.example.mail") == loam.Quotas(waiting=0)
+    with pytest.raises(loam.LoamError.Refused, match="requests that wait") as refused:
+        app.chat().respond("Hello").text()
+    assert refused.value.retry_after_ms > 0
+    usage = app.usage()
+    assert usage.counters.refused == 1 and usage.quotas == loam.Quotas(waiting=0)
+    # An app is not who runs the service.
+    with pytest.raises(loam.LoamError.Refused):
+        engine.set_quotas("com.example.mail", loam.Quotas())
+    with pytest.raises(loam.LoamError.Refused):
+        engine.status()
     with pytest.raises(loam.LoamError.Argument, match="com.example.mail"):
         engine.attach("com.example.other")
     host.end()

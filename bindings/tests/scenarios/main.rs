@@ -1,5 +1,6 @@
 //! The scenarios that every package passes, through the crate that they are generated from.
 
+mod contexts;
 mod far;
 mod listener;
 mod prepare;

@@ -51,10 +51,10 @@ pub struct Run<'a> {
     pub args: &'a Value,
 }
 
-type Outcome = Result<Value, LoamError>;
+pub type Outcome = Result<Value, LoamError>;
 
 pub fn open(path: &Path) -> Result<Arc<Engine>, LoamError> {
-    Engine::open(path.display().to_string(), EngineOptions { component_budget: None, verify: None })
+    Engine::open(path.display().to_string(), EngineOptions::default())
 }
 
 impl Run<'_> {
@@ -84,24 +84,30 @@ impl Run<'_> {
             "panic" => self.panic(),
             "speak" => self.speak(),
             "close" => self.close(),
+            "save" => self.save(),
+            "target" => self.target(),
+            "usage" => self.usage(),
+            "quotas" => self.quotas(),
+            "trim" => self.trim(),
+            "options" => self.engine_options(),
             other => panic!("no operation '{other}'"),
         }
     }
 
-    fn text_of(&self, name: &str) -> Option<String> {
+    pub fn text_of(&self, name: &str) -> Option<String> {
         self.args[name].as_str().map(str::to_owned)
     }
 
-    fn count(&self, name: &str) -> u32 {
+    pub fn count(&self, name: &str) -> u32 {
         self.args[name].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or_else(|| panic!("a number '{name}'"))
     }
 
-    fn list(&self, name: &str) -> Vec<String> {
+    pub fn list(&self, name: &str) -> Vec<String> {
         let values = self.args[name].as_array().map(Vec::as_slice).unwrap_or_default();
         values.iter().map(|value| value.as_str().expect("a text").to_owned()).collect()
     }
 
-    fn install(&self, app: &App, policy: InstallPolicy) -> Result<Option<Arc<Adapter>>, LoamError> {
+    pub fn install(&self, app: &App, policy: InstallPolicy) -> Result<Option<Arc<Adapter>>, LoamError> {
         let Some(name) = self.text_of("adapter") else { return Ok(None) };
         app.install_adapter(name.clone(), self.place.adapter(&name).display().to_string(), policy).map(Some)
     }
@@ -124,7 +130,7 @@ impl Run<'_> {
         std::fs::read(self.place.root.join(file)).expect("prepared")
     }
 
-    fn options(&self) -> GenerateOptions {
+    pub fn options(&self) -> GenerateOptions {
         tokens(self.count("max_tokens"))
     }
 
@@ -428,6 +434,7 @@ pub fn tokens(max_tokens: u32) -> GenerateOptions {
         priority: None,
         patience_ms: None,
         deadline_ms: None,
+        target: None,
     }
 }
 
@@ -458,7 +465,7 @@ fn trace(trace: &Trace) -> Value {
     json!({ "path": trace.path, "steps": trace.steps.iter().map(|step| &step.component).collect::<Vec<_>>() })
 }
 
-fn done(listener: &Listener) -> GenerateStats {
+pub fn done(listener: &Listener) -> GenerateStats {
     match listener.events().pop() {
         Some(Event::Done { stats }) => stats,
         other => panic!("the stream ended with {other:?}"),
@@ -477,7 +484,7 @@ fn kind(error: &LoamError) -> String {
 }
 
 /// Kind of the failure that is expected, and its code.
-fn error(result: Result<(), LoamError>) -> Value {
+pub fn error(result: Result<(), LoamError>) -> Value {
     match result {
         Ok(()) => json!("it was accepted"),
         Err(error) => json!([kind(&error), error.code()]),

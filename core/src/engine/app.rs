@@ -20,18 +20,27 @@ pub struct App {
 }
 
 impl App {
-    /// The app `id`, such as `com.example.mail`, without adapters yet.
+    /// Whether an app may be called `id`, such as `com.example.mail`.
     ///
     /// # Errors
     /// [`Error::Argument`] for a name that is empty, longer than 255 bytes or holds other characters than letters, digits,
     /// `.`, `-` and `_`.
-    pub(super) fn new(engine: Arc<Engine>, id: &str) -> Result<Self> {
+    pub fn check_id(id: &str) -> Result<()> {
         let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
-        if id.is_empty() || id.len() > MAX_ID || !plain {
-            let shown: String = id.escape_debug().take(64).collect();
-            let reason = format!("'{shown}': letters, digits, '.', '-' and '_', 1 to {MAX_ID} of them");
-            return Err(Error::argument("app", reason));
+        if !id.is_empty() && id.len() <= MAX_ID && plain {
+            return Ok(());
         }
+        let shown: String = id.escape_debug().take(64).collect();
+        let reason = format!("'{shown}': letters, digits, '.', '-' and '_', 1 to {MAX_ID} of them");
+        Err(Error::argument("app", reason))
+    }
+
+    /// The app `id`, without adapters yet.
+    ///
+    /// # Errors
+    /// As [`App::check_id`].
+    pub(super) fn new(engine: Arc<Engine>, id: &str) -> Result<Self> {
+        Self::check_id(id)?;
         let id: Arc<str> = Arc::from(id);
         let quotas = engine.scheduler.quotas(&id);
         let adapters = Arc::new(AdapterRegistry::new(quotas.adapter_limits()));

@@ -168,7 +168,7 @@ impl Performer for Local {
             Call::Install { .. } | Call::Save { .. } | Call::Restore { .. } => {
                 return Err(Error::protocol(format!("'{}' without its files", call.name())));
             }
-            Call::Control(control) => control.perform(engine),
+            Call::Control(control) => control.perform(engine)?,
             Call::Usage => Reply::Usage(Box::new(engine.usage(self.id()))),
             Call::Adapter { alias } => Reply::Adapter(self.hold(self.store.get(&alias)?)?),
             Call::Adapters => {

@@ -293,7 +293,7 @@ fn perform(
         }
         (call, _) if !files.is_empty() => Err(Error::protocol(format!("descriptors beside '{}'", call.name()))),
         // What all apps do is no app's business.
-        (Call::Control(control), _) if identity.rank() == Rank::Owner => Ok(control.perform(server.engine())),
+        (Call::Control(control), _) if identity.rank() == Rank::Owner => server.control(control),
         (Call::Control(_), _) => Err(Error::refused("only the user that runs the service may look at it as a whole")),
         (call, Some(local)) => local.perform(call, relay),
         (Call::Foundation, None) => Ok(Reply::Foundation(FoundationInfo::of(server.engine()))),

@@ -6,8 +6,8 @@ mod host;
 mod identity;
 mod limits;
 mod listen;
+mod quotas;
 mod saving;
-mod terms;
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -17,7 +17,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loam::adapter::SignaturePolicy;
-use loam::engine::Quotas;
 use rustix::fs::{FlockOperation, flock};
 
 use self::connection::Connection;
@@ -26,7 +25,7 @@ pub use self::identity::Identity;
 pub use self::limits::Limits;
 use self::limits::{Permit, Resource, Tally};
 pub use self::listen::Listener;
-use self::terms::Terms;
+use self::quotas::KnownQuotas;
 use crate::error::{Error, Result};
 use crate::store::{AdapterStore, MAX_FILE, Source, stored_bytes, sweep};
 use crate::wire::{Channel, ServerMessage};
@@ -36,8 +35,14 @@ const LOCK: &str = ".lock";
 /// Below an app's folder.
 const ADAPTERS: &str = "adapters";
 
-/// An app's place: empty until its adapters are loaded.
-type Slot = Mutex<Option<Arc<AdapterStore>>>;
+/// An app's place.
+#[derive(Debug)]
+struct Slot {
+    /// [`Identity::known`].
+    known: String,
+    /// Empty until its adapters are loaded.
+    store: Mutex<Option<Arc<AdapterStore>>>,
+}
 
 /// An engine for clients in other processes, and the adapters that they have installed.
 #[derive(Debug)]
@@ -47,7 +52,9 @@ pub struct Server {
     limits: Limits,
     tally: Arc<Tally>,
     apps: Mutex<BTreeMap<String, Arc<Slot>>>,
-    terms: Terms,
+    /// By [`Identity::known`].
+    signatures: Mutex<BTreeMap<String, SignaturePolicy>>,
+    quotas: Mutex<KnownQuotas>,
     /// Locked for as long as it is open.
     _lock: File,
 }
@@ -74,24 +81,15 @@ impl Server {
         for app in std::fs::read_dir(&state).map_err(failed)?.flatten().filter(|entry| entry.path().is_dir()) {
             sweep(&app.path().join(ADAPTERS))?;
         }
-        let (tally, apps, terms) = (Arc::default(), Mutex::default(), Terms::default());
-        Ok(Arc::new(Self { engine, state, limits, tally, apps, terms, _lock: lock }))
+        let (tally, apps) = (Arc::default(), Mutex::default());
+        let (signatures, quotas) = (Mutex::default(), Mutex::default());
+        Ok(Arc::new(Self { engine, state, limits, tally, apps, signatures, quotas, _lock: lock }))
     }
 
     /// Says whose adapters the app `name` may use, of any user; of apps that the host tells apart, the app that it calls so. It
     /// counts from when a client of the app connects the next time, also for adapters that it has installed before. Apps of which nothing is said may use what the engine's options allow.
     pub fn set_signatures(&self, name: &str, policy: SignaturePolicy) {
-        self.terms.set_signatures(name, policy);
-    }
-
-    /// Says what the app `name` may ask for and hold, for each user; as [`Server::set_signatures`].
-    pub fn set_quotas(&self, name: &str, quotas: Quotas) {
-        self.terms.set_quotas(name, quotas);
-    }
-
-    /// Says what each app may ask for and hold of which nothing else is said, in place of [`Quotas::default`].
-    pub fn set_default_quotas(&self, quotas: Quotas) {
-        self.terms.set_default_quotas(quotas);
+        self.signatures.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), policy);
     }
 
     /// Its engine.
@@ -160,23 +158,28 @@ impl Server {
     /// [`Error::Argument`] for its name, [`Error::Refused`] for too many of one owner.
     fn attach(&self, identity: &Identity, name: &str) -> Result<Arc<AdapterStore>> {
         let id = identity.app(name)?;
-        let slot = self.slot(identity, &id)?;
+        let known = identity.known(name);
+        let slot = self.slot(identity, &id, known)?;
         // Connections of one app wait for what the first one loads; those of others do not.
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        self.terms.apply(identity, name, &self.engine, &id);
-        if let Some(store) = &*slot {
+        let mut loaded = slot.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let signatures = self.signatures.lock().unwrap_or_else(PoisonError::into_inner).get(known).cloned();
+        if let Some(policy) = signatures {
+            self.engine.set_signatures(&id, policy);
+        }
+        if let Some(store) = &*loaded {
             return Ok(Arc::clone(store));
         }
+        self.bound(&id, known);
         let store = Arc::new(AdapterStore::open(self.engine.attach(&id)?, self.folder(&id))?);
-        *slot = Some(Arc::clone(&store));
+        *loaded = Some(Arc::clone(&store));
         Ok(store)
     }
 
-    /// The place of the app `id`.
+    /// The place of the app `id`, which is known as `known`.
     ///
     /// # Errors
     /// [`Error::Refused`] for too many of one owner.
-    fn slot(&self, identity: &Identity, id: &str) -> Result<Arc<Slot>> {
+    fn slot(&self, identity: &Identity, id: &str, known: &str) -> Result<Arc<Slot>> {
         let mut apps = self.apps();
         if let Some(slot) = apps.get(id) {
             return Ok(Arc::clone(slot));
@@ -192,7 +195,7 @@ impl Server {
             let owner = identity.owner();
             return Err(Error::refused(format!("'{owner}' has {most} apps attached, which is its limit")));
         }
-        let slot = Arc::default();
+        let slot = Arc::new(Slot { known: known.to_owned(), store: Mutex::default() });
         apps.insert(id.to_owned(), Arc::clone(&slot));
         Ok(slot)
     }
@@ -256,5 +259,5 @@ impl Guest {
 /// Whether a client is in this place, or on its way there.
 fn is_used(slot: &Arc<Slot>) -> bool {
     let in_use = |store: &Option<Arc<AdapterStore>>| store.as_ref().is_some_and(|store| Arc::strong_count(store) > 1);
-    Arc::strong_count(slot) > 1 || slot.try_lock().map_or(true, |store| in_use(&store))
+    Arc::strong_count(slot) > 1 || slot.store.try_lock().map_or(true, |store| in_use(&store))
 }

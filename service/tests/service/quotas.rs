@@ -1,11 +1,94 @@
-//! Quotas as the command line and a host set them.
-
-use std::sync::Arc;
+//! Quotas that whoever runs an engine gives its apps, here and in a service.
 
 use loam::engine::Quotas;
-use loam_service::{Engine, Error, EventSink, Limits};
+use loam_service::{App, Engine, Error, Host, Identity, InstallPolicy, Limits, Result, Server};
 
-use crate::support::{Daemon, Keeper, Served, ended, install, tokens};
+use crate::support::{Daemon, Keeper, Served, adapter, ended, foundation, install, tokens};
+
+fn ask(app: &App) -> Result<()> {
+    ended(&app.generate("The cat", tokens(8), None, Keeper::new()))
+}
+
+fn refused(app: &App, limit: &str) {
+    match ask(app) {
+        Err(Error::Refused { retry_after_ms, reason, .. }) => {
+            assert!(retry_after_ms > 0 && reason.contains(limit), "{retry_after_ms} ms: {reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A minute's tokens for one request.
+fn few() -> Quotas {
+    Quotas { tokens_per_minute: 10, ..Quotas::default() }
+}
+
+/// What holds of any engine whose owner asks.
+fn bounds_its_apps(engine: &Engine) {
+    let (mail, notes) = (engine.attach("mail").expect("attached"), engine.attach("notes").expect("attached"));
+    assert_eq!(engine.quotas("mail").expect("told"), Quotas::default());
+    // One that is attached has them at once, one that is not when it is.
+    for app in ["mail", "later"] {
+        engine.set_quotas(app, few()).expect("set");
+        assert_eq!(engine.quotas(app).expect("told"), few());
+    }
+    let later = engine.attach("later").expect("attached");
+    for app in [&mail, &later] {
+        assert_eq!(app.usage().expect("usage").quotas, Some(few()));
+        ask(app).expect("the first has a minute's tokens");
+        refused(app, "tokens per minute");
+        let counters = app.usage().expect("usage").counters;
+        assert_eq!((counters.finished, counters.refused), (1, 1));
+    }
+    for _ in 0..3 {
+        ask(&notes).expect("others are not bounded by them");
+    }
+    engine.set_quotas("mail", Quotas { adapters: 0, ..Quotas::default() }).expect("set");
+    ask(&mail).expect("it may again");
+    let none = mail.install_adapter("voice", adapter("voice"), InstallPolicy::Create);
+    assert!(matches!(none, Err(Error::Adapter { .. })), "{none:?}");
+    for name in ["", "no spaces"] {
+        assert!(matches!(engine.quotas(name), Err(Error::Argument { .. })), "{name:?}");
+        assert!(matches!(engine.set_quotas(name, few()), Err(Error::Argument { .. })), "{name:?}");
+    }
+}
+
+#[test]
+fn the_owner_of_an_engine_bounds_its_apps() {
+    bounds_its_apps(&Engine::open(foundation(), loam::engine::EngineOptions::default()).expect("opened"));
+    let served = Served::new(Limits::default());
+    bounds_its_apps(&served.connect());
+}
+
+#[test]
+fn a_host_bounds_apps_by_the_names_that_it_gives_them() {
+    let dir = tempfile::tempdir().expect("folder");
+    let engine = std::sync::Arc::new(loam::Engine::open(foundation()).expect("opened"));
+    let host = Host::new(Server::open(engine, dir.path().join("state"), Limits::default()).expect("server"));
+    let app = |known: &str| {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        host.serve(theirs, Identity::App(known.to_owned())).expect("served");
+        let engine = Engine::connect_stream(ours, "mail").expect("connected");
+        let app = engine.attach("mail").expect("attached");
+        (engine, app)
+    };
+    host.server().set_quotas("u1.mail", few()).expect("set");
+    let ((engine, bounded), (_other, free)) = (app("u1.mail"), app("u2.mail"));
+    // What it calls itself is not looked at.
+    host.server().set_quotas("mail", Quotas { waiting: 0, ..few() }).expect("set");
+    assert_eq!(host.server().quotas("u1.mail").expect("told"), few());
+    assert_eq!(bounded.usage().expect("usage").quotas, Some(few()));
+    assert_eq!(free.usage().expect("usage").quotas, Some(Quotas::default()));
+    ask(&bounded).expect("the first has a minute's tokens");
+    refused(&bounded, "tokens per minute");
+    ask(&free).expect("another app");
+    host.server().set_quotas("u1.mail", Quotas { waiting: 0, ..Quotas::default() }).expect("set");
+    refused(&bounded, "requests that wait");
+    // An app is not the owner.
+    for found in [engine.set_quotas("mail", Quotas::default()), engine.quotas("mail").map(|_| ())] {
+        assert!(matches!(found, Err(Error::Refused { .. })), "{found:?}");
+    }
+}
 
 #[test]
 fn a_service_keeps_the_quotas_that_it_was_started_with() {
@@ -21,47 +104,22 @@ fn a_service_keeps_the_quotas_that_it_was_started_with() {
     assert_eq!(notes.usage().expect("asked").quotas, Some(all));
     assert_eq!(mail.usage().expect("asked").quotas, Some(Quotas { adapters: 1, ..all }));
     install(&mail, "voice").expect("one");
-    let second = mail.install_adapter("other", crate::support::adapter("voice"), loam_service::InstallPolicy::Create);
+    let second = mail.install_adapter("other", adapter("voice"), InstallPolicy::Create);
     assert!(matches!(second, Err(Error::Adapter { .. } | Error::Refused { .. })), "{second:?}");
     ended(&mail.generate("The cat", tokens(8), None, Keeper::new())).expect("with keys and values of bytes");
 }
 
 #[test]
-fn a_quota_holds_from_the_next_attachment_on_and_says_when_to_come_again() {
+fn quotas_of_all_others_hold_at_once() {
     let served = Served::new(Limits::default());
-    served.server.set_quotas("mail", Quotas { tokens_per_minute: 20, ..Quotas::default() });
-    let engine = served.connect();
-    let (mail, notes) = (engine.attach("mail").expect("mail"), engine.attach("notes").expect("notes"));
-    let run = |app: &loam_service::App| {
-        let keeper = Keeper::new();
-        ended(&app.generate("The cat", tokens(15), None, Arc::clone(&keeper) as Arc<dyn EventSink>))
-    };
-    run(&mail).expect("within it");
-    match run(&mail) {
-        Err(Error::Refused { reason, retry_after_ms, .. }) => {
-            assert!(reason.contains("tokens per minute"), "{reason}");
-            assert!((1..=60_000).contains(&retry_after_ms), "{retry_after_ms}");
-        }
-        other => panic!("{other:?}"),
-    }
-    (0..3).for_each(|_| run(&notes).expect("it is none of the others'"));
-    let usage = mail.usage().expect("asked");
-    assert_eq!((usage.counters.requests, usage.counters.refused), (1, 1));
-}
-
-#[test]
-fn terms_hold_for_a_client_that_comes_back() {
-    let served = Served::new(Limits::default());
-    let usage = |served: &Served| {
-        let app = served.connect().attach("mail").expect("attached");
-        app.usage().expect("asked").quotas.expect("an app has some")
-    };
-    assert_eq!(usage(&served), Quotas::default());
+    let app = |name: &str| served.connect().attach(name).expect("attached");
+    let (mail, notes) = (app("mail"), app("notes"));
+    served.server.set_quotas("mail", few()).expect("set");
     let narrow = Quotas { running: 2, contexts: 1, ..Quotas::default() };
-    served.server.set_quotas("mail", narrow);
-    assert_eq!(usage(&served), narrow);
-    served.server.set_quotas("mail", Quotas::default());
-    assert_eq!(usage(&served), Quotas::default());
+    served.server.set_default_quotas(narrow);
+    for (app, quotas) in [(&mail, few()), (&notes, narrow), (&app("later"), narrow)] {
+        assert_eq!(app.usage().expect("asked").quotas, Some(quotas));
+    }
 }
 
 #[test]

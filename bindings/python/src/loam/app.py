@@ -10,13 +10,16 @@ from loam._ffi import loam_ffi as ffi
 from loam.adapter import Adapter, inner
 from loam.input import Input
 from loam.records import (
+    AppStatus,
     Classification,
     ImuSource,
+    Mismatch,
     Modality,
     Priority,
     Regression,
     Sampling,
     Spelling,
+    Target,
     TranscribeOptions,
     Transcript,
 )
@@ -48,6 +51,10 @@ class App:
 
     def __repr__(self) -> str:
         return f"App({self.id!r})"
+
+    def usage(self) -> AppStatus:
+        """What it is doing and what was done for it, with what it may ask for and hold."""
+        return self._inner.usage()
 
     def install_adapter(
         self, alias: str, path: str | os.PathLike[str], policy: InstallPolicy | None = None
@@ -198,6 +205,23 @@ class App:
         """Begins a conversation. Instructions that an adapter brings are used where none are given."""
         return Session(self._inner.chat(instructions, inner(adapter)))
 
+    def restore(
+        self, path: str | os.PathLike[str], *, adapter: Adapter | None = None, mismatch: Mismatch = Mismatch.REFUSE
+    ) -> Session:
+        """Goes on with a conversation that :meth:`Session.save` wrote to a file.
+
+        Args:
+            path: the file.
+            adapter: what the conversation was held with.
+            mismatch: what is done where it was saved with other weights, or with another adapter.
+
+        Raises:
+            LoamError.Io, LoamError.Malformed, LoamError.Digest: for the file.
+            LoamError.Context: for other weights or another adapter, where ``mismatch`` does not let them pass.
+            LoamError.Memory: where it does not fit.
+        """
+        return Session(self._inner.restore(os.fspath(path), inner(adapter), mismatch))
+
     def generate(
         self,
         prompt: str,
@@ -208,10 +232,11 @@ class App:
         priority: Priority | None = None,
         patience_ms: int | None = None,
         deadline_ms: int | None = None,
+        target: Target | None = None,
         adapter: Adapter | None = None,
     ) -> Stream:
         """Continues a text as it stands. Options as in :meth:`Session.respond`."""
-        options = generate_options(max_tokens, sampling, stop, priority, patience_ms, deadline_ms)
+        options = generate_options(max_tokens, sampling, stop, priority, patience_ms, deadline_ms, target)
         return Stream(lambda sink: self._inner.generate(prompt, options, inner(adapter), sink))
 
     def answer(
@@ -225,10 +250,11 @@ class App:
         priority: Priority | None = None,
         patience_ms: int | None = None,
         deadline_ms: int | None = None,
+        target: Target | None = None,
         adapter: Adapter | None = None,
     ) -> Stream:
         """Answers a question about inputs. Options as in :meth:`Session.respond`."""
-        options = generate_options(max_tokens, sampling, stop, priority, patience_ms, deadline_ms)
+        options = generate_options(max_tokens, sampling, stop, priority, patience_ms, deadline_ms, target)
         given = [input._inner for input in inputs]
         return Stream(lambda sink: self._inner.answer(given, question, options, inner(adapter), sink))
 
@@ -242,8 +268,9 @@ class App:
         priority: Priority | None = None,
         patience_ms: int | None = None,
         deadline_ms: int | None = None,
+        target: Target | None = None,
         adapter: Adapter | None = None,
     ) -> Stream:
         """Describes an input. Options as in :meth:`Session.respond`."""
-        options = generate_options(max_tokens, sampling, stop, priority, patience_ms, deadline_ms)
+        options = generate_options(max_tokens, sampling, stop, priority, patience_ms, deadline_ms, target)
         return Stream(lambda sink: self._inner.caption(input._inner, options, inner(adapter), sink))

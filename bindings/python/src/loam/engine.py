@@ -6,7 +6,24 @@ import os
 
 from loam._ffi import loam_ffi as ffi
 from loam.app import App
-from loam.records import FoundationInfo, ProcessMemory, Verify
+from loam.records import CacheType, EngineStatus, FoundationInfo, ProcessMemory, Quotas, Trimmed, TrimLevel, Verify
+
+
+def engine_options(
+    component_budget: int | None,
+    verify: Verify,
+    memory_budget: int | None,
+    swap: str | os.PathLike[str] | None,
+    cache_type: CacheType | None,
+) -> ffi.EngineOptions:
+    """How an engine is opened, as the engine takes it."""
+    return ffi.EngineOptions(
+        component_budget=component_budget,
+        verify=verify,
+        memory_budget=memory_budget,
+        swap=None if swap is None else os.fspath(swap),
+        cache_type=cache_type,
+    )
 
 
 class Engine:
@@ -22,7 +39,14 @@ class Engine:
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str], *, component_budget: int | None = None, verify: Verify = Verify.SIZES
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        component_budget: int | None = None,
+        verify: Verify = Verify.SIZES,
+        memory_budget: int | None = None,
+        swap: str | os.PathLike[str] | None = None,
+        cache_type: CacheType | None = None,
     ) -> Engine:
         """Opens a foundation directory, a GGUF file or a Hugging Face directory here. Loads no component yet.
 
@@ -30,11 +54,16 @@ class Engine:
             path: where it is.
             component_budget: bytes of weight files that loaded components may map at a time; all when absent.
             verify: how closely files are looked at: sizes take microseconds, digests about a second per GB.
+            memory_budget: bytes of keys and values, adapters, activations and weights that are packed in memory; as many as
+                the device has when absent. What does not fit raises ``LoamError.Memory``.
+            swap: a folder of the app's own that conversations at rest go to when memory is short; they are computed again
+                when absent.
+            cache_type: how keys and values are kept; halves when absent, or singles where the weights are.
 
         Raises:
             LoamError.Io, LoamError.Malformed, LoamError.Unsupported, LoamError.Digest: for its files.
         """
-        options = ffi.EngineOptions(component_budget=component_budget, verify=verify)
+        options = engine_options(component_budget, verify, memory_budget, swap, cache_type)
         return cls(ffi.Engine.open(os.fspath(path), options))
 
     @classmethod
@@ -83,6 +112,40 @@ class Engine:
         """Drops a component, which comes back when it is needed; whether it was loaded. What a service has loaded is its own
         to drop: then nothing is done."""
         return self._inner.unload(component)
+
+    def status(self) -> EngineStatus:
+        """What the engine is doing, for all apps. In a service for the user that runs it, and for root.
+
+        Raises:
+            LoamError.Refused: for others.
+        """
+        return self._inner.status()
+
+    def trim(self, level: TrimLevel) -> Trimmed:
+        """Gives memory back. What runs keeps what it has; whatever is needed later comes back by itself.
+
+        Raises:
+            LoamError.Refused: as :meth:`status`.
+        """
+        return self._inner.trim(level)
+
+    def quotas(self, id: str) -> Quotas:
+        """What the app ``id`` may ask for and hold.
+
+        Raises:
+            LoamError.Refused: as :meth:`status`.
+            LoamError.Argument: for a name that no app can have.
+        """
+        return self._inner.quotas(id)
+
+    def set_quotas(self, id: str, quotas: Quotas) -> None:
+        """Bounds what the app ``id`` may ask for and hold from now on, whether it is attached yet or not; in a service the
+        app of this name of any user.
+
+        Raises:
+            LoamError.Refused, LoamError.Argument: as :meth:`quotas`.
+        """
+        self._inner.set_quotas(id, quotas)
 
     def active_streams(self) -> int:
         """Streams that wait or run, without those that others have begun in a service."""

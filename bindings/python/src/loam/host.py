@@ -6,7 +6,8 @@ import os
 from types import TracebackType
 
 from loam._ffi import loam_ffi as ffi
-from loam.records import FoundationInfo, Trimmed, TrimLevel, Verify
+from loam.engine import engine_options
+from loam.records import CacheType, EngineStatus, FoundationInfo, Quotas, Trimmed, TrimLevel, Verify
 
 
 class Host:
@@ -22,6 +23,9 @@ class Host:
         *,
         component_budget: int | None = None,
         verify: Verify = Verify.SIZES,
+        memory_budget: int | None = None,
+        swap: str | os.PathLike[str] | None = None,
+        cache_type: CacheType | None = None,
     ) -> None:
         """Opens a foundation, and the folder for the adapters of all apps.
 
@@ -30,12 +34,15 @@ class Host:
             state: the folder, which is made where it is not there, for this user alone.
             component_budget: as for :meth:`Engine.open`.
             verify: as for :meth:`Engine.open`.
+            memory_budget: as for :meth:`Engine.open`.
+            swap: as for :meth:`Engine.open`.
+            cache_type: as for :meth:`Engine.open`.
 
         Raises:
             LoamError.Io: where another service uses the folder; otherwise as :meth:`Engine.open`.
             LoamError.Unsupported: on other systems.
         """
-        options = ffi.EngineOptions(component_budget=component_budget, verify=verify)
+        options = engine_options(component_budget, verify, memory_budget, swap, cache_type)
         self._inner = ffi.Host.open(os.fspath(foundation), os.fspath(state), options)
 
     def listen(self, path: str | os.PathLike[str]) -> None:
@@ -73,6 +80,27 @@ class Host:
     def trim(self, level: TrimLevel) -> Trimmed:
         """Gives memory back. What runs keeps what it has; whatever is needed later comes back by itself."""
         return self._inner.trim(level)
+
+    def status(self) -> EngineStatus:
+        """What the engine is doing, for all apps."""
+        return self._inner.status()
+
+    def quotas(self, app: str) -> Quotas:
+        """What the app ``app`` may ask for and hold.
+
+        Raises:
+            LoamError.Argument: for a name that no app can have.
+        """
+        return self._inner.quotas(app)
+
+    def set_quotas(self, app: str, quotas: Quotas) -> None:
+        """Bounds what the app ``app`` may ask for and hold from now on, whether it is connected yet or not: the name that
+        :meth:`serve_fd` is given, or that clients of :meth:`listen` give themselves.
+
+        Raises:
+            LoamError.Argument: for a name that no app can have.
+        """
+        self._inner.set_quotas(app, quotas)
 
     def end(self) -> None:
         """Disconnects all clients, removes the sockets, and lets nobody in any more. May be called more than once."""

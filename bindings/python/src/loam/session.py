@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import deque
 from collections.abc import Sequence
 
 from loam._ffi import loam_ffi as ffi
 from loam.adapter import Adapter, inner
-from loam.records import Message, Priority, Sampling
+from loam.records import Message, Priority, Sampling, Target
 from loam.stream import Stream
 
 
@@ -19,6 +20,7 @@ def generate_options(
     priority: Priority | None = None,
     patience_ms: int | None = None,
     deadline_ms: int | None = None,
+    target: Target | None = None,
 ) -> ffi.GenerateOptions:
     """How a generation runs and ends, as the engine takes it."""
     return ffi.GenerateOptions(
@@ -28,6 +30,7 @@ def generate_options(
         priority=priority,
         patience_ms=patience_ms,
         deadline_ms=deadline_ms,
+        target=target,
     )
 
 
@@ -56,6 +59,7 @@ class Session:
         priority: Priority | None = None,
         patience_ms: int | None = None,
         deadline_ms: int | None = None,
+        target: Target | None = None,
     ) -> Stream:
         """Answers ``text``. What was generated becomes part of the history, also when the stream was stopped; after a
         failure the history is as before.
@@ -69,8 +73,9 @@ class Session:
             patience_ms: how long it may wait for its turn: it fails with ``LoamError.Refused`` after that.
             deadline_ms: when it is to be over, counted from now: it ends with what there is, and
                 ``FinishReason.DEADLINE``; it fails with ``LoamError.Refused`` where its turn has not come by then.
+            target: how fast it is to be; ``achieved`` of its statistics says whether it was.
         """
-        options = generate_options(max_tokens, sampling, stop, priority, patience_ms, deadline_ms)
+        options = generate_options(max_tokens, sampling, stop, priority, patience_ms, deadline_ms, target)
         between = self._between_turns()
         return Stream(lambda sink: between.respond(text, options, sink), self._stopped.append)
 
@@ -92,6 +97,15 @@ class Session:
     def messages(self) -> list[Message]:
         """The history, instructions included."""
         return self._between_turns().messages()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the conversation to a file, with what was computed for it, so that :meth:`App.restore` goes on with it in
+        another process as this one would. The file takes the place of what was there when it is whole and on the disk.
+
+        Raises:
+            LoamError.Io: and then what was there stays.
+        """
+        self._between_turns().save(os.fspath(path))
 
     def set_adapter(self, adapter: Adapter | None) -> None:
         """Answers from now on with another adapter, or with the bare base. The history stays; what was computed for it

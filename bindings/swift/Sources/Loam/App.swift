@@ -19,6 +19,13 @@ public final class App: Sendable {
         raw.id()
     }
 
+    /// What it is doing and what was done for it, with what it may ask for and hold.
+    ///
+    /// - Throws: What the connection to a service fails with.
+    public var usage: AppStatus {
+        get throws { try translated { try raw.usage() } }
+    }
+
     /// Its adapters.
     public var adapters: Adapters {
         Adapters(app: raw)
@@ -137,5 +144,21 @@ public final class App: Sendable {
     /// - Throws: `LoamError.Refused` for too many conversations at a time; those of the connection to a service.
     public func chat(instructions: String? = nil, adapter: Adapter? = nil) throws -> Session {
         Session(try translated { try raw.chat(instructions: instructions, adapter: adapter?.raw) })
+    }
+
+    /// Goes on with a conversation that ``Session/save(to:)`` wrote to a file, with the adapter that it had.
+    ///
+    /// - Parameters:
+    ///   - path: The file.
+    ///   - adapter: What the conversation was held with.
+    ///   - mismatch: What is done where it was saved with other weights, or with another adapter.
+    /// - Throws: `LoamError.Io`, `LoamError.Malformed` and `LoamError.Digest` for the file; `LoamError.Context` for other
+    ///   weights or another adapter, where `mismatch` does not let them pass; `LoamError.Memory`.
+    public func restore(
+        from path: String, adapter: Adapter? = nil, mismatch: Mismatch = .refuse
+    ) async throws -> Session {
+        try await Work.run { [raw] in
+            Session(try raw.restore(path: path, adapter: adapter?.raw, mismatch: mismatch))
+        }
     }
 }

@@ -60,6 +60,37 @@ public final class Engine: Sendable {
         raw.unload(component: component)
     }
 
+    /// What the engine is doing, for all apps. In a service for the user that runs it, and for root.
+    ///
+    /// - Throws: `LoamError.Refused` for others; what the connection to a service fails with.
+    public var status: EngineStatus {
+        get throws { try translated { try raw.status() } }
+    }
+
+    /// Gives memory back, as `UIApplication.didReceiveMemoryWarningNotification` asks apps to. What runs keeps what it has;
+    /// whatever is needed later comes back by itself.
+    ///
+    /// - Throws: As ``status``.
+    @discardableResult
+    public func trim(_ level: TrimLevel) throws -> Trimmed {
+        try translated { try raw.trim(level: level) }
+    }
+
+    /// What the app `id` may ask for and hold.
+    ///
+    /// - Throws: As ``setQuotas(_:for:)``.
+    public func quotas(for id: String) throws -> Quotas {
+        try translated { try raw.quotas(id: id) }
+    }
+
+    /// Bounds what the app `id` may ask for and hold from now on, whether it is attached yet or not; in a service the app of
+    /// this name of any user.
+    ///
+    /// - Throws: As ``status``; `LoamError.Argument` for a name that no app can have.
+    public func setQuotas(_ quotas: Quotas, for id: String) throws {
+        try translated { try raw.setQuotas(id: id, quotas: quotas) }
+    }
+
     /// Streams that wait or run, without those that others have begun in a service.
     public var activeStreams: Int {
         Int(raw.activeStreams())

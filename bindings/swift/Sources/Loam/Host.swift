@@ -58,6 +58,26 @@ public final class Host: Sendable {
         raw.trim(level: level)
     }
 
+    /// What the engine is doing, for all apps.
+    public var status: EngineStatus {
+        raw.status()
+    }
+
+    /// What the app `app` may ask for and hold.
+    ///
+    /// - Throws: As ``setQuotas(_:for:)``.
+    public func quotas(for app: String) throws -> Quotas {
+        try translated { try raw.quotas(app: app) }
+    }
+
+    /// Bounds what the app `app` may ask for and hold from now on, whether it is connected yet or not: the name that
+    /// ``serve(descriptor:as:)`` is given, or that clients of ``listen(at:)`` give themselves.
+    ///
+    /// - Throws: `LoamError.Argument` for a name that no app can have.
+    public func setQuotas(_ quotas: Quotas, for app: String) throws {
+        try translated { try raw.setQuotas(app: app, quotas: quotas) }
+    }
+
     /// Disconnects all clients, removes the sockets, and lets nobody in any more. May be called more than once.
     public func end() {
         raw.end()

@@ -5,6 +5,7 @@ import LoamFFI
 // What is open.
 public typealias EngineOptions = LoamFFI.EngineOptions
 public typealias Verify = LoamFFI.Verify
+public typealias CacheType = LoamFFI.CacheType
 public typealias FoundationInfo = LoamFFI.FoundationInfo
 public typealias ComponentInfo = LoamFFI.ComponentInfo
 public typealias ProcessMemory = LoamFFI.ProcessMemory
@@ -25,6 +26,8 @@ public typealias Modality = LoamFFI.Modality
 public typealias InstallPolicy = LoamFFI.InstallPolicy
 public typealias GenerateOptions = LoamFFI.GenerateOptions
 public typealias Sampling = LoamFFI.Sampling
+public typealias Target = LoamFFI.Target
+public typealias Mismatch = LoamFFI.Mismatch
 public typealias Priority = LoamFFI.Priority
 public typealias TranscribeOptions = LoamFFI.TranscribeOptions
 public typealias Pace = LoamFFI.Pace
@@ -51,11 +54,18 @@ public typealias Sensed = LoamFFI.Sensed
 public typealias Speech = LoamFFI.Speech
 public typealias GenerateStats = LoamFFI.GenerateStats
 public typealias FinishReason = LoamFFI.FinishReason
+public typealias ContextSource = LoamFFI.ContextSource
+public typealias Achieved = LoamFFI.Achieved
 public typealias AdapterUse = LoamFFI.AdapterUse
 public typealias Message = LoamFFI.Message
 public typealias Role = LoamFFI.Role
 
-// What a host gives back.
+// What apps may ask for, what they and the engine do, and what is given back.
+public typealias Quotas = LoamFFI.Quotas
+public typealias AppStatus = LoamFFI.AppStatus
+public typealias AppCounters = LoamFFI.AppCounters
+public typealias EngineStatus = LoamFFI.EngineStatus
+public typealias HeldBytes = LoamFFI.HeldBytes
 public typealias TrimLevel = LoamFFI.TrimLevel
 public typealias Trimmed = LoamFFI.Trimmed
 

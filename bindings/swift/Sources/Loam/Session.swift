@@ -55,6 +55,15 @@ public final class Session: Sendable {
         get throws { try translated { try raw.messages() } }
     }
 
+    /// Writes the conversation to a file, with what was computed for it, so that ``App/restore(from:adapter:mismatch:)`` goes
+    /// on with it in another process as this one would. The file takes the place of what was there when it is whole and on
+    /// the disk.
+    ///
+    /// - Throws: `LoamError.Io`, and then what was there stays; `LoamError.Argument` while a turn runs.
+    public func save(to path: String) async throws {
+        try await Work.run { [raw] in try raw.save(path: path) }
+    }
+
     /// Answers from now on with another adapter, or with the bare base. The history stays; what was computed for it does
     /// not.
     ///

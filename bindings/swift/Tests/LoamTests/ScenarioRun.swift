@@ -36,6 +36,12 @@ struct ScenarioRun {
         case "callback": try await callback()
         case "panic": try await panic()
         case "close": try await close()
+        case "save": try await save()
+        case "target": try await target()
+        case "usage": try await usage()
+        case "quotas": try await quotas()
+        case "trim": try await trim()
+        case "options": try await engineOptions()
         default: throw UnknownOperation(name: op)
         }
     }
@@ -124,8 +130,15 @@ extension LoamError {
 
 extension FinishReason {
     /// As the table calls it.
-    var name: String {
-        let name = "\(self)"
-        return name.prefix(1).uppercased() + name.dropFirst()
-    }
+    var name: String { capitalized(self) }
+}
+
+extension ContextSource {
+    /// As the table calls it.
+    var name: String { capitalized(self) }
+}
+
+private func capitalized(_ variant: some Sendable) -> String {
+    let name = "\(variant)"
+    return name.prefix(1).uppercased() + name.dropFirst()
 }

@@ -99,6 +99,17 @@ private final class Killer: EventSink, @unchecked Sendable {
         #expect(host.connections == 1)
         #expect(host.activeCalls == 0)
         #expect(host.trim(.components).components.contains("vision-language"))
+        #expect(host.status.apps.count == 1)
+        try host.setQuotas(Quotas(waiting: 0), for: Self.mail)
+        #expect(try host.quotas(for: Self.mail).waiting == 0)
+        let refused = await failure { _ = try await app.chat().respond("Hello").text() }
+        #expect(refused?.code() == 15)
+        #expect(refused?.reason.contains("requests that wait") == true)
+        #expect(try app.usage.counters.refused == 1)
+        #expect(try app.usage.quotas?.waiting == 0)
+        // An app is not who runs the service.
+        #expect(await failure { try engine.setQuotas(Quotas(), for: Self.mail) }?.code() == 15)
+        #expect(await failure { _ = try engine.status }?.code() == 15)
         try host.listen(at: folder.appendingPathComponent("socket").path)
         #expect(try await Engine.connect(folder.appendingPathComponent("socket").path).foundation.id == "tiny")
         host.end()

@@ -25,6 +25,9 @@ public class App internal constructor(
     /** Its name. */
     public val id: String get() = ffi.id()
 
+    /** What it is doing and what was done for it, with what it may ask for and hold. Of a service it is asked. */
+    public val usage: AppStatus get() = ffi.usage()
+
     /** What it has installed. */
     public val adapters: Adapters = Adapters(ffi, blocking)
 
@@ -149,7 +152,20 @@ public class App internal constructor(
 
     /** Begins a conversation. With an adapter that brings instructions of its own, these are used where none are given. */
     public fun chat(instructions: String? = null, adapter: Adapter? = null): Session =
-        Session(adapter.lend { ffi.chat(instructions, it) })
+        Session(adapter.lend { ffi.chat(instructions, it) }, blocking)
+
+    /**
+     * Goes on with a conversation that [Session.save] wrote to the file [path], with the [adapter] that it had.
+     *
+     * Throws [dev.loam.ffi.LoamException.Io], [dev.loam.ffi.LoamException.Malformed] and
+     * [dev.loam.ffi.LoamException.Digest] for the file, [dev.loam.ffi.LoamException.Context] for other weights or another
+     * adapter where [mismatch] does not let them pass.
+     */
+    public suspend fun restore(
+        path: String,
+        adapter: Adapter? = null,
+        mismatch: Mismatch = Mismatch.REFUSE,
+    ): Session = compute { Session(adapter.lend { ffi.restore(path, it, mismatch) }, blocking) }
 
     /** Continues a text as it stands. */
     public fun generate(

@@ -36,6 +36,12 @@ public class Engine private constructor(
     public val memory: ProcessMemory? get() = ffi.memory()
 
     /**
+     * What the engine is doing, for all apps. A service tells the user that runs it, and root; others get
+     * [dev.loam.ffi.LoamException.Refused], here as of [trim], [quotas] and [setQuotas].
+     */
+    public val status: EngineStatus get() = ffi.status()
+
+    /**
      * Attaches the app [id], such as `com.example.mail`: letters, digits, `.`, `-` and `_`. Its adapters are its own, and
      * attaching it again gives the same ones; in a service they are those of the app of this name and this user.
      */
@@ -46,6 +52,21 @@ public class Engine private constructor(
      * has loaded is its own to drop: then nothing is done.
      */
     public fun unload(component: String): Boolean = ffi.unload(component)
+
+    /**
+     * Gives memory back, as `onTrimMemory` asks apps to. What runs keeps what it has; whatever is needed later comes back by
+     * itself.
+     */
+    public fun trim(level: TrimLevel): Trimmed = ffi.trim(level)
+
+    /** What the app [id] may ask for and hold. */
+    public fun quotas(id: String): Quotas = ffi.quotas(id)
+
+    /**
+     * Bounds what the app [id] may ask for and hold from now on, whether it is attached yet or not; in a service the app of
+     * this name of any user. Throws [dev.loam.ffi.LoamException.Argument] for a name that no app can have.
+     */
+    public fun setQuotas(id: String, quotas: Quotas): Unit = ffi.setQuotas(id, quotas)
 
     /**
      * Drops all components, and with them all memory that counts. Apps and sessions that are still held go on to answer and

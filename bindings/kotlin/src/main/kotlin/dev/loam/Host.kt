@@ -23,6 +23,9 @@ public class Host private constructor(private val ffi: dev.loam.ffi.Host) : Auto
     /** Calls under way, of all clients. */
     public val activeCalls: Int get() = ffi.activeCalls().toInt()
 
+    /** What the engine is doing, for all apps. */
+    public val status: EngineStatus get() = ffi.status()
+
     /**
      * Accepts clients of this user at a Unix socket that is made at [path], on another thread, until the host is closed.
      * Throws [dev.loam.ffi.LoamException.Io] where something answers there or something else lies there.
@@ -42,6 +45,16 @@ public class Host private constructor(private val ffi: dev.loam.ffi.Host) : Auto
 
     /** Gives memory back. What runs keeps what it has; whatever is needed later comes back by itself. */
     public fun trim(level: TrimLevel): Trimmed = ffi.trim(level)
+
+    /** What the app [app] may ask for and hold. */
+    public fun quotas(app: String): Quotas = ffi.quotas(app)
+
+    /**
+     * Bounds what the app [app] may ask for and hold from now on, whether it is connected yet or not: the name that [serveFd]
+     * is given, or that clients of [listen] give themselves. Throws [dev.loam.ffi.LoamException.Argument] for a name that no
+     * app can have.
+     */
+    public fun setQuotas(app: String, quotas: Quotas): Unit = ffi.setQuotas(app, quotas)
 
     /** Disconnects all clients and removes the sockets. */
     override fun close() {

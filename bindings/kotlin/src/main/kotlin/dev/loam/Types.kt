@@ -12,6 +12,9 @@ typealias EngineOptions = dev.loam.ffi.EngineOptions
 /** How closely the files of a foundation are looked at. */
 typealias Verify = dev.loam.ffi.Verify
 
+/** How keys and values of contexts are kept. */
+typealias CacheType = dev.loam.ffi.CacheType
+
 /** What is open. */
 typealias FoundationInfo = dev.loam.ffi.FoundationInfo
 
@@ -50,6 +53,9 @@ typealias GenerateOptions = dev.loam.ffi.GenerateOptions
 
 /** How tokens are chosen. */
 typealias Sampling = dev.loam.ffi.Sampling
+
+/** How fast a generation is to be. */
+typealias Target = dev.loam.ffi.Target
 
 /** How urgent a request is beside what other apps ask for. */
 typealias Priority = dev.loam.ffi.Priority
@@ -111,6 +117,12 @@ typealias GenerateStats = dev.loam.ffi.GenerateStats
 /** Why a generation ended. */
 typealias FinishReason = dev.loam.ffi.FinishReason
 
+/** Whether a generation was as fast as its [Target]. */
+typealias Achieved = dev.loam.ffi.Achieved
+
+/** Where the keys and values of a conversation came from. */
+typealias ContextSource = dev.loam.ffi.ContextSource
+
 /** An adapter as a result names it. */
 typealias AdapterUse = dev.loam.ffi.AdapterUse
 
@@ -126,11 +138,29 @@ typealias Message = dev.loam.ffi.Message
 /** Who says a message of a conversation. */
 typealias Role = dev.loam.ffi.Role
 
+/** What is done about a saved conversation of other weights, or of another adapter. */
+typealias Mismatch = dev.loam.ffi.Mismatch
+
 /** One result of a search. */
 typealias Match = dev.loam.ffi.Match
 
 /** A stream that events of go to a sink, for code without coroutines. */
 typealias TaskHandle = dev.loam.ffi.TaskHandle
+
+/** What one app may ask for and hold. */
+typealias Quotas = dev.loam.ffi.Quotas
+
+/** What one app is doing, and what was done for it. */
+typealias AppStatus = dev.loam.ffi.AppStatus
+
+/** What was done for an app, in numbers. */
+typealias AppCounters = dev.loam.ffi.AppCounters
+
+/** What an engine is doing, and has done. */
+typealias EngineStatus = dev.loam.ffi.EngineStatus
+
+/** Bytes that are held beside running requests. */
+typealias HeldBytes = dev.loam.ffi.HeldBytes
 
 /** How much memory is given back. */
 typealias TrimLevel = dev.loam.ffi.TrimLevel

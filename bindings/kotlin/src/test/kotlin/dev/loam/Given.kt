@@ -11,6 +11,8 @@ import kotlinx.coroutines.flow.flow
 class Given(val app: App, val activity: Adapter, val socket: String) {
     private val text = StringBuilder()
 
+    val saved: String = File(socket).resolveSibling("chat").path
+
     val printed: String get() = text.toString()
 
     val photo: File = Place.file("square.png")

@@ -35,7 +35,7 @@ fun Classification.json(): JsonElement = record(
 fun Embedding.first(): List<Float> = toFloatArray().take(4)
 
 /** As the variant is called. */
-fun FinishReason.variant(): String = name.split('_').joinToString("") { it.lowercase().replaceFirstChar(Char::uppercase) }
+fun Enum<*>.variant(): String = name.split('_').joinToString("") { it.lowercase().replaceFirstChar(Char::uppercase) }
 
 /** As the variant is called. */
 fun LoamException.variant(): String = this::class.simpleName!!

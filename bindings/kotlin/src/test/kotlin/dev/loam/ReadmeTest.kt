@@ -22,11 +22,12 @@ class ReadmeTest {
         "Dictate" to Regex("""(?s).*[a-d ]+\n3\.0 s of sound\n"""),
         "Sense" to Regex("""0\.0 s: running\n0\.5 s: running\n1\.0 s: running\n1\.5 s: running\n2\.0 s: running\n"""),
         "Chat, and stop" to Regex("""(?s).+\n\[SYSTEM, USER, ASSISTANT, USER, ASSISTANT]\n"""),
+        "Keep a conversation" to Regex("""\[SYSTEM, USER, ASSISTANT]\nMEMORY, in time: true, waited [\d.]+(E-\d+)? ms\n"""),
         "Ask about a picture" to Regex("""(?s).+\n"""),
         "Speak" to Regex("""756 samples at 16000 Hz\n"""),
         "Adapters" to Regex("""(?s).+\nvoice: generation \d+ became \d+\n1\n"""),
         "Errors" to Regex("""\S.*rate.* \(2\): .*5.*\n"""),
-        "Services" to Regex("""cat\ntrue\n"""),
+        "Services" to Regex("""cat\ntrue\n20000 tokens a minute\n"""),
         "Logging" to Regex("""(?s)INFO loam\S*: .*text.*\n"""),
     )
 

@@ -20,7 +20,7 @@ import kotlinx.serialization.json.jsonArray
 import kotlinx.serialization.json.jsonPrimitive
 
 /** One case at work, as `bindings/tests/scenarios/run.rs` says. */
-class Scenario(private val engine: Engine, private val app: App, private val args: JsonObject) {
+class Scenario(internal val engine: Engine, internal val app: App, internal val args: JsonObject) {
     /** What the operation of that name gives. */
     suspend fun outcome(op: String): JsonElement = when (op) {
         "foundation" -> foundation()
@@ -46,16 +46,22 @@ class Scenario(private val engine: Engine, private val app: App, private val arg
         "panic" -> panic()
         "speak" -> speak()
         "close" -> close()
+        "save" -> save()
+        "target" -> target()
+        "usage" -> usage()
+        "quotas" -> quotas()
+        "trim" -> trim()
+        "options" -> engineOptions()
         else -> error("no operation '$op'")
     }
 
-    private fun textOf(name: String): String? = args[name]?.jsonPrimitive?.content
+    internal fun textOf(name: String): String? = args[name]?.jsonPrimitive?.content
 
-    private fun count(name: String): Int = args.getValue(name).jsonPrimitive.int
+    internal fun count(name: String): Int = args.getValue(name).jsonPrimitive.int
 
-    private fun list(name: String): List<String> = args[name]?.jsonArray.orEmpty().map { it.jsonPrimitive.content }
+    internal fun list(name: String): List<String> = args[name]?.jsonArray.orEmpty().map { it.jsonPrimitive.content }
 
-    private suspend fun install(to: App = app, policy: InstallPolicy = InstallPolicy.Create): Adapter? =
+    internal suspend fun install(to: App = app, policy: InstallPolicy = InstallPolicy.Create): Adapter? =
         textOf("adapter")?.let { to.adapters.install(Place.adapter(it), it, policy) }
 
     private suspend fun input(): Input {
@@ -70,7 +76,7 @@ class Scenario(private val engine: Engine, private val app: App, private val arg
         return FloatArray(bytes.remaining() / 4).also { bytes.asFloatBuffer().get(it) }
     }
 
-    private fun options(): GenerateOptions = tokens(count("max_tokens"))
+    internal fun options(): GenerateOptions = tokens(count("max_tokens"))
 
     private fun tokens(most: Int) = GenerateOptions(maxTokens = most.toUInt())
 

@@ -116,6 +116,15 @@ class ServiceTest {
         assertTrue(app.chat().respond("Hello", tokens).wholeText().isNotEmpty())
         assertEquals(1, host.connections)
         assertTrue("vision-language" in host.trim(TrimLevel.COMPONENTS).components)
+        assertEquals(1, host.status.apps.size)
+        host.setQuotas("u10001.$MAIL", Quotas(waiting = 0u))
+        assertEquals(0u, host.quotas("u10001.$MAIL").waiting)
+        val refused = fails<LoamException.Refused> { app.chat().respond("Hello", tokens).wholeText() }
+        assertTrue("requests that wait" in refused.sentence && refused.retryAfterMs > 0u, refused.sentence)
+        assertEquals(1uL to 0u, app.usage.let { it.counters.refused to it.quotas?.waiting })
+        // An app is not who runs the service.
+        fails<LoamException.Refused> { engine.setQuotas(MAIL, Quotas()) }
+        fails<LoamException.Refused> { engine.status }
         host.listen(folder.resolve("socket").path)
         // Who it is, is what the host says: the same name at the socket is another app.
         assertTrue(Engine.connect(folder.resolve("socket").path).attach(MAIL).adapters.list().isEmpty())
