@@ -4,7 +4,6 @@ use std::os::fd::IntoRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use loam_ffi::{Engine, EngineOptions, Event, FinishReason, Host, LoamError, TrimLevel};
 
@@ -20,18 +19,6 @@ fn far_cases() -> impl Iterator<Item = Case> {
 fn host(root: &Path, state: &Path) -> Arc<Host> {
     let (foundation, state) = (root.join("tiny").display().to_string(), state.display().to_string());
     Host::open(foundation, state, EngineOptions::default()).expect("opened")
-}
-
-/// A host in the folder of one that has ended, whose last threads may still be on their way out.
-fn host_again(root: &Path, state: &Path) -> Arc<Host> {
-    let (foundation, state) = (root.join("tiny").display().to_string(), state.display().to_string());
-    let begun = Instant::now();
-    loop {
-        match Host::open(foundation.clone(), state.clone(), EngineOptions::default()) {
-            Err(LoamError::Io { .. }) if begun.elapsed() < Duration::from_secs(10) => std::thread::yield_now(),
-            opened => return opened.expect("opened"),
-        }
-    }
 }
 
 /// An engine at the other end of a socket pair.
@@ -115,7 +102,7 @@ pub fn ends_are_told(root: &Path) {
     assert!(first.serve_fd(UnixStream::pair().expect("a pair").0.into_raw_fd(), "x".to_owned()).is_err());
     drop((first, chat));
 
-    let second = host_again(root, &state);
+    let second = host(root, &state);
     second.listen(socket).expect("listening");
     assert!(mail.adapters().expect("connected again").is_empty());
     let still = gone(notes.adapters().map(|_| ()), 40);

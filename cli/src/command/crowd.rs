@@ -156,7 +156,7 @@ impl Crowd<'_> {
         let options = GenerateOptions {
             max_tokens: tokens,
             // Random prompts make a model repeat itself or end: with chance it goes on.
-            sampling: Sampling { temperature: 1.0, seed: 1, ..Sampling::default() },
+            sampling: Sampling { temperature: 1.0, top_k: 40, seed: 1, ..Sampling::default() },
             caller: Caller { app: Some(Arc::from(app)), ..Caller::default() },
             ..GenerateOptions::default()
         };

@@ -3,11 +3,17 @@
 use std::collections::BTreeMap;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::Server;
 use super::identity::Identity;
 use crate::error::{Error, Result};
+
+/// How long an end waits for what clients have under way.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Between two looks whether it is over.
+const LOOK: Duration = Duration::from_millis(2);
 
 #[derive(Debug, Default)]
 struct Present {
@@ -18,11 +24,14 @@ struct Present {
 
 /// The clients that came in one way, such as through one socket.
 #[derive(Debug, Default)]
-pub(super) struct Guests(Mutex<Present>);
+pub(super) struct Guests {
+    present: Mutex<Present>,
+    left: Condvar,
+}
 
 impl Guests {
     fn present(&self) -> MutexGuard<'_, Present> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Serves a client on a thread of its own until it goes, or until [`Guests::end`].
@@ -59,10 +68,27 @@ impl Guests {
 
     fn forget(&self, number: u64) {
         self.present().streams.remove(&number);
+        self.left.notify_all();
+    }
+
+    /// Disconnects all, and lets nobody in any more. Waits until they have gone and `server` has nothing of theirs under way, for
+    /// five seconds at most: false then.
+    pub(super) fn end(&self, server: &Server) -> bool {
+        let until = Instant::now() + FAREWELL;
+        self.disconnect();
+        let present = self.present();
+        let gone = self.left.wait_timeout_while(present, FAREWELL, |present| !present.streams.is_empty());
+        let (present, _) = gone.unwrap_or_else(PoisonError::into_inner);
+        let is_empty = present.streams.is_empty();
+        drop(present);
+        while is_empty && server.active_calls() > 0 && Instant::now() < until {
+            std::thread::sleep(LOOK);
+        }
+        is_empty && server.active_calls() == 0
     }
 
     /// Disconnects all, and lets nobody in any more.
-    pub(super) fn end(&self) {
+    pub(super) fn disconnect(&self) {
         let mut present = self.present();
         present.ended = true;
         for stream in present.streams.values() {

@@ -37,9 +37,12 @@ impl Host {
         self.guests.serve(&self.server, stream, identity)
     }
 
-    /// Disconnects all clients, and lets nobody in any more. May be called more than once.
+    /// Disconnects all clients, and lets nobody in any more; then another service may use the state folder. Waits for what they
+    /// have under way, for five seconds at most. May be called more than once.
     pub fn end(&self) {
-        self.guests.end();
+        if self.guests.end(&self.server) {
+            self.server.give_up_state();
+        }
     }
 }
 

@@ -135,7 +135,7 @@ impl Listener {
     }
 
     fn close(&self) {
-        self.guests.end();
+        self.guests.disconnect();
         if let Err(error) = std::fs::remove_file(&self.path) {
             log::warn!("{}: {error}", self.path.display());
         }

@@ -56,7 +56,7 @@ pub struct Server {
     signatures: Mutex<BTreeMap<String, SignaturePolicy>>,
     quotas: Mutex<KnownQuotas>,
     /// Locked for as long as it is open.
-    _lock: File,
+    lock: File,
 }
 
 impl Server {
@@ -83,13 +83,20 @@ impl Server {
         }
         let (tally, apps) = (Arc::default(), Mutex::default());
         let (signatures, quotas) = (Mutex::default(), Mutex::default());
-        Ok(Arc::new(Self { engine, state, limits, tally, apps, signatures, quotas, _lock: lock }))
+        Ok(Arc::new(Self { engine, state, limits, tally, apps, signatures, quotas, lock }))
     }
 
     /// Says whose adapters the app `name` may use, of any user; of apps that the host tells apart, the app that it calls so. It
     /// counts from when a client of the app connects the next time, also for adapters that it has installed before. Apps of which nothing is said may use what the engine's options allow.
     pub fn set_signatures(&self, name: &str, policy: SignaturePolicy) {
         self.signatures.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), policy);
+    }
+
+    /// Lets another service use the state folder, once this one has nothing under way.
+    fn give_up_state(&self) {
+        if let Err(error) = flock(&self.lock, FlockOperation::Unlock) {
+            log::warn!("{}: {error}", self.state.display());
+        }
     }
 
     /// Its engine.

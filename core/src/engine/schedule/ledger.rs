@@ -4,8 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::share::CREDIT_ROWS;
+use crate::engine::slot::Turn;
 
 type App = Option<Arc<str>>;
+
+/// What a row of a prompt and one that wants logits are counted as: the latter is read by the LM head too, and comes with few others
+/// of its kind, so that it takes about twice as long.
+const PROMPT_ROW: usize = 1;
+const TOKEN_ROW: usize = 2;
+
+/// What a turn counts as.
+pub(super) fn cost(turn: &Turn) -> usize {
+    if turn.rows == 1 { TOKEN_ROW } else { PROMPT_ROW * turn.rows }
+}
 
 /// Steps for which an app that was served counts as company.
 const LATELY: u64 = 256;
@@ -19,9 +30,9 @@ pub(super) struct Ledger {
 
 #[derive(Debug)]
 struct Account {
-    /// Rows, counted from where the least served app was when this one came.
+    /// What its turns counted as, from where the least served app was when this one came.
     served: u64,
-    /// Rows that it had less than its share of late, as far as they count.
+    /// What it had less than its share of late, as far as that counts: in rows of prompts.
     credit: usize,
     /// The step that it was last served in.
     last: u64,
@@ -42,12 +53,12 @@ impl Ledger {
         account.served = account.served.max(least);
     }
 
-    /// Rows that an app has had.
+    /// What an app has had.
     pub(super) fn served(&self, app: &App) -> u64 {
         self.accounts.get(app).map_or(0, |account| account.served)
     }
 
-    /// Rows that it may have at once beside others.
+    /// Rows of prompts that it may have at once beside others.
     pub(super) fn credit(&self, app: &App) -> usize {
         self.accounts.get(app).map_or(0, |account| account.credit)
     }
@@ -58,12 +69,12 @@ impl Ledger {
         self.accounts.iter().any(|(other, account)| other != app && lately(account))
     }
 
-    /// A step gave each of these apps rows. What one had less than an equal share it may have later; one that was alone had
+    /// A step gave each of these apps turns that count so much. What one had less than an equal share it may have later; one that was alone had
     /// all there is, and saved nothing.
-    pub(super) fn charge(&mut self, rows: &BTreeMap<App, usize>) {
+    pub(super) fn charge(&mut self, turns: &BTreeMap<App, usize>) {
         self.steps += 1;
-        let equal = if rows.len() > 1 { rows.values().sum::<usize>() / rows.len() } else { 0 };
-        for (app, &had) in rows {
+        let equal = if turns.len() > 1 { turns.values().sum::<usize>() / turns.len() } else { 0 };
+        for (app, &had) in turns {
             let Some(account) = self.accounts.get_mut(app) else { continue };
             account.served += had as u64;
             account.credit = (account.credit + equal).saturating_sub(had).min(CREDIT_ROWS);
@@ -80,8 +91,8 @@ mod tests {
         Some(Arc::from(name))
     }
 
-    fn step(ledger: &mut Ledger, rows: &[(&str, usize)]) {
-        ledger.charge(&rows.iter().map(|(name, rows)| (app(name), *rows)).collect());
+    fn step(ledger: &mut Ledger, turns: &[(&str, usize)]) {
+        ledger.charge(&turns.iter().map(|(name, count)| (app(name), *count)).collect());
     }
 
     #[test]

@@ -45,6 +45,11 @@ impl Demand {
         self.decoding + self.prompts
     }
 
+    /// Whether somebody waits for its next token: the first one too, of a prompt that is short for what its app had before.
+    fn waits(&self) -> bool {
+        self.decoding > 0 || (self.prompts > 0 && self.credit > 0 && self.priority != Priority::Background)
+    }
+
     /// Rows that it may have while another flow waits for tokens. A background flow has no credit.
     fn rows_beside_others(&self, bounds: Bounds) -> usize {
         match self.priority {
@@ -58,14 +63,14 @@ impl Demand {
 /// wants; beside flows that compute prompts only, an app gets all that its bound allows.
 pub(super) fn share(demands: &[Demand], bounds: Bounds) -> Vec<Grant> {
     let apps = demands.iter().map(|demand| demand.app + 1).max().unwrap_or(0);
-    let waits = |demand: &&Demand| demand.decoding > 0;
+    let waits = |demand: &&Demand| demand.waits();
     let waiting = demands.iter().filter(waits).count();
     let (mut wanted, mut least, mut own_waiting) = (vec![0; apps], vec![0; apps], vec![0; apps]);
     demands.iter().filter(waits).for_each(|demand| own_waiting[demand.app] += 1);
     let most: Vec<usize> = demands
         .iter()
         .map(|demand| {
-            let others_wait = waiting > usize::from(demand.decoding > 0);
+            let others_wait = waiting > usize::from(demand.waits());
             let most = if others_wait { demand.rows_beside_others(bounds) } else { bounds.alone.max(demand.credit) };
             demand.rows().min(most)
         })
@@ -133,9 +138,14 @@ mod tests {
         assert_eq!(share(&[long, chat], BOUNDS)[1], Grant { decoding: 1, prompts: 0 });
         let background = demand(0, Priority::Background, 3, 1000, 64);
         assert_eq!(share(&[background, chat], BOUNDS)[0], Grant { decoding: 3, prompts: 1 });
-        // What it did not have before it may have at once.
+        // What it did not have before it may have at once, and others have little meanwhile.
         let comes = demand(0, Priority::Normal, 0, 1000, 40);
         assert_eq!(share(&[comes, chat], BOUNDS)[0], Grant { decoding: 0, prompts: 40 });
+        let flood = demand(1, Priority::Normal, 8, 1000, 0);
+        assert_eq!(
+            share(&[comes, flood], BOUNDS),
+            [(0, 40), (8, 8)].map(|(decoding, prompts)| Grant { decoding, prompts })
+        );
         // Nobody waits for a token: prompts share all rows.
         let prompt = |app| demand(app, Priority::Normal, 0, 1000, 0);
         assert_eq!(share(&[prompt(0), prompt(1)], BOUNDS), [Grant { decoding: 0, prompts: 64 }; 2]);
@@ -176,7 +186,7 @@ mod tests {
             let rows = |grant: &Grant| grant.decoding + grant.prompts;
             prop_assert!(grants.iter().map(rows).sum::<usize>() <= STEP_ROWS);
             let of_app = |app: usize| demands.iter().zip(&grants).filter(move |(demand, _)| demand.app == app);
-            let waits = |app: usize| demands.iter().any(|demand| demand.app != app && demand.decoding > 0);
+            let waits = |app: usize| demands.iter().any(|demand| demand.app != app && demand.waits());
             for (demand, grant) in demands.iter().zip(&grants) {
                 prop_assert!(grant.decoding <= demand.decoding && grant.prompts <= demand.prompts);
                 prop_assert!(rows(grant) > 0 || demand.rows() == 0, "starved: {demand:?}");

@@ -8,7 +8,7 @@ use super::admission::Limit;
 use super::admitted::Admitted;
 use super::caller::Caller;
 use super::group::{Group, Tag, end};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, cost};
 use super::outlet::Outlet;
 use super::{MAX_RUNNING, Shared};
 use crate::engine::language::LanguageModel;
@@ -159,7 +159,7 @@ impl Desk {
             for turn in &turns {
                 let tag = &mut group.tags[turn.slot];
                 tag.admitted.used += turn.rows as u64;
-                *had.entry(tag.app.clone()).or_default() += turn.rows;
+                *had.entry(tag.app.clone()).or_default() += cost(turn);
             }
             self.ledger.charge(&had);
             worked |= !turns.is_empty() || !failed.is_empty() || group.slots.iter().any(Slot::has_ended);
