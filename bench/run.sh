@@ -20,3 +20,6 @@ IFS='|'
 # The encoders that have an aim; without --case all of them are measured.
 "$PYTHON" encoders.py --program "$programs/examples/encoder_latency" --rounds "$rounds" --case $named
 "$PYTHON" encoders.py --program "$programs/examples/encoder_latency" --rounds "$rounds" --int8 --case $named
+# Many apps on one engine, beside a process for each.
+"$PYTHON" crowd.py --output "$results/$stamp-crowd.svg"
+"$PYTHON" switch.py
