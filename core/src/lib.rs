@@ -32,6 +32,7 @@ pub mod budget;
 pub mod engine;
 pub mod error;
 pub mod foundation;
+pub mod graph;
 pub mod input;
 pub mod model;
 pub mod pool;

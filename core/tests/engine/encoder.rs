@@ -6,7 +6,7 @@ use loam::weights::{Checkpoint, Safetensors};
 
 use crate::fixture::{floats, path, tokens};
 
-fn tiny() -> Bert {
+pub fn tiny() -> Bert {
     let dir = path("models/bert-tiny");
     let json = serde_json::from_slice(&std::fs::read(dir.join("config.json")).expect("config")).expect("json");
     Bert::load(&Checkpoint::open(&dir).expect("checkpoint"), BertConfig::parse(&json).expect("config")).expect("bert")

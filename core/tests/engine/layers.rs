@@ -3,13 +3,14 @@
 use std::path::Path;
 
 /// Top to bottom; `engine` and `task` may use everything above them.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "error",
     "arena",
     "budget",
     "pool",
     "weights",
     "quant",
+    "graph",
     "input",
     "model",
     "adapter",

@@ -17,6 +17,7 @@ mod every_tower;
 mod fixture;
 mod formats;
 mod foundations;
+mod graphs;
 mod heads;
 mod imagebind;
 mod kernels;

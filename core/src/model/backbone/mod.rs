@@ -10,6 +10,7 @@ mod config;
 mod gguf;
 mod hugging_face;
 mod load;
+mod lower;
 mod names;
 mod rope;
 
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 pub use batch::{Entry, Row, Want, token_rows};
 pub use config::{Activation, BackboneConfig, Family, Rope, RopePairs, RopeScaling};
+pub use lower::{ChunkInputs, ChunkShape};
 
 use crate::arena::Room;
 use crate::budget::Budget;

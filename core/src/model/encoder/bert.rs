@@ -1,5 +1,7 @@
 //! BERT-type encoders: bidirectional transformers with learned positions, from Hugging Face checkpoints.
 
+mod lower;
+
 use serde_json::Value;
 
 use super::fields::{Fields, MAX_LAYERS, MAX_TABLE, MAX_WIDTH};
@@ -208,6 +210,13 @@ impl Bert {
     }
 
     fn embed(&self, sequences: &[Sequence<'_>], adapters: &RowAdapters<'_>) -> Vec<f32> {
+        let mut x = self.sums(sequences, adapters);
+        self.norm.apply(&mut x);
+        x
+    }
+
+    /// Embeddings of words, positions and segments, before their norm.
+    fn sums(&self, sequences: &[Sequence<'_>], adapters: &RowAdapters<'_>) -> Vec<f32> {
         let width = self.config.hidden_size;
         let mut x = vec![0.0; adapters.rows() * width];
         let (mut position, mut segment) = (Room::new(width), Room::new(width));
@@ -232,7 +241,6 @@ impl Bert {
                 (kernels().axpy)(delta.scale, &up, &mut x[member * width..(member + 1) * width]);
             }
         }
-        self.norm.apply(&mut x);
         x
     }
 

@@ -3,6 +3,7 @@
 use super::anchor::Anchor;
 use super::head::Head;
 use crate::error::{Error, Result};
+use crate::graph::Graph;
 use crate::input::{ImuConfig, Input};
 use crate::model::modality::Modality;
 use crate::model::table::LinearTable;
@@ -156,6 +157,13 @@ pub trait Encoder: std::fmt::Debug + Send + Sync {
 
     /// Length, rate and units of a window of motion, for an encoder that reads motion and knows them.
     fn motion(&self) -> Option<ImuConfig> {
+        None
+    }
+
+    /// The network as a graph for one input, from features as it [reads](Encoder::reads) them to the embedding and the states,
+    /// with the factors of adapters of rank `rank` as inputs. `None` for a network that does not lower itself.
+    fn lower(&self, rank: usize) -> Option<Graph> {
+        let _ = rank;
         None
     }
 

@@ -93,6 +93,11 @@ impl Conv {
         &self.shape
     }
 
+    /// Its weight, and what adapters are bound to.
+    pub(crate) fn linear(&self) -> &Linear {
+        &self.linear
+    }
+
     /// Convolves one input under one adapter; the output's extent is [`ConvShape::output`], which the caller has checked
     /// to exist.
     pub(crate) fn forward(&self, xs: &[f32], grid: Grid, deltas: Option<&Deltas>) -> (Room, Grid) {

@@ -10,6 +10,7 @@ mod block;
 mod conv;
 mod grouped;
 mod loader;
+mod lower;
 mod norm;
 mod planes;
 
@@ -19,5 +20,6 @@ pub(crate) use block::{BlockNames, BlockShape, Pass, TransformerBlock, add};
 pub(crate) use conv::{Conv, ConvShape, Grid};
 pub(crate) use grouped::GroupedConv;
 pub(crate) use loader::{Bias, Loader, Prefix};
+pub(crate) use lower::{attention, query_scale};
 pub(crate) use norm::{Affine, LayerNorm};
 pub(crate) use planes::rows_of_planes;

@@ -8,6 +8,7 @@
 //! `preprocessor_config.json` is what [`Preprocessor::parse`] reads.
 
 mod config;
+mod lower;
 mod stage;
 mod trunk;
 
@@ -16,6 +17,7 @@ use super::contract::{Encoder, Encoding, Features, Item, TimeAxis, is_read_as};
 use super::preprocessor::Preprocessor;
 use super::registry::Source;
 use crate::error::{Error, Result};
+use crate::graph::Graph;
 use crate::input::{ImuConfig, Input};
 use crate::model::layer::{Bias, Grid, LayerNorm, Loader};
 use crate::model::modality::Modality;
@@ -168,6 +170,10 @@ impl Encoder for Tower {
             Error::unsupported("raw input", "the component has no preprocessor_config.json; give prepared features")
         })?;
         processor.prepare(input)
+    }
+
+    fn lower(&self, rank: usize) -> Option<Graph> {
+        Self::lower(self, rank)
     }
 
     fn encode(&self, items: &[Item<'_>]) -> Result<Vec<Encoding>> {

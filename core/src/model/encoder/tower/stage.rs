@@ -227,6 +227,11 @@ impl Stage {
 }
 
 impl Window {
+    /// Its taps and its steps, `[height, width]` each.
+    pub(super) fn extents(&self) -> ([usize; 2], [usize; 2]) {
+        (self.kernel, self.stride)
+    }
+
     fn output(&self, grid: Grid) -> Option<Grid> {
         let along = |axis: usize, size: usize| Some(size.checked_sub(self.kernel[axis])? / self.stride[axis] + 1);
         Some(Grid { height: along(0, grid.height)?, width: along(1, grid.width)? })

@@ -40,6 +40,16 @@ impl Trunk {
         Ok((Self { stages, channels, window, state_width: extent.channels }, loader))
     }
 
+    /// Channels of the features.
+    pub(super) fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// What it does, in order.
+    pub(super) fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
     /// Positions that the configuration says.
     pub(crate) fn window(&self) -> Grid {
         self.window
