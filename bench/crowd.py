@@ -52,9 +52,14 @@ def running(command: list[Any]) -> Iterator[subprocess.Popen[str]]:
             own.kill()
 
 
+def shape_name(model: str) -> str:
+    """Whose adapters fit."""
+    return "smollm2-135m" if model.startswith("smollm2") else "random-1b"
+
+
 def loam(model: str, threads: int, seconds: int) -> dict[str, Any]:
     """What `loam crowd` measures."""
-    shape = "smollm2-135m" if model.startswith("smollm2") else "random-1b"
+    shape = shape_name(model)
     adapters = [word for index in range(ADAPTERS) for word in ("--adapter", str(adapter_paths(shape, index)[0]))]
     command = [programs() / "loam", "crowd", "--model", model_path(model), "--threads", threads, "--seconds", seconds]
     chats = ["--chats", ",".join(map(str, CHATS)), "--prompt", PROMPT, "--tokens", TOKENS, "--json"]
@@ -66,7 +71,7 @@ def loam(model: str, threads: int, seconds: int) -> dict[str, Any]:
 
 def peers(model: str, count: int, threads: int, seconds: int) -> tuple[float, int]:
     """Tokens per second and bytes of `count` llama.cpp processes that chat at once, each with `threads` threads."""
-    shape = "smollm2-135m" if model.startswith("smollm2") else "random-1b"
+    shape = shape_name(model)
 
     def begin(index: int) -> Any:
         lora = adapter_paths(shape, index % ADAPTERS)[1]

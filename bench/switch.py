@@ -17,15 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from crowd import ADAPTERS
+from crowd import ADAPTERS, shape_name
 from llama import Context, Model, Row
 from machine import processor
 from places import adapter_paths, made, model_path, programs
-
-
-def shape_name(model: str) -> str:
-    """Whose adapters fit."""
-    return "smollm2-135m" if model.startswith("smollm2") else "random-1b"
 
 
 def spread(milliseconds: list[float]) -> dict[str, float]:

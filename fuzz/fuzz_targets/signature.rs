@@ -31,14 +31,14 @@ fn trusted() -> &'static TrustedKeys {
 
 /// A file with these bytes in its lines.
 fn file(bytes: &[u8]) -> Vec<u8> {
-    let (algorithm, rest) = if bytes.first().is_some_and(|byte| byte % 2 == 0) { (b"ED", bytes) } else { (b"Ed", bytes) };
-    let byte = |at: usize| rest.get(at).copied().unwrap_or_default();
+    let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
+    let algorithm = if byte(0) % 2 == 0 { b"ED" } else { b"Ed" };
     // The key's number is the one that is trusted, or nearly so.
     let mut signature = algorithm.to_vec();
     signature.extend((1..9).map(|at| byte(at) / 255));
     signature.extend((9..9 + SIGNATURE_BYTES - 10).map(byte));
     let global: Vec<u8> = (73..73 + GLOBAL_BYTES).map(byte).collect();
-    let comment = String::from_utf8_lossy(rest.get(137..).unwrap_or_default()).replace(['\n', '\r'], " ");
+    let comment = String::from_utf8_lossy(bytes.get(137..).unwrap_or_default()).replace(['\n', '\r'], " ");
     let lines = [
         "untrusted comment: fuzz".to_owned(),
         STANDARD.encode(signature),

@@ -14,7 +14,7 @@ pub use eval::Evaluator;
 pub use factors::Misfit;
 pub use op::{Op, Window};
 
-use crate::quant::{Linear, LinearId, Matrix};
+use crate::quant::{Linear, LinearId};
 
 /// A tensor of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -179,8 +179,7 @@ impl Graph {
     pub fn linear(&mut self, name: &str, linear: &Linear, x: Value, scale: f32, rank: usize) -> Value {
         let weight = linear.weight();
         let (outputs, inputs) = (weight.rows(), weight.cols());
-        let mut values = vec![0.0; outputs * inputs];
-        rows(weight, &mut values);
+        let values = weight.to_f32();
         let bias = linear.bias().map(<[f32]>::to_vec);
         let scaled = |mut values: Vec<f32>| {
             values.iter_mut().for_each(|value| *value *= scale);
@@ -210,10 +209,4 @@ impl Value {
     pub fn index(self) -> usize {
         self.0
     }
-}
-
-/// All values of a matrix.
-fn rows(matrix: &Matrix, out: &mut [f32]) {
-    let cols = matrix.cols();
-    crate::pool::rows(out, cols, |row, out| matrix.row(row, out));
 }

@@ -80,7 +80,7 @@ pub enum Op {
 
 impl Window {
     /// Extents of the output, `None` for an input smaller than the window.
-    fn output(&self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
+    pub(crate) fn output(&self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
         let along = |axis: usize, size: usize| {
             let reach = self.dilation[axis] * (self.kernel[axis].checked_sub(1)?) + 1;
             let padded = size + 2 * self.padding[axis];

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 
-use crate::pool;
 use crate::quant::matrix::Matrix;
 use crate::quant::packed::{GROUP, PackedMatrix, UpMatrix};
 use crate::quant::panel::PanelMatrix;
@@ -87,9 +86,7 @@ impl CodePair {
 
 /// All values of a matrix, if they are finite.
 fn finite(matrix: &Matrix) -> Option<Vec<f32>> {
-    let cols = matrix.cols();
-    let mut values = vec![0.0f32; matrix.rows() * cols];
-    pool::rows(&mut values, cols, |row, values| matrix.row(row, values));
+    let values = matrix.to_f32();
     values.iter().all(|value| value.is_finite()).then_some(values)
 }
 

@@ -230,6 +230,14 @@ impl Matrix {
         }
     }
 
+    /// All values, row by row.
+    #[must_use]
+    pub fn to_f32(&self) -> Vec<f32> {
+        let mut values = vec![0.0; self.rows * self.cols];
+        crate::pool::rows(&mut values, self.cols, |row, out| self.row(row, out));
+        values
+    }
+
     /// `out[m, n] = xs[m] . self[n]` for `count` activation rows: `xs` is `[count, cols]`, `out` is `[count, rows]`.
     ///
     /// A row's result does not depend on `count`.

@@ -187,11 +187,6 @@ impl Holdings {
         });
     }
 
-    /// Reads a context back that is in a file.
-    pub(super) fn warm(&self, context: &Context) {
-        context.warm(self);
-    }
-
     /// Frees the memory of a context: into a file, as long as those of its app are no more bytes than it may have in memory, or to
     /// be computed again. Bytes that it held.
     fn let_go(&self, context: &Context) -> u64 {

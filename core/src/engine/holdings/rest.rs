@@ -129,7 +129,7 @@ impl Context {
     }
 
     /// Reads it back where it is in a file, for which `holdings` make room, so that whoever takes it need not.
-    pub(super) fn warm(&self, holdings: &Holdings) {
+    pub(in crate::engine) fn warm(&self, holdings: &Holdings) {
         if self.stored() > 0
             && let (Some(cache), _) = self.take(holdings)
         {

@@ -4,9 +4,9 @@
 //! that waits for its next token and a bounded chunk of prompts, whatever adapters they carry; the base weights are read once
 //! for all. Rows are exact, so company changes when a token comes, never which.
 //!
-//! Apps get equal shares: of the starts, the app that has had the fewest rows is next; of a step, no flow gets more rows than
-//! double it while another one waits for a token, unless its app had less than its share before. A flow gets a row in every
-//! step, so none starves.
+//! Apps get equal shares: of the starts, the app that has had the fewest rows is next; of a step, none gets more rows than
+//! double it while another one waits for a token, unless it had less than its share before. What it asks for with each priority
+//! gets a row in every step, so none starves.
 
 mod admission;
 mod admitted;
@@ -112,7 +112,7 @@ impl Shared {
 
     /// Rows that double a pass of `model`.
     fn pace(&self, model: &LanguageModel) -> usize {
-        self.paces().get(&model.part().name).map_or_else(|| Pace::default().doubling(), Pace::doubling)
+        self.paces().entry(model.part().name.clone()).or_default().doubling()
     }
 
     /// A pass of `model` over `rows` rows took `time`.
@@ -213,7 +213,7 @@ impl Scheduler {
         }
         if let Some(context) = &request.context {
             // On this thread: nobody else waits for the disk.
-            self.shared.holdings.warm(context);
+            context.warm(&self.shared.holdings);
         }
         let app = caller.app.clone();
         self.submit(Job { model: Arc::clone(model), request, caller, admitted, outlet, arrived: Instant::now() })?;

@@ -2,6 +2,7 @@
 //! them too.
 
 use crate::arena::Room;
+use crate::graph::Window;
 use crate::pool;
 use crate::quant::{Deltas, Linear, RowAdapters};
 
@@ -66,12 +67,13 @@ impl ConvShape {
 
     /// Extent of the output, `None` when the input is smaller than the kernel.
     pub(crate) fn output(&self, input: Grid) -> Option<Grid> {
-        let along = |axis: usize, size: usize| {
-            let reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1;
-            let padded = size + 2 * self.padding[axis];
-            (padded >= reach).then(|| (padded - reach) / self.stride[axis] + 1)
-        };
-        Some(Grid { height: along(0, input.height)?, width: along(1, input.width)? })
+        self.window().output([input.height, input.width]).map(|[height, width]| Grid { height, width })
+    }
+
+    /// How it slides.
+    pub(crate) fn window(&self) -> Window {
+        let Self { kernel, stride, padding, dilation, .. } = *self;
+        Window { kernel, stride, padding, dilation }
     }
 }
 

@@ -5,7 +5,7 @@ use super::attention::Heads;
 use super::block::TransformerBlock;
 use super::conv::Conv;
 use super::norm::{Affine, LayerNorm};
-use crate::graph::{Graph, Op, Value, Window};
+use crate::graph::{Graph, Op, Value};
 
 impl LayerNorm {
     /// Its node.
@@ -53,11 +53,10 @@ impl Conv {
     pub(crate) fn lower(&self, graph: &mut Graph, name: &str, x: Value, norm: Option<&Affine>) -> Value {
         let (shape, linear) = (self.shape(), self.linear());
         let (outputs, patch) = (shape.outputs, shape.patch());
-        let mut weight = vec![0.0; outputs * patch];
-        for (row, values) in weight.chunks_exact_mut(patch).enumerate() {
-            linear.weight().row(row, values);
-            if let Some(norm) = norm {
-                values.iter_mut().for_each(|value| *value *= norm.scale[row]);
+        let mut weight = linear.weight().to_f32();
+        if let Some(norm) = norm {
+            for (values, scale) in weight.chunks_exact_mut(patch).zip(&norm.scale) {
+                values.iter_mut().for_each(|value| *value *= scale);
             }
         }
         let kernel = shape.kernel;
@@ -71,8 +70,7 @@ impl Conv {
             };
             operands.push(graph.constant(format!("{name}.bias"), &[outputs], biases));
         }
-        let window = Window { kernel, stride: shape.stride, padding: shape.padding, dilation: shape.dilation };
-        graph.node(name, Op::Conv(window), &operands)
+        graph.node(name, Op::Conv(shape.window()), &operands)
     }
 }
 

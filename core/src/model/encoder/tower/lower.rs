@@ -2,7 +2,7 @@
 
 use super::stage::Stage;
 use super::{Tower, TowerPooling, Trunk};
-use crate::graph::{Graph, Op, Role, Value, Window};
+use crate::graph::{Graph, Op, Role, Value};
 use crate::model::layer::Affine;
 
 impl Trunk {
@@ -67,11 +67,7 @@ fn lower_stage(
         Stage::Conv(conv) => conv.lower(graph, path, x, norm),
         Stage::Norm(norm) => norm.lower(graph, path, x),
         Stage::Activation(activation) => activation.lower(graph, path, x),
-        Stage::MaxPool(window) => {
-            let (kernel, stride) = window.extents();
-            let window = Window { kernel, stride, padding: [0; 2], dilation: [1; 2] };
-            graph.node(path, Op::MaxPool(window), &[x])
-        }
+        Stage::MaxPool(window) => graph.node(path, Op::MaxPool(*window), &[x]),
         Stage::Residual { body, shortcut } => {
             let changed = lower_stages(graph, &format!("{path}.body"), body, x, rank)?;
             let kept = lower_stages(graph, &format!("{path}.shortcut"), shortcut, x, rank)?;

@@ -3,6 +3,7 @@
 use super::config::StageConfig;
 use crate::arena::Room;
 use crate::error::{Error, Result};
+use crate::graph::Window;
 use crate::model::encoder::fields::{MAX_LAYERS, MAX_WIDTH};
 use crate::model::layer::{
     Activation, Affine, Bias, BlockNames, BlockShape, Conv, ConvShape, Grid, Loader, Mask, Pass, TransformerBlock, add,
@@ -33,13 +34,6 @@ const BLOCK: BlockNames = BlockNames {
 pub(super) struct Extent {
     pub(super) channels: usize,
     pub(super) grid: Grid,
-}
-
-/// A window that slides over the grid.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
-    kernel: [usize; 2],
-    stride: [usize; 2],
 }
 
 /// A loaded stage.
@@ -77,6 +71,8 @@ fn window(path: &str, kernel: &[usize], stride: &[usize], grid: Grid) -> Result<
     Ok(Window {
         kernel: axes(path, "kernel", kernel, series, 1, 1 << 10)?,
         stride: axes(path, "stride", stride, series, 1, 1 << 10)?,
+        padding: [0; 2],
+        dilation: [1; 2],
     })
 }
 
@@ -113,7 +109,7 @@ impl Stage {
             StageConfig::Activation { kind } => (Self::Activation(Activation::parse(path, kind)?), from),
             StageConfig::MaxPool { kernel, stride } => {
                 let window = window(path, kernel, stride, from.grid)?;
-                let grid = window.output(from.grid).ok_or_else(|| wrong(path, "its window exceeds its input"))?;
+                let grid = slid(&window, from.grid).ok_or_else(|| wrong(path, "its window exceeds its input"))?;
                 (Self::MaxPool(window), Extent { grid, ..from })
             }
             StageConfig::Residual { body, shortcut } => {
@@ -166,7 +162,7 @@ impl Stage {
         match self {
             Self::Conv(conv) => conv.shape().output(grid),
             Self::Norm(_) | Self::Activation(_) => Some(grid),
-            Self::MaxPool(window) => window.output(grid),
+            Self::MaxPool(window) => slid(window, grid),
             Self::Residual { body, shortcut } => {
                 let along = |stages: &[Self]| stages.iter().try_fold(grid, |grid, stage| stage.output(grid));
                 along(body).filter(|to| along(shortcut) == Some(*to))
@@ -199,7 +195,7 @@ impl Stage {
                 activation.apply(&mut x);
                 (x, grid)
             }
-            Self::MaxPool(window) => window.largest(&x, grid),
+            Self::MaxPool(window) => largest(window, &x, grid),
             Self::Residual { body, shortcut } => {
                 let run = |stages: &[Self], x: Room| {
                     stages.iter().fold((x, grid), |(x, grid), stage| stage.forward(x, grid, deltas))
@@ -226,30 +222,24 @@ impl Stage {
     }
 }
 
-impl Window {
-    /// Its taps and its steps, `[height, width]` each.
-    pub(super) fn extents(&self) -> ([usize; 2], [usize; 2]) {
-        (self.kernel, self.stride)
-    }
+/// Extent of what a window gives, `None` for a grid that is smaller.
+fn slid(window: &Window, grid: Grid) -> Option<Grid> {
+    window.output([grid.height, grid.width]).map(|[height, width]| Grid { height, width })
+}
 
-    fn output(&self, grid: Grid) -> Option<Grid> {
-        let along = |axis: usize, size: usize| Some(size.checked_sub(self.kernel[axis])? / self.stride[axis] + 1);
-        Some(Grid { height: along(0, grid.height)?, width: along(1, grid.width)? })
-    }
-
-    fn largest(&self, x: &[f32], grid: Grid) -> (Room, Grid) {
-        let to = self.output(grid).expect("invariant: extents are checked on load");
-        let channels = x.len() / grid.count();
-        let mut out = Room::new(to.count() * channels);
-        out.fill(f32::NEG_INFINITY);
-        for (at, row) in out.chunks_exact_mut(channels).enumerate() {
-            let (y0, x0) = (at / to.width * self.stride[0], at % to.width * self.stride[1]);
-            for tap in 0..self.kernel[0] * self.kernel[1] {
-                let position = (y0 + tap / self.kernel[1]) * grid.width + x0 + tap % self.kernel[1];
-                let source = &x[position * channels..(position + 1) * channels];
-                row.iter_mut().zip(source).for_each(|(o, v)| *o = o.max(*v));
-            }
+/// The largest of each window, which reaches beyond no edge.
+fn largest(window: &Window, x: &[f32], grid: Grid) -> (Room, Grid) {
+    let to = slid(window, grid).expect("invariant: extents are checked on load");
+    let channels = x.len() / grid.count();
+    let mut out = Room::new(to.count() * channels);
+    out.fill(f32::NEG_INFINITY);
+    for (at, row) in out.chunks_exact_mut(channels).enumerate() {
+        let (y0, x0) = (at / to.width * window.stride[0], at % to.width * window.stride[1]);
+        for tap in 0..window.kernel[0] * window.kernel[1] {
+            let position = (y0 + tap / window.kernel[1]) * grid.width + x0 + tap % window.kernel[1];
+            let source = &x[position * channels..(position + 1) * channels];
+            row.iter_mut().zip(source).for_each(|(o, v)| *o = o.max(*v));
         }
-        (out, to)
     }
+    (out, to)
 }
