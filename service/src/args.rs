@@ -97,36 +97,31 @@ fn app_key(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
+/// Changes one bound.
+type Setter = fn(&mut Quotas, u64);
+
 /// One bound, as typed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Quota {
     /// `None` for all apps.
     app: Option<String>,
-    name: String,
+    set: Setter,
     value: u64,
 }
 
-impl Quota {
-    /// # Errors
-    /// What there is, for a name that there is not.
-    fn apply(&self, quotas: &mut Quotas) -> Result<(), String> {
-        let count = usize::try_from(self.value).unwrap_or(usize::MAX);
-        match self.name.as_str() {
-            "running" => quotas.running = count,
-            "waiting" => quotas.waiting = count,
-            "tokens_per_minute" => quotas.tokens_per_minute = self.value,
-            "adapters" => quotas.adapters = count,
-            "adapter_bytes" => quotas.adapter_bytes = self.value,
-            "contexts" => quotas.contexts = count,
-            "bytes" => quotas.bytes = self.value,
-            other => {
-                return Err(format!(
-                    "'{other}' is none of running, waiting, tokens_per_minute, adapters, adapter_bytes, contexts, bytes"
-                ));
-            }
-        }
-        Ok(())
-    }
+/// The quotas by their names.
+const QUOTAS: [(&str, Setter); 7] = [
+    ("running", |quotas, value| quotas.running = count(value)),
+    ("waiting", |quotas, value| quotas.waiting = count(value)),
+    ("tokens_per_minute", |quotas, value| quotas.tokens_per_minute = value),
+    ("adapters", |quotas, value| quotas.adapters = count(value)),
+    ("adapter_bytes", |quotas, value| quotas.adapter_bytes = value),
+    ("contexts", |quotas, value| quotas.contexts = count(value)),
+    ("bytes", |quotas, value| quotas.bytes = value),
+];
+
+fn count(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
 }
 
 fn quota(text: &str) -> Result<Quota, String> {
@@ -136,9 +131,9 @@ fn quota(text: &str) -> Result<Quota, String> {
     if app.as_deref() == Some("") {
         return Err("the app's name is empty".to_owned());
     }
-    let quota = Quota { app, name: name.to_owned(), value };
-    quota.apply(&mut Quotas::default())?;
-    Ok(quota)
+    let known = QUOTAS.iter().find(|(known, _)| *known == name);
+    let (_, set) = known.ok_or_else(|| format!("'{name}' is none of {}", QUOTAS.map(|(known, _)| known).join(", ")))?;
+    Ok(Quota { app, set: *set, value })
 }
 
 fn cache_type(text: &str) -> Result<CacheType, String> {
@@ -152,19 +147,15 @@ fn cache_type(text: &str) -> Result<CacheType, String> {
 
 impl Args {
     /// What each app may ask for and hold, and where that is something else, by the app's name.
-    ///
-    /// # Errors
-    /// None for quotas that were parsed.
-    pub fn quotas(&self) -> Result<(Quotas, BTreeMap<String, Quotas>), String> {
-        let mut all = Quotas::default();
-        self.quota.iter().filter(|quota| quota.app.is_none()).try_for_each(|quota| quota.apply(&mut all))?;
-        let mut by_app = BTreeMap::new();
-        for quota in &self.quota {
-            if let Some(app) = &quota.app {
-                quota.apply(by_app.entry(app.clone()).or_insert(all))?;
+    pub fn quotas(&self) -> (Quotas, BTreeMap<String, Quotas>) {
+        let (mut all, mut by_app) = (Quotas::default(), BTreeMap::new());
+        self.quota.iter().filter(|quota| quota.app.is_none()).for_each(|quota| (quota.set)(&mut all, quota.value));
+        for Quota { app, set, value } in &self.quota {
+            if let Some(app) = app {
+                set(by_app.entry(app.clone()).or_insert(all), *value);
             }
         }
-        Ok((all, by_app))
+        (all, by_app)
     }
 
     /// Keys by the app whose adapters they have to have signed.
@@ -206,7 +197,7 @@ mod tests {
     #[test]
     fn quotas_of_one_app_begin_at_those_of_all() {
         let args = parse(&["com.example:mail:running=2", "running=5", "bytes=1000", "com.example:mail:contexts=0"]);
-        let (all, by_app) = args.expect("right").quotas().expect("right");
+        let (all, by_app) = args.expect("right").quotas();
         assert_eq!(all, Quotas { running: 5, bytes: 1000, ..Quotas::default() });
         assert_eq!(by_app["com.example:mail"], Quotas { running: 2, bytes: 1000, contexts: 0, ..Quotas::default() });
         assert_eq!(by_app.len(), 1);

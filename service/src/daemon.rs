@@ -45,7 +45,7 @@ fn raise_limit() {
 fn run(args: &Args) -> Result<()> {
     raise_limit();
     let keys = args.trusted_keys()?;
-    let (quotas, by_app) = args.quotas().map_err(|reason| Error::Internal { reason })?;
+    let (quotas, by_app) = args.quotas();
     let bytes = |megabytes: u64| megabytes.saturating_mul(1_000_000);
     let options = EngineOptions {
         component_budget: args.budget.map(bytes),
