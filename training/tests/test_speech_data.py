@@ -119,7 +119,7 @@ def test_synthesis_is_the_same_each_time_and_keeps_what_fits() -> None:
     said = [Line("one two three", "one two three", manner), Line("one", "one " * 30 + "one", manner)]
     first, again = (list(corpus.synthesised(said, MEL, 4, 1)) for _ in range(2))
     assert [clip.transcript for clip in first] == ["one two three"]
-    # The order in which the transform's libraries add depends on where memory lies: energies are equal but for their rounding.
+    # The order in which the transform's libraries add depends on where memory lies: energies are equal but for rounding.
     energies, others = (np.exp(clips[0].frames.astype(np.float32)) for clips in (first, again))
     np.testing.assert_allclose(energies, others, rtol=0.01, atol=2e-6)
     assert first[0].source == "espeak:en-us+f2"
