@@ -5,14 +5,16 @@
 //! that is fixed too: adapters come and go, and the graph stays.
 
 mod eval;
-mod factors;
 mod op;
+mod signature;
 
 use std::borrow::Cow;
 
 pub use eval::Evaluator;
-pub use factors::Misfit;
 pub use op::{Op, Window};
+pub use signature::{Entrance, Exit, Misfit, Signature};
+
+use serde::{Deserialize, Serialize};
 
 use crate::quant::{Linear, LinearId};
 
@@ -21,7 +23,8 @@ use crate::quant::{Linear, LinearId};
 pub struct Value(usize);
 
 /// What an input is filled with.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// What the network reads.
     Data,

@@ -5,13 +5,15 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::quant::matrix::Matrix;
 use crate::quant::packed::{GROUP, PackedMatrix, UpMatrix};
 use crate::quant::panel::PanelMatrix;
 use crate::weights::{BlockType, Bytes, Quantization};
 
 /// Index of a linear (or embedding table) within its component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LinearId(pub(crate) u32);
 
 /// `y += scale * B (A x)`.
@@ -106,6 +108,39 @@ impl LowRank {
         match self {
             Self::Floats(pair) => pair.a.cols(),
             Self::Codes(pair) => pair.a.cols(),
+        }
+    }
+
+    /// What the product is multiplied by.
+    pub(crate) fn scale(&self) -> f32 {
+        match self {
+            Self::Floats(pair) => pair.scale,
+            Self::Codes(pair) => pair.scale,
+        }
+    }
+
+    /// The down projection as it is applied, `[rank, in]`.
+    pub(crate) fn down(&self) -> Vec<f32> {
+        let (rank, width) = (self.rank(), self.inputs());
+        let mut values = vec![0.0; rank * width];
+        for (at, row) in values.chunks_exact_mut(width).enumerate() {
+            match self {
+                Self::Floats(pair) => pair.a.row(at, row),
+                Self::Codes(pair) => pair.a.row(at, row),
+            }
+        }
+        values
+    }
+
+    /// The up projection as it is applied, `[out, rank]`.
+    pub(crate) fn up(&self) -> Vec<f32> {
+        match self {
+            Self::Floats(pair) => {
+                let mut values = vec![0.0; pair.b.rows() * pair.b.cols()];
+                values.chunks_exact_mut(pair.b.cols()).enumerate().for_each(|(at, row)| pair.b.row(at, row));
+                values
+            }
+            Self::Codes(pair) => pair.b.to_f32(),
         }
     }
 

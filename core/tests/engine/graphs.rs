@@ -15,17 +15,14 @@ const RANK: usize = 4;
 
 /// Runs a graph on what it reads first, a mask where it has one, and an adapter.
 fn run(graph: &Graph, data: &[Vec<f32>], deltas: Option<&Deltas>) -> Result<Vec<Vec<f32>>, Misfit> {
-    let factors = graph.factors(deltas)?;
+    let signature = graph.signature();
+    let mut factors = signature.factors(deltas)?.into_iter();
     let mut data = data.iter();
-    let inputs: Vec<Vec<f32>> = graph
-        .inputs()
-        .map(|(value, _, role)| match role {
-            Role::Down(_) | Role::Up(..) => {
-                factors.iter().find(|(factor, _)| *factor == value).expect("every factor").1.clone()
-            }
-            _ => data.next().expect("as many as the graph reads").clone(),
-        })
-        .collect();
+    let inputs = signature.inputs.iter().map(|input| match input.is_factor() {
+        true => factors.next().expect("every factor"),
+        false => data.next().expect("as many as the graph reads").clone(),
+    });
+    let inputs: Vec<Vec<f32>> = inputs.collect();
     let mut seen = 0;
     let outputs = Evaluator::new(graph).run(&inputs, |_, _| seen += 1).expect("ran");
     assert_eq!(seen, graph.nodes().len() + inputs.len(), "every tensor is shown");
@@ -88,11 +85,12 @@ fn towers_as_graphs_are_the_towers() {
         let view = expected.tensor("inputs").expect("readable").expect("present");
         let values = view.to_f32();
         let (plain, graph) = (encoder.lower(0).expect("a graph"), encoder.lower(RANK).expect("a graph"));
+        let signature = graph.signature();
         let whole = adapter(encoder.linears(), 2);
         // What acts on convolutions has no inputs for it.
-        assert_eq!(graph.factors(Some(&whole)), Err(Misfit::Layer), "{name}");
+        assert_eq!(signature.factors(Some(&whole)), Err(Misfit::Layer), "{name}");
         let mut linears = adapter(encoder.linears(), 2);
-        linears.low_rank.retain(|id, _| graph.takes(*id));
+        linears.low_rank.retain(|id, _| signature.takes(*id));
         assert!(!linears.low_rank.is_empty());
         for input in values.chunks_exact(values.len() / view.shape[0]) {
             let features = Features::new(input.to_vec(), view.shape[1..].to_vec()).expect("features");

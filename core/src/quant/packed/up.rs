@@ -81,6 +81,20 @@ impl UpMatrix {
         &self.data
     }
 
+    /// What its codes mean, `[rows, rank]`.
+    pub(in crate::quant) fn to_f32(&self) -> Vec<f32> {
+        let quads = quads(self.rank);
+        let tiles = self.data.chunks_exact(tile_bytes(quads)).map(|tile| tile.split_at(quads * REGISTER));
+        let rows = tiles.flat_map(|(codes, scales)| (0..TILE_ROWS).map(move |row| (codes, scales, row)));
+        rows.take(self.rows)
+            .flat_map(|(codes, scales, row)| {
+                let scale: [u8; 4] = scales[4 * row..4 * row + 4].try_into().expect("invariant: four bytes");
+                let code = move |i: usize| i32::from(codes[i / QUAD * REGISTER + QUAD * row + i % QUAD]) - 128;
+                (0..self.rank).map(move |i| code(i) as f32 * f32::from_le_bytes(scale))
+            })
+            .collect()
+    }
+
     /// Uses the copy of its bytes at `start` of `whole` from now on; returns where that ends.
     ///
     /// # Panics

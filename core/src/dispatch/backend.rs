@@ -1,0 +1,75 @@
+//! What a delegate has to offer.
+
+use std::any::Any;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use super::reason::Reason;
+use crate::graph::{Graph, Signature};
+
+/// What is to run: one graph of a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// The component's name in the foundation.
+    pub component: &'a str,
+    /// SHA-256 of its weights.
+    pub fingerprint: &'a str,
+    /// Which of its graphs, such as `tokens-64` or `decode`.
+    pub segment: &'a str,
+}
+
+/// How much of a graph a backend runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Support {
+    /// All of it.
+    Full,
+    /// Some of it: the rest runs on the processor, between its parts.
+    Partial(Reason),
+    /// Nothing.
+    None(Reason),
+}
+
+/// An adapter as a delegate takes it: made once, used for each run.
+pub type Factors = Arc<dyn Any + Send + Sync>;
+
+/// A processor beside the one that everything runs on.
+pub trait Backend: Debug + Send + Sync {
+    /// As traces name it, such as `qnn-v75`.
+    fn name(&self) -> &str;
+
+    /// Succeeds when its libraries and its device are there. Cheap after the first call.
+    ///
+    /// # Errors
+    /// [`Reason::Unavailable`] with what is missing.
+    fn is_available(&self) -> Result<(), Reason>;
+
+    /// How much of a graph it runs, by its operators and shapes.
+    fn supports(&self, graph: &Graph) -> Support;
+
+    /// Opens what was compiled for `subject`. Whoever asks runs it once before relying on it.
+    ///
+    /// # Errors
+    /// [`Reason`].
+    fn open(&self, subject: &Subject<'_>) -> Result<Box<dyn Delegate>, Reason>;
+}
+
+/// A compiled graph that is ready to run.
+pub trait Delegate: Debug + Send + Sync {
+    /// What it is given and what it gives.
+    fn signature(&self) -> &Signature;
+
+    /// Bytes that it holds beside the processor's weights.
+    fn bytes(&self) -> u64;
+
+    /// Prepares an adapter: values as [`Signature::factors`] gives them.
+    ///
+    /// # Errors
+    /// [`Reason::AdapterRange`].
+    fn adapt(&self, factors: &[Vec<f32>]) -> Result<Factors, Reason>;
+
+    /// Runs it on the values of all inputs but an adapter's factors, in their order; its outputs.
+    ///
+    /// # Errors
+    /// [`Reason`]; an output with a value that is not finite is one.
+    fn run(&self, data: &[&[f32]], factors: &Factors) -> Result<Vec<Vec<f32>>, Reason>;
+}

@@ -1,0 +1,7 @@
+//! Where a network runs: on the processor, which always can, or on a delegate, which says why it cannot.
+
+mod backend;
+mod reason;
+
+pub use backend::{Backend, Delegate, Factors, Subject, Support};
+pub use reason::Reason;

@@ -1,0 +1,86 @@
+//! A target as the engine's backend.
+
+use std::path::{Path, PathBuf};
+
+use loam::dispatch::{Backend, Delegate, Reason, Subject, Support};
+use loam::graph::{Graph, Op};
+
+use crate::artefact::{Artefact, store};
+use crate::compile::compiler;
+use crate::delegate::Compiled;
+use crate::provider::Provider;
+use crate::runtime::{Libraries, Runtime};
+use crate::target::Target;
+
+/// Runs what was compiled for a target ahead of time.
+#[derive(Clone, Debug)]
+pub struct OnnxBackend {
+    target: Target,
+    libraries: Libraries,
+    root: PathBuf,
+}
+
+impl OnnxBackend {
+    /// With artefacts below `root`.
+    #[must_use]
+    pub fn new(target: Target, libraries: Libraries, root: &Path) -> Self {
+        Self { target, libraries, root: root.to_owned() }
+    }
+
+    fn load(&self) -> Result<(Runtime, Box<dyn Provider>), Reason> {
+        let provider = self.target.provider(&self.libraries)?;
+        Ok((Runtime::load(&self.libraries)?, provider))
+    }
+}
+
+impl Backend for OnnxBackend {
+    fn name(&self) -> &str {
+        self.target.name()
+    }
+
+    fn is_available(&self) -> Result<(), Reason> {
+        let (runtime, provider) = self.load()?;
+        provider.builder(&runtime).map(|_| ())
+    }
+
+    fn supports(&self, graph: &Graph) -> Support {
+        match graph.nodes().iter().find(|node| !self.target.takes(&node.op)) {
+            None => Support::Full,
+            Some(node) => {
+                let reason = Reason::Refused(format!("{} of '{}'", node.op.name(), graph.tensor(node.output).name));
+                if self.target.divides() { Support::Partial(reason) } else { Support::None(reason) }
+            }
+        }
+    }
+
+    fn open(&self, subject: &Subject<'_>) -> Result<Box<dyn Delegate>, Reason> {
+        let folder = store(&self.root, self.target.name(), subject.component, subject.segment);
+        if !folder.is_dir() {
+            return Err(Reason::NotCompiled);
+        }
+        let (runtime, provider) = self.load()?;
+        let artefact = Artefact::open(&folder, subject, &compiler(&runtime, &*provider)?)?;
+        Ok(Box::new(Compiled::load(artefact, &*provider, &runtime)?))
+    }
+}
+
+impl Target {
+    /// Whether its compiler has an operator of integers for `op`, by what was tried (docs/npu.md).
+    #[must_use]
+    pub fn takes(self, op: &Op) -> bool {
+        match self {
+            Self::QnnV75 | Self::QnnV79 | Self::OnnxInteger | Self::OnnxFloat => true,
+            // What the lists of operators in the providers' documentation lack.
+            Self::CoreMl => !matches!(op, Op::RmsNorm { .. }),
+            Self::Nnapi | Self::Xnnpack => {
+                !matches!(op, Op::LayerNorm { .. } | Op::RmsNorm { .. } | Op::Gelu | Op::GeluTanh)
+            }
+        }
+    }
+
+    /// Whether the runtime may leave parts of a graph to the processor.
+    #[must_use]
+    pub fn divides(self) -> bool {
+        !matches!(self, Self::QnnV75 | Self::QnnV79)
+    }
+}

@@ -1,0 +1,19 @@
+//! Runs Loam's graphs on NPUs and other processors, through ONNX Runtime's execution providers.
+//!
+//! Ahead of time, [`Calibration`](quantize::Calibration) looks at a graph's tensors while sample data run through it, and
+//! [`Compiler`] makes an artefact for a [`Target`]. The engine opens artefacts through [`OnnxBackend`].
+
+mod adapt;
+pub mod artefact;
+mod backend;
+mod compile;
+mod delegate;
+pub mod onnx;
+pub mod provider;
+pub mod quantize;
+pub mod runtime;
+mod target;
+
+pub use backend::OnnxBackend;
+pub use compile::Compiler;
+pub use target::Target;

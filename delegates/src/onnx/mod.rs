@@ -1,0 +1,8 @@
+//! Graphs in the format that every runtime reads.
+
+mod float;
+mod node;
+pub mod proto;
+
+pub use float::export;
+pub(crate) use node::{Writer, named, output_name};

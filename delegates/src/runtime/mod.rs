@@ -1,0 +1,7 @@
+//! ONNX Runtime, loaded when it is first asked for.
+
+mod library;
+mod session;
+
+pub use library::{Libraries, QNN_VARIABLE, RUNTIME_VARIABLE, Runtime};
+pub(crate) use session::{Codes, Session};

@@ -1,0 +1,7 @@
+//! Graphs on ONNX Runtime's processor and on Qualcomm's simulator, against the engine.
+
+mod artefacts;
+mod fixture;
+mod networks;
+mod qnn;
+mod references;
