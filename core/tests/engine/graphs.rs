@@ -1,5 +1,7 @@
 //! Networks as graphs, run operator by operator, against the networks themselves.
 
+use std::collections::HashSet;
+
 use loam::Error;
 use loam::engine::{Loading, Part, VisionLanguageModel};
 use loam::graph::{Evaluator, Graph, Misfit, Role};
@@ -28,6 +30,8 @@ fn run(graph: &Graph, data: &[Vec<f32>], deltas: Option<&Deltas>) -> Result<Vec<
             _ => data.next().expect("as many as the graph reads").clone(),
         })
         .collect();
+    let names: HashSet<&str> = graph.tensors().iter().map(|tensor| tensor.name.as_str()).collect();
+    assert_eq!(names.len(), graph.tensors().len(), "names are unlike each other");
     let mut seen = 0;
     let outputs = Evaluator::new(graph).run(&inputs, |_, _| seen += 1).expect("ran");
     assert_eq!(seen, graph.nodes().len() + inputs.len(), "every tensor is shown");
@@ -119,15 +123,21 @@ fn compare(
     }
 }
 
+/// Further fixtures: towers without projection, with a distillation token, and without pooler.
+const OTHER_TOWERS: &[(&str, &str)] =
+    &[("clip_vision_model", "clip-vision-bare-tiny"), ("deit", "deit-distilled-tiny"), ("vit", "vit-classifier-tiny")];
+
 #[test]
 fn towers_as_graphs_are_the_towers() {
     let mut without = Vec::new();
-    for (model_type, modality, fixture, _) in TOWERS {
-        let what = format!("{modality} of {model_type}");
-        let dir = dir(model_type, *modality, fixture);
-        let encoder = open(&dir.at, *modality).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let towers = TOWERS.iter().map(|(model_type, modality, fixture, _)| (*model_type, *modality, *fixture));
+    let others = OTHER_TOWERS.iter().map(|(model_type, fixture)| (*model_type, Modality::IMAGE, *fixture));
+    for (model_type, modality, fixture) in towers.chain(others) {
+        let what = format!("{modality} of {model_type}, {fixture}");
+        let dir = dir(model_type, modality, fixture);
+        let encoder = open(&dir.at, modality).unwrap_or_else(|e| panic!("{what}: {e}"));
         let (Some(plain), Some(graph)) = (encoder.lower(0), encoder.lower(RANK)) else {
-            without.push((*model_type, *modality));
+            without.push((model_type, modality));
             continue;
         };
         let shape = encoder.reads().unwrap_or_else(|| panic!("{what}: no extents"));
@@ -169,6 +179,22 @@ fn text_towers_as_graphs_are_the_text_towers() {
             assert!(encoder.graph_inputs(&text[..3], None, tokens).is_err(), "{model_type}: a text without padding");
         }
     }
+}
+
+#[test]
+fn a_sentence_encoder_that_reads_its_first_state_does_so_as_a_graph() {
+    let copy = tempfile::tempdir().expect("folder");
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(path("models/bert-tiny").join(file), copy.path().join(file)).expect("copied");
+    }
+    std::fs::create_dir(copy.path().join("1_Pooling")).expect("created");
+    let pooling = r#"{"pooling_mode_mean_tokens": false, "pooling_mode_cls_token": true}"#;
+    std::fs::write(copy.path().join("1_Pooling/config.json"), pooling).expect("written");
+    let encoder = open_text(copy.path()).expect("encoder");
+    let graph = encoder.lower(8, 0).expect("a graph");
+    let inputs = encoder.graph_inputs(&[1, 5, 9, 2], None, 8).expect("it fits");
+    let expected = encoder.embed(&[vec![1, 5, 9, 2]], None).expect("embedded");
+    assert!(max_difference(&run(&graph, &inputs, None).expect("ran")[0], &expected[0]) <= TOLERANCE);
 }
 
 #[test]
