@@ -30,6 +30,8 @@ pub enum Role {
     Data,
     /// 0 where a key is seen and [`MASKED`] where it is not; `[1, queries, keys]`, or `[1, 1, keys]`.
     Mask,
+    /// How much each state counts in the embedding, `[1, rows]`: 1 for the one that stands for a text, or equal shares.
+    Pooling,
     /// Cosines of the rotary angles, `[1, rows, head_dim]`.
     Cosines,
     /// Their sines, likewise.

@@ -10,8 +10,8 @@ use loam::model::{LinearRole, LinearTable, Modality};
 use crate::fixture::{Tensor, path, read_tensors, write_tensors};
 
 /// Model type, modality and fixture of a tower, and the shape of its features where it reads several.
-type Tower = (&'static str, Modality, &'static str, &'static [usize]);
-const TOWERS: &[Tower] = &[
+pub type Tower = (&'static str, Modality, &'static str, &'static [usize]);
+pub const TOWERS: &[Tower] = &[
     ("clip", Modality::IMAGE, "clip-tiny", &[]),
     ("clip_vision_model", Modality::IMAGE, "clip-vision-tiny", &[]),
     ("siglip", Modality::IMAGE, "siglip-tiny", &[]),
@@ -33,7 +33,7 @@ const TOWERS: &[Tower] = &[
     ("loam-tower", Modality::IMU, "tower-imu", &[]),
 ];
 /// Model type, fixture, and a text.
-const TEXTS: &[(&str, &str, &[u32])] = &[
+pub const TEXTS: &[(&str, &str, &[u32])] = &[
     ("bert", "bert-tiny", &[1, 5, 9, 2]),
     ("clip", "clip-tiny", &[1, 5, 9, 63]),
     ("clip_text_model", "clip-text-tiny", &[62, 5, 9, 63]),
@@ -43,8 +43,8 @@ const TEXTS: &[(&str, &str, &[u32])] = &[
 ];
 
 /// The directory of a fixture, or a copy of it that is of another type.
-struct Dir {
-    at: PathBuf,
+pub struct Dir {
+    pub at: PathBuf,
     _copy: Option<tempfile::TempDir>,
 }
 
@@ -52,7 +52,7 @@ fn config(dir: &Path) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(dir.join("config.json")).expect("config")).expect("json")
 }
 
-fn dir(model_type: &str, modality: Modality, fixture: &str) -> Dir {
+pub fn dir(model_type: &str, modality: Modality, fixture: &str) -> Dir {
     let from = path("models").join(fixture);
     let json = config(&from);
     let same_modality = json.get("modality").is_none_or(|own| own == modality.as_str());
@@ -78,7 +78,7 @@ fn dir(model_type: &str, modality: Modality, fixture: &str) -> Dir {
 }
 
 /// Numbers that look random, from -0.5 to 0.5.
-fn noise(count: usize, seed: usize) -> Vec<f32> {
+pub fn noise(count: usize, seed: usize) -> Vec<f32> {
     let mut state = 0x9e37_79b9_u32.wrapping_mul(u32::try_from(seed).expect("a small seed") + 1);
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -1,13 +1,17 @@
 //! Networks as graphs, run operator by operator, against the networks themselves.
 
+use std::collections::HashSet;
+
+use loam::Error;
+use loam::engine::{Loading, Part, VisionLanguageModel};
 use loam::graph::{Evaluator, Graph, Misfit, Role};
 use loam::model::backbone::{Backbone, ChunkShape, Entry, Row, Want};
-use loam::model::encoder::{Features, Item, Sequence, open};
+use loam::model::encoder::{Features, Item, Sequence, open, open_text};
 use loam::model::{CacheType, LinearRole, LinearTable, Modality};
 use loam::quant::{Deltas, FloatPair, LowRank, Matrix};
-use loam::weights::Safetensors;
 
 use crate::encoder::tiny;
+use crate::every_tower::{TEXTS, TOWERS, dir, noise};
 use crate::fixture::{max_difference, path};
 
 const TOLERANCE: f32 = 1e-4;
@@ -23,6 +27,8 @@ fn run(graph: &Graph, data: &[Vec<f32>], deltas: Option<&Deltas>) -> Result<Vec<
         false => data.next().expect("as many as the graph reads").clone(),
     });
     let inputs: Vec<Vec<f32>> = inputs.collect();
+    let names: HashSet<&str> = graph.tensors().iter().map(|tensor| tensor.name.as_str()).collect();
+    assert_eq!(names.len(), graph.tensors().len(), "names are unlike each other");
     let mut seen = 0;
     let outputs = Evaluator::new(graph).run(&inputs, |_, _| seen += 1).expect("ran");
     assert_eq!(seen, graph.nodes().len() + inputs.len(), "every tensor is shown");
@@ -76,36 +82,132 @@ fn the_text_encoder_as_a_graph_is_the_text_encoder() {
     assert_eq!(refused, Misfit::Rank { rank: 2, most: 1 });
 }
 
-#[test]
-fn towers_as_graphs_are_the_towers() {
-    for (name, modality) in [("image", Modality::IMAGE), ("sound", Modality::SOUND), ("imu", Modality::IMU)] {
-        let dir = path(&format!("models/tower-{name}"));
-        let encoder = open(&dir, modality).expect("tower");
-        let expected = Safetensors::open(dir.join("expected.safetensors")).expect("expected");
-        let view = expected.tensor("inputs").expect("readable").expect("present");
-        let values = view.to_f32();
-        let (plain, graph) = (encoder.lower(0).expect("a graph"), encoder.lower(RANK).expect("a graph"));
-        let signature = graph.signature();
-        let whole = adapter(encoder.linears(), 2);
-        // What acts on convolutions has no inputs for it.
-        assert_eq!(signature.factors(Some(&whole)), Err(Misfit::Layer), "{name}");
-        let mut linears = adapter(encoder.linears(), 2);
-        linears.low_rank.retain(|id, _| signature.takes(*id));
-        assert!(!linears.low_rank.is_empty());
-        for input in values.chunks_exact(values.len() / view.shape[0]) {
-            let features = Features::new(input.to_vec(), view.shape[1..].to_vec()).expect("features");
-            for deltas in [None, Some(&linears)] {
-                let encoding = encoder.encode(&[Item { features: &features, deltas }]).expect("encoded").remove(0);
-                let outputs = run(&graph, &[input.to_vec()], deltas).expect("the adapter fits");
-                for (ours, theirs) in outputs.iter().zip([&encoding.embedding, &encoding.states]) {
-                    let worst = max_difference(ours, theirs);
-                    assert!(worst <= TOLERANCE, "{name}, adapter {}: {worst}", deltas.is_some());
-                }
-                if deltas.is_none() {
-                    assert_eq!(run(&plain, &[input.to_vec()], None).expect("ran"), outputs, "zeros change nothing");
-                }
+/// Encoders that do not lower themselves, and why.
+const WITHOUT: &[(&str, Modality, &str)] =
+    &[("wav2vec2", Modality::SPEECH, "it reads sound of any length, and would hear the zeros behind shorter sound")];
+
+/// The part of an adapter of rank 2 on every layer whose factors are inputs of `graph`.
+fn fitting(graph: &Graph, linears: &LinearTable) -> Deltas {
+    let mut deltas = adapter(linears, 2);
+    deltas.low_rank.retain(|id, _| graph.signature().takes(*id));
+    assert!(!deltas.low_rank.is_empty());
+    deltas
+}
+
+/// Runs graphs with and without factors as inputs, bare and under an adapter, and compares with what `expected` gives.
+fn compare(
+    what: &str,
+    [plain, graph]: [&Graph; 2],
+    deltas: &Deltas,
+    inputs: &dyn Fn(Option<&Deltas>) -> Vec<Vec<f32>>,
+    expected: &dyn Fn(Option<&Deltas>) -> Vec<Vec<f32>>,
+) {
+    let bare = expected(None);
+    for deltas in [None, Some(deltas)] {
+        let (inputs, expected) = (inputs(deltas), expected(deltas));
+        let outputs = run(graph, &inputs, deltas).expect("the adapter fits");
+        assert_eq!(outputs.len(), expected.len(), "{what}");
+        for (ours, theirs) in outputs.iter().zip(&expected) {
+            let worst = max_difference(ours, theirs);
+            assert!(worst <= TOLERANCE, "{what}, adapter {}: {worst}", deltas.is_some());
+        }
+        match deltas {
+            None => assert_eq!(run(plain, &inputs, None).expect("ran"), outputs, "{what}: zeros change nothing"),
+            Some(_) => {
+                assert!(max_difference(&bare[0], &expected[0]) > TOLERANCE, "{what}: the adapter changes nothing")
             }
         }
+    }
+}
+
+/// Further fixtures: towers without projection, with a distillation token, and without pooler.
+const OTHER_TOWERS: &[(&str, &str)] =
+    &[("clip_vision_model", "clip-vision-bare-tiny"), ("deit", "deit-distilled-tiny"), ("vit", "vit-classifier-tiny")];
+
+#[test]
+fn towers_as_graphs_are_the_towers() {
+    let mut without = Vec::new();
+    let towers = TOWERS.iter().map(|(model_type, modality, fixture, _)| (*model_type, *modality, *fixture));
+    let others = OTHER_TOWERS.iter().map(|(model_type, fixture)| (*model_type, Modality::IMAGE, *fixture));
+    for (model_type, modality, fixture) in towers.chain(others) {
+        let what = format!("{modality} of {model_type}, {fixture}");
+        let dir = dir(model_type, modality, fixture);
+        let encoder = open(&dir.at, modality).unwrap_or_else(|e| panic!("{what}: {e}"));
+        let (Some(plain), Some(graph)) = (encoder.lower(0), encoder.lower(RANK)) else {
+            without.push((model_type, modality));
+            continue;
+        };
+        let shape = encoder.reads().unwrap_or_else(|| panic!("{what}: no extents"));
+        let features = Features::new(noise(shape.iter().product(), 99), shape).expect("features");
+        let convolutions =
+            encoder.linears().infos().iter().any(|info| matches!(info.role, LinearRole::Convolution { .. }));
+        // What acts on convolutions has no inputs for it.
+        let whole = graph.signature().factors(Some(&adapter(encoder.linears(), 2)));
+        assert_eq!(whole.err(), convolutions.then_some(Misfit::Layer), "{what}");
+        let deltas = fitting(&graph, encoder.linears());
+        compare(&what, [&plain, &graph], &deltas, &|_| vec![features.values.clone()], &|deltas| {
+            let encoding = encoder.encode(&[Item { features: &features, deltas }]).expect("encoded").remove(0);
+            vec![encoding.embedding, encoding.states]
+        });
+    }
+    let known: Vec<(&str, Modality)> =
+        WITHOUT.iter().map(|(model_type, modality, _)| (*model_type, *modality)).collect();
+    assert_eq!(without, known);
+}
+
+#[test]
+fn text_towers_as_graphs_are_the_text_towers() {
+    for (model_type, fixture, text) in TEXTS {
+        let dir = dir(model_type, Modality::TEXT, fixture);
+        let encoder = open_text(&dir.at).unwrap_or_else(|e| panic!("{model_type}: {e}"));
+        // Behind a text there is room, but where texts are filled up with padding.
+        let tokens = encoder.padded_length().unwrap_or(text.len() + 2);
+        let lower = |rank: usize| encoder.lower(tokens, rank).unwrap_or_else(|e| panic!("{model_type}: {e}"));
+        let (plain, graph) = (lower(0), lower(RANK));
+        let deltas = fitting(&graph, encoder.linears());
+        let inputs = |deltas: Option<&Deltas>| encoder.graph_inputs(text, deltas, tokens).expect("it fits");
+        compare(&format!("text of {model_type}"), [&plain, &graph], &deltas, &inputs, &|deltas| {
+            encoder.embed(&[text.to_vec()], deltas).expect("embedded")
+        });
+        let short = encoder.graph_inputs(text, None, text.len() - 1).expect_err("too long a text");
+        assert!(matches!(short, Error::ContextFull { .. }), "{model_type}: {short}");
+        assert!(encoder.lower(0, 0).is_err() && encoder.lower(1 << 20, 0).is_err(), "{model_type}");
+        if encoder.padded_length().is_some() {
+            assert!(encoder.graph_inputs(&text[..3], None, tokens).is_err(), "{model_type}: a text without padding");
+        }
+    }
+}
+
+#[test]
+fn a_sentence_encoder_that_reads_its_first_state_does_so_as_a_graph() {
+    let copy = tempfile::tempdir().expect("folder");
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(path("models/bert-tiny").join(file), copy.path().join(file)).expect("copied");
+    }
+    std::fs::create_dir(copy.path().join("1_Pooling")).expect("created");
+    let pooling = r#"{"pooling_mode_mean_tokens": false, "pooling_mode_cls_token": true}"#;
+    std::fs::write(copy.path().join("1_Pooling/config.json"), pooling).expect("written");
+    let encoder = open_text(copy.path()).expect("encoder");
+    let graph = encoder.lower(8, 0).expect("a graph");
+    let inputs = encoder.graph_inputs(&[1, 5, 9, 2], None, 8).expect("it fits");
+    let expected = encoder.embed(&[vec![1, 5, 9, 2]], None).expect("embedded");
+    assert!(max_difference(&run(&graph, &inputs, None).expect("ran")[0], &expected[0]) <= TOLERANCE);
+}
+
+#[test]
+fn the_vision_tower_of_a_vision_language_model_as_a_graph_is_the_tower() {
+    for name in ["idefics3", "smolvlm"] {
+        let part = Part::new(name, 0, Loading::First);
+        let model = VisionLanguageModel::open(part, &path(&format!("models/{name}"))).expect("model");
+        let vision = model.vision();
+        let (plain, graph) = (vision.lower(0), vision.lower(RANK));
+        let shape = graph.inputs().next().expect("pixels").1.shape[1..].to_vec();
+        assert_eq!(shape[1..], [vision.side() * vision.patch(); 2]);
+        let features = Features::new(noise(shape.iter().product(), 3), shape).expect("features");
+        let deltas = fitting(&graph, vision.linears());
+        compare(name, [&plain, &graph], &deltas, &|_| vec![features.values.clone()], &|deltas| {
+            vision.encode(&[Item { features: &features, deltas }]).expect("encoded")
+        });
     }
 }
 
@@ -145,7 +247,7 @@ fn the_backbone_as_a_graph_is_the_backbone_in_chunks_and_token_by_token() {
                     Role::Sines => inputs.sines.clone(),
                     Role::Keys(layer) => kept[*layer][0].clone(),
                     Role::Values(layer) => kept[*layer][1].clone(),
-                    Role::Down(_) | Role::Up(..) => unreachable!("no rank"),
+                    Role::Down(_) | Role::Up(..) | Role::Pooling => unreachable!("no rank, and no pooling"),
                 })
                 .collect();
             let outputs = Evaluator::new(&graph).run(&inputs, |_, _| {}).expect("ran");

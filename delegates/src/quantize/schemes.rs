@@ -76,6 +76,7 @@ impl<'g> Schemes<'g> {
         Ok(Some(match role {
             Role::Data => Scheme::covering(self.range(value)?, Code::U16),
             Role::Mask => Scheme::covering(Range { low: MASKED, high: 0.0 }, Code::U16),
+            Role::Pooling => Scheme::covering(Range { low: 0.0, high: 1.0 }, Code::U16),
             Role::Cosines | Role::Sines => Scheme::covering(Range::around_zero(1.0), Code::U16),
             Role::Down(_) => Scheme::covering(Range::around_zero(1.0), Code::S16),
             Role::Up(_, scale) => Scheme::covering(Range::around_zero(UP_LIMIT * scale), Code::S16),

@@ -2,7 +2,7 @@
 
 use loam::graph::{Evaluator, Graph, Role, Signature};
 use loam::model::backbone::{Backbone, ChunkShape};
-use loam::model::encoder::{Bert, BertConfig, Sequence, open};
+use loam::model::encoder::{Bert, BertConfig, Sequence, open, open_text};
 use loam::model::{LinearRole, LinearTable, Modality};
 use loam::quant::{Deltas, FloatPair, LowRank, Matrix};
 use loam::weights::{Checkpoint, Safetensors};
@@ -62,6 +62,23 @@ fn adapters(signature: &Signature, linears: &LinearTable) -> Vec<Vec<Vec<f32>>> 
     [(1, RANK), (2, 2)].map(adapter).to_vec()
 }
 
+/// A text encoder with pooling and unit length.
+pub fn text(name: &'static str) -> Network {
+    let encoder = open_text(&models(name)).expect("text encoder");
+    let tokens = encoder.max_tokens().min(16);
+    let lower = |rank| encoder.lower(tokens, rank).expect("a graph");
+    let (graph, plain) = (lower(RANK), lower(0));
+    let sample = |seed: u32| {
+        // CLIP reads the embedding where the text ends.
+        let count = tokens as u32 - 1 - seed % 5;
+        let mut text: Vec<u32> = (0..count).map(|at| 1 + (at * 7 + seed * 5) % 60).collect();
+        text.push(63);
+        encoder.graph_inputs(&text, None, tokens).expect("it fits")
+    };
+    let adapters = adapters(&graph.signature(), encoder.linears());
+    Network { name, graph, plain, samples: (0..24).map(sample).collect(), adapters }
+}
+
 pub fn bert() -> Network {
     let dir = models("bert-tiny");
     let json = serde_json::from_slice(&std::fs::read(dir.join("config.json")).expect("config")).expect("json");
@@ -74,6 +91,17 @@ pub fn bert() -> Network {
     };
     let adapters = adapters(&graph.signature(), bert.linears());
     Network { name: "bert", graph, plain, samples: (0..24).map(sample).collect(), adapters }
+}
+
+/// An encoder on noise.
+pub fn transformer(name: &'static str, modality: Modality) -> Network {
+    let encoder = open(&models(name), modality).expect("encoder");
+    let shape = encoder.reads().expect("one shape");
+    let count = shape.iter().product();
+    let samples = (0..12).map(|seed| vec![Values::new(seed).take(count)]).collect();
+    let (graph, plain) = (encoder.lower(RANK).expect("a graph"), encoder.lower(0).expect("a graph"));
+    let adapters = adapters(&graph.signature(), encoder.linears());
+    Network { name, graph, plain, samples, adapters }
 }
 
 pub fn tower(name: &'static str, modality: Modality) -> Network {
@@ -139,6 +167,12 @@ pub fn backbone(name: &'static str) -> Network {
 pub fn all() -> Vec<Network> {
     vec![
         bert(),
+        text("clip-tiny"),
+        transformer("vit-tiny", Modality::IMAGE),
+        transformer("siglip-tiny", Modality::IMAGE),
+        transformer("whisper", Modality::SPEECH),
+        transformer("limu-tiny", Modality::IMU),
+        transformer("imagebind-tiny", Modality::SOUND),
         tower("tower-image", Modality::IMAGE),
         tower("tower-sound", Modality::SOUND),
         tower("tower-imu", Modality::IMU),

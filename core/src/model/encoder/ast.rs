@@ -1,6 +1,8 @@
 //! The audio spectrogram transformer (Gong et al. 2021, arXiv 2104.01778) from Hugging Face checkpoints: ViT over a mel
 //! spectrogram, whose patches overlap.
 
+mod lower;
+
 use super::contract::{Encoder, Encoding, Features, Item, TimeAxis};
 use super::fields::{Fields, MAX_LAYERS, MAX_WIDTH};
 use super::head::{Head, HeadInput, HeadLayers};
@@ -8,6 +10,7 @@ use super::registry::Source;
 use super::vit_names;
 use crate::arena::Room;
 use crate::error::{Error, Result};
+use crate::graph::Graph;
 use crate::input::{FeatureExtractor, Input};
 use crate::model::layer::{
     Activation, Bias, BlockShape, Conv, ConvShape, Grid, LayerNorm, Loader, Mask, Pass, Prefix, TransformerBlock,
@@ -154,6 +157,10 @@ impl Encoder for SpectrogramTransformer {
         })?;
         let features = extractor.extract(audio)?;
         Features::new(features.values, features.shape)
+    }
+
+    fn lower(&self, rank: usize) -> Option<Graph> {
+        Some(Self::lower(self, rank))
     }
 
     fn encode(&self, items: &[Item<'_>]) -> Result<Vec<Encoding>> {

@@ -3,7 +3,10 @@
 use super::vit_config::VitConfig;
 use crate::arena::Room;
 use crate::error::Result;
-use crate::model::layer::{Activation, Bias, Heads, LayerNorm, Loader, Mask, attend};
+use crate::graph::{Graph, Op, Value};
+use crate::model::layer::{
+    Activation, Bias, Heads, LayerNorm, Loader, Mask, attend, attention_of_heads, mlp, query_scale,
+};
 use crate::quant::{Deltas, Linear, Matrix, RowAdapters};
 
 /// A loaded pooling head.
@@ -69,6 +72,26 @@ impl AttentionPool {
         down.forward(&inner, &adapters, &mut attended);
         pooled.iter_mut().zip(&*attended).for_each(|(x, d)| *x += d);
         pooled
+    }
+
+    /// Its nodes for the states `[tokens, width]` of a picture, with adapters of rank `rank`: `[1, width]`.
+    pub(super) fn lower(&self, graph: &mut Graph, name: &str, states: Value, rank: usize) -> Value {
+        let path = |part: &str| format!("{name}.{part}");
+        let scale = query_scale(self.heads);
+        let query: Vec<f32> = self.query.iter().map(|value| value * scale).collect();
+        let query = graph.constant(path("query"), &[self.heads.count, 1, self.heads.dim], query);
+        let mut bare = |part: &str, (weight, bias): &(Matrix, Vec<f32>)| {
+            let (rows, cols) = (weight.rows(), weight.cols());
+            let weight = graph.constant(format!("{name}.{part}.weight"), &[rows, cols], weight.to_f32());
+            let bias = graph.constant(format!("{name}.{part}.bias"), &[rows], &bias[..]);
+            graph.node(format!("{name}.{part}"), Op::Linear, &[states, weight, bias])
+        };
+        let (keys, values) = (bare("key", &self.key), bare("value", &self.value));
+        let attended = attention_of_heads(graph, &path("attention"), self.heads, [query, keys, values], None);
+        let pooled = graph.linear(&path("output"), &self.output, attended, 1.0, rank);
+        let normed = self.norm.lower(graph, &path("norm"), pooled);
+        let outer = mlp(graph, &path("mlp"), self.mlp.each_ref(), self.activation, normed, rank);
+        graph.node(path("out"), Op::Add, &[pooled, outer])
     }
 }
 

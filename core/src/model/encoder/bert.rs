@@ -192,7 +192,7 @@ impl Bert {
         x
     }
 
-    fn check(&self, sequences: &[Sequence<'_>]) -> Result<()> {
+    pub(super) fn check(&self, sequences: &[Sequence<'_>]) -> Result<()> {
         for (i, sequence) in sequences.iter().enumerate() {
             let (count, limit) = (sequence.tokens.len(), self.config.max_position_embeddings);
             if count == 0 {

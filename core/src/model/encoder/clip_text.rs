@@ -1,12 +1,15 @@
 //! Text towers of models that pair texts with pictures: CLIP's, causal, whose state at the end of the text enters the
 //! shared space, and SigLIP's, where all tokens see each other and the last of a padded text is read.
 
+mod lower;
+
 use serde_json::Value;
 
 use super::fields::{Fields, MAX_LAYERS, MAX_TABLE, MAX_WIDTH};
 use super::text::{TextEncoder, normalise};
 use crate::arena::Room;
 use crate::error::{Error, Result};
+use crate::graph::Graph;
 use crate::model::layer::{
     Activation, Bias, BlockNames, BlockShape, LayerNorm, Loader, Mask, Pass, Prefix, TransformerBlock,
 };
@@ -247,5 +250,13 @@ impl TextEncoder for ClipText {
     fn embed(&self, texts: &[Vec<u32>], deltas: Option<&Deltas>) -> Result<Vec<Vec<f32>>> {
         self.check(texts)?;
         Ok(pool::pass(|| self.pass(texts, deltas)))
+    }
+
+    fn lower(&self, tokens: usize, rank: usize) -> Result<Graph> {
+        self.lower_text(tokens, rank)
+    }
+
+    fn graph_inputs(&self, text: &[u32], deltas: Option<&Deltas>, tokens: usize) -> Result<Vec<Vec<f32>>> {
+        self.text_inputs(text, deltas, tokens)
     }
 }

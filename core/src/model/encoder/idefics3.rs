@@ -2,6 +2,8 @@
 //! picture, so that pictures of any shape up to the trained one share one table of positions (Dehghani et al. 2023,
 //! arXiv 2307.06304).
 
+mod lower;
+
 use super::contract::{Features, Item};
 use super::fields::{Fields, MAX_LAYERS, MAX_WIDTH};
 use crate::arena::Room;

@@ -6,12 +6,15 @@
 //! the release: `feature_num` 6, `hidden` 72, `hidden_ff` 144, `n_layers` 4, `n_heads` 4, `seq_len` 120, and `emb_norm`
 //! true, without which the embedding is normalised once instead of twice. The head of pretraining stays in the file.
 
+mod lower;
+
 use super::contract::{Encoder, Encoding, Features, Item, TimeAxis};
 use super::fields::{Fields, MAX_LAYERS, MAX_WIDTH};
 use super::preprocessor::Preprocessor;
 use super::registry::Source;
 use crate::arena::Room;
 use crate::error::{Error, Result};
+use crate::graph::Graph;
 use crate::input::{Acceleration, AngularRate, Gravity, ImuConfig, ImuLayout, Input, LongWindow, ShortWindow};
 use crate::model::layer::{Activation, Bias, BlockShape, Heads, LayerNorm, Loader, Mask, Pass, Prefix, add, attend};
 use crate::model::modality::Modality;
@@ -172,6 +175,10 @@ impl Encoder for LimuBert {
             Error::unsupported("raw motion", "the component has no preprocessor_config.json; give a prepared window")
         })?;
         own.prepare(input)
+    }
+
+    fn lower(&self, rank: usize) -> Option<Graph> {
+        Some(Self::lower(self, rank))
     }
 
     fn encode(&self, items: &[Item<'_>]) -> Result<Vec<Encoding>> {

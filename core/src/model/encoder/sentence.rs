@@ -1,5 +1,7 @@
 //! Sentence embeddings: a BERT-type encoder, pooling and normalisation, from a sentence-transformers directory.
 
+mod lower;
+
 use std::path::Path;
 
 use serde_json::Value;
@@ -7,6 +9,7 @@ use serde_json::Value;
 use super::bert::{Bert, BertConfig, Sequence};
 use super::text::{TextEncoder, normalise};
 use crate::error::{Error, Result};
+use crate::graph::Graph;
 use crate::model::table::LinearTable;
 use crate::quant::Deltas;
 use crate::weights::{Checkpoint, MAX_CONFIG, read_json};
@@ -97,6 +100,14 @@ impl TextEncoder for SentenceEncoder {
                 pooled
             })
             .collect())
+    }
+
+    fn lower(&self, tokens: usize, rank: usize) -> Result<Graph> {
+        self.lower_text(tokens, rank)
+    }
+
+    fn graph_inputs(&self, text: &[u32], deltas: Option<&Deltas>, tokens: usize) -> Result<Vec<Vec<f32>>> {
+        self.text_inputs(text, deltas, tokens)
     }
 }
 

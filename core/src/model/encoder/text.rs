@@ -8,6 +8,7 @@ use super::clip_text::ClipText;
 use super::imagebind;
 use super::sentence::SentenceEncoder;
 use crate::error::{Error, Result};
+use crate::graph::Graph;
 use crate::model::table::LinearTable;
 use crate::quant::Deltas;
 use crate::weights::{Checkpoint, MAX_CONFIG, read_json};
@@ -34,6 +35,20 @@ pub trait TextEncoder: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Error::Argument`] or [`Error::ContextFull`] naming the text.
     fn embed(&self, texts: &[Vec<u32>], deltas: Option<&Deltas>) -> Result<Vec<Vec<f32>>>;
+
+    /// The network as a graph for one text of up to `tokens` tokens, from rows of the token table with their positions to the
+    /// unit-length embedding `[1, dim]`, with the factors of adapters of rank `rank` as inputs.
+    ///
+    /// # Errors
+    /// [`crate::Error::Argument`] for no tokens, or more than it has positions.
+    fn lower(&self, tokens: usize, rank: usize) -> Result<Graph>;
+
+    /// What the inputs of [`TextEncoder::lower`] other than factors are filled with for one text, in the order of
+    /// [`Graph::inputs`]. What an adapter changes in the token table is part of it.
+    ///
+    /// # Errors
+    /// As [`TextEncoder::embed`]; [`crate::Error::ContextFull`] for a text of more than `tokens` tokens.
+    fn graph_inputs(&self, text: &[u32], deltas: Option<&Deltas>, tokens: usize) -> Result<Vec<Vec<f32>>>;
 }
 
 /// `model_type`s whose text tower [`open_text`] runs.
@@ -57,6 +72,17 @@ pub fn open_text(dir: &Path) -> Result<Box<dyn TextEncoder>> {
             Err(Error::unsupported(what, format!("these are run: {}", TEXT_FAMILIES.join(", "))))
         }
     }
+}
+
+/// Succeeds when a graph may be made for so many tokens of a network that has `limit` positions.
+///
+/// # Errors
+/// [`Error::Argument`] naming both.
+pub(super) fn check_extent(tokens: usize, limit: usize) -> Result<()> {
+    if (1..=limit).contains(&tokens) {
+        return Ok(());
+    }
+    Err(Error::argument("tokens", format!("{tokens}, the network reads 1 to {limit}")))
 }
 
 /// Scales to unit length; the zero vector stays as it is.

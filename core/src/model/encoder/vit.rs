@@ -2,12 +2,15 @@
 //!
 //! A picture is cut into patches; each becomes a token by one convolution. Learned positions fix the size of the picture.
 
+mod lower;
+
 use super::attention_pool::AttentionPool;
 use super::contract::{Encoder, Encoding, Features, Item};
 use super::head::Head;
 use super::vit_config::VitConfig;
 use crate::arena::Room;
 use crate::error::{Error, Result};
+use crate::graph::Graph;
 use crate::input::{ImageProcessor, Input};
 use crate::model::layer::{Conv, Grid, LayerNorm, Mask, Pass, TransformerBlock, rows_of_planes};
 use crate::model::modality::Modality;
@@ -108,6 +111,10 @@ impl Encoder for VisionTransformer {
         })?;
         let pixels = processor.process(image)?;
         Features::new(pixels.values, vec![3, pixels.height, pixels.width])
+    }
+
+    fn lower(&self, rank: usize) -> Option<Graph> {
+        Some(Self::lower(self, rank))
     }
 
     fn encode(&self, items: &[Item<'_>]) -> Result<Vec<Encoding>> {

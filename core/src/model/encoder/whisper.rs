@@ -3,6 +3,7 @@
 use super::contract::{Encoder, Encoding, Features, Item, TimeAxis};
 use super::registry::Source;
 use crate::error::{Error, Result};
+use crate::graph::{Graph, Op};
 use crate::input::{FeatureExtractor, Input};
 use crate::model::layer::{Loader, Prefix};
 use crate::model::modality::Modality;
@@ -78,6 +79,15 @@ impl Encoder for WhisperEncoder {
         })?;
         let features = extractor.extract(audio)?;
         Features::new(features.values, features.shape)
+    }
+
+    fn lower(&self, rank: usize) -> Option<Graph> {
+        let mut graph = Graph::new();
+        let states = self.stack.lower(&mut graph, rank);
+        let embedding = graph.node("mean", Op::Mean { axis: 0 }, &[states]);
+        graph.output(embedding);
+        graph.output(states);
+        Some(graph)
     }
 
     fn encode(&self, items: &[Item<'_>]) -> Result<Vec<Encoding>> {

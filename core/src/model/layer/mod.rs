@@ -20,6 +20,6 @@ pub(crate) use block::{BlockNames, BlockShape, Pass, TransformerBlock, add};
 pub(crate) use conv::{Conv, ConvShape, Grid};
 pub(crate) use grouped::GroupedConv;
 pub(crate) use loader::{Bias, Loader, Prefix};
-pub(crate) use lower::{attention, query_scale};
+pub(crate) use lower::{attention, attention_of_heads, first_row, mlp, of_length, placed, position_rows, query_scale};
 pub(crate) use norm::{Affine, LayerNorm};
 pub(crate) use planes::rows_of_planes;

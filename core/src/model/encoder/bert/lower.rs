@@ -2,7 +2,7 @@
 
 use super::{Bert, Layer};
 use crate::graph::{Graph, MASKED, Op, Role, Value};
-use crate::model::layer::{Heads, attention, query_scale};
+use crate::model::layer::{Heads, attention, mlp, query_scale};
 use crate::quant::RowAdapters;
 
 impl Bert {
@@ -11,15 +11,21 @@ impl Bert {
     #[must_use]
     pub fn lower(&self, tokens: usize, rank: usize) -> Graph {
         let mut graph = Graph::new();
+        let states = self.lower_states(&mut graph, tokens, rank);
+        graph.output(states);
+        graph
+    }
+
+    /// Its nodes: hidden states `[tokens, hidden_size]`.
+    pub(in super::super) fn lower_states(&self, graph: &mut Graph, tokens: usize, rank: usize) -> Value {
         let width = self.config.hidden_size;
         let x = graph.input("x", &[tokens, width], Role::Data);
         let mask = graph.input("mask", &[1, 1, tokens], Role::Mask);
-        let mut x = self.norm.lower(&mut graph, "embeddings.LayerNorm", x);
+        let mut x = self.norm.lower(graph, "embeddings.LayerNorm", x);
         for (number, layer) in self.layers.iter().enumerate() {
-            x = self.lower_layer(&mut graph, &format!("encoder.layer.{number}"), layer, x, mask, rank);
+            x = self.lower_layer(graph, &format!("encoder.layer.{number}"), layer, x, mask, rank);
         }
-        graph.output(x);
-        graph
+        x
     }
 
     fn lower_layer(&self, graph: &mut Graph, name: &str, layer: &Layer, x: Value, mask: Value, rank: usize) -> Value {
@@ -33,9 +39,7 @@ impl Bert {
         let attended = graph.linear(&path("output"), &layer.output, mixed, 1.0, rank);
         let sum = graph.node(path("attended"), Op::Add, &[attended, x]);
         let x = layer.attention_norm.lower(graph, &path("attention_norm"), sum);
-        let inner = graph.linear(&path("up"), &layer.up, x, 1.0, rank);
-        let inner = self.config.activation.lower(graph, &path("activation"), inner);
-        let outer = graph.linear(&path("down"), &layer.down, inner, 1.0, rank);
+        let outer = mlp(graph, name, [&layer.up, &layer.down], self.config.activation, x, rank);
         let sum = graph.node(path("sum"), Op::Add, &[outer, x]);
         layer.norm.lower(graph, &path("norm"), sum)
     }

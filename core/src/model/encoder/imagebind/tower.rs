@@ -1,5 +1,7 @@
 //! A tower of ImageBind: stem, class token, positions, blocks, head, normalisation, scale.
 
+mod lower;
+
 use std::borrow::Cow;
 
 use once_cell::sync::OnceCell;
@@ -12,6 +14,7 @@ use super::config::{Huge, TRUNK_EPS, TowerConfig};
 use super::stem::Stem;
 use super::trunk::{Keys, blocks};
 use crate::error::Result;
+use crate::graph::Graph;
 use crate::input::{ImuConfig, Input};
 use crate::model::layer::{Bias, LayerNorm, Loader, Mask, Pass, Prefix, TransformerBlock};
 use crate::model::modality::Modality;
@@ -214,6 +217,10 @@ impl Encoder for Tower {
 
     fn prepare(&self, input: &Input) -> Result<Features> {
         self.preprocessor()?.prepare(input)
+    }
+
+    fn lower(&self, rank: usize) -> Option<Graph> {
+        Some(Self::lower(self, rank))
     }
 
     fn encode(&self, items: &[Item<'_>]) -> Result<Vec<Encoding>> {

@@ -173,7 +173,7 @@ impl Encoder for Tower {
     }
 
     fn lower(&self, rank: usize) -> Option<Graph> {
-        Self::lower(self, rank)
+        Some(Self::lower(self, rank))
     }
 
     fn encode(&self, items: &[Item<'_>]) -> Result<Vec<Encoding>> {

@@ -10,6 +10,7 @@ mod positions;
 use super::contract::{Encoder, Encoding, Features, Item, TimeAxis};
 use super::registry::Source;
 use crate::error::{Error, Result};
+use crate::graph::Graph;
 use crate::input::{Audio, FeatureExtractor, Input, SampleRate};
 use crate::model::layer::{Bias, BlockNames, LayerNorm, Loader, Mask, Pass, Prefix, TransformerBlock};
 use crate::model::modality::Modality;
@@ -192,6 +193,12 @@ impl Encoder for SpeechEncoder {
 
     fn time_axis(&self) -> TimeAxis {
         TimeAxis::STATES
+    }
+
+    /// None: it reads sound of any length, and a graph of a fixed one would need zeros behind shorter sound. The group norm of
+    /// its extractor is over all samples, and its positions see frames on either side, so that it would hear them.
+    fn lower(&self, _rank: usize) -> Option<Graph> {
+        None
     }
 
     fn prepare(&self, input: &Input) -> Result<Features> {

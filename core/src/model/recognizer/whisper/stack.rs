@@ -1,6 +1,8 @@
 //! Whisper's encoder: two convolutions over a log-mel spectrogram and pre-norm transformer blocks (Radford et al. 2022,
 //! arXiv 2212.04356).
 
+mod lower;
+
 use super::config::{FRAMES_PER_STATE, WhisperConfig};
 use crate::arena::Room;
 use crate::error::Result;
