@@ -111,15 +111,15 @@ pub struct Attribute {
     /// Its name.
     #[prost(string, tag = "1")]
     pub name: String,
-    /// A float.
-    #[prost(float, tag = "2")]
-    pub f: f32,
+    /// A float. Fields of one value are written also where they are zero: readers tell zero from nothing.
+    #[prost(float, optional, tag = "2")]
+    pub f: Option<f32>,
     /// An integer.
-    #[prost(int64, tag = "3")]
-    pub i: i64,
+    #[prost(int64, optional, tag = "3")]
+    pub i: Option<i64>,
     /// Bytes.
-    #[prost(bytes = "vec", tag = "4")]
-    pub s: Vec<u8>,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub s: Option<Vec<u8>>,
     /// A network, such as a branch.
     #[prost(message, optional, tag = "6")]
     pub g: Option<Graph>,
@@ -243,19 +243,19 @@ impl Attribute {
     /// A float.
     #[must_use]
     pub fn float(name: &str, f: f32) -> Self {
-        Self { name: name.to_owned(), f, r#type: attribute::FLOAT, ..Self::default() }
+        Self { name: name.to_owned(), f: Some(f), r#type: attribute::FLOAT, ..Self::default() }
     }
 
     /// An integer.
     #[must_use]
     pub fn int(name: &str, i: i64) -> Self {
-        Self { name: name.to_owned(), i, r#type: attribute::INT, ..Self::default() }
+        Self { name: name.to_owned(), i: Some(i), r#type: attribute::INT, ..Self::default() }
     }
 
     /// A word.
     #[must_use]
     pub fn string(name: &str, s: &str) -> Self {
-        Self { name: name.to_owned(), s: s.as_bytes().to_vec(), r#type: attribute::STRING, ..Self::default() }
+        Self { name: name.to_owned(), s: Some(s.as_bytes().to_vec()), r#type: attribute::STRING, ..Self::default() }
     }
 
     /// Integers.
