@@ -7,6 +7,7 @@ mod adapt;
 pub mod artefact;
 mod backend;
 mod compile;
+pub mod component;
 mod delegate;
 pub mod onnx;
 pub mod provider;

@@ -2,6 +2,8 @@
 
 mod backend;
 mod reason;
+mod segment;
 
 pub use backend::{Backend, Delegate, Factors, Subject, Support};
 pub use reason::Reason;
+pub use segment::Segment;

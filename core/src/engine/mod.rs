@@ -62,7 +62,7 @@ use crate::adapter::{
 };
 use crate::budget::{Budget, Held, MemoryLimits};
 use crate::error::{Error, Result};
-use crate::foundation::{ComponentKind, Foundation, Verify};
+use crate::foundation::{Component, ComponentKind, Foundation, Verify};
 use crate::model::{CacheType, Modality};
 use components::Components;
 use holdings::{Holdings, insist};
@@ -234,6 +234,14 @@ impl Engine {
     /// As [`Foundation::anchor`] and [`Engine::text`].
     pub fn anchor(&self, modality: Modality) -> Result<Arc<TextModel>> {
         self.components.get(self.foundation.anchor(modality)?, TextModel::open)
+    }
+
+    /// A component that is a text encoder, loaded on first use.
+    ///
+    /// # Errors
+    /// As [`Engine::text`].
+    pub fn text_encoder(&self, component: &Component) -> Result<Arc<TextModel>> {
+        self.components.get(component, TextModel::open)
     }
 
     /// The encoder of `modality`, loaded on first use.

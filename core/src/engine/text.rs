@@ -60,6 +60,19 @@ impl TextModel {
         self.tokenizer.pad().ok_or_else(|| Error::unsupported("texts without padding", reason))
     }
 
+    /// A text as the encoder reads it, with special tokens, cut to `limit` tokens.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode_within`]; [`Error::Unsupported`] without a token to fill up with, where the encoder needs one.
+    pub fn tokens(&self, text: &str, limit: usize) -> Result<Vec<u32>> {
+        let limit = limit.min(self.encoder.max_tokens());
+        let mut tokens = self.tokenizer.encode_within(text, Special::Plain, Affixes::Add, limit)?;
+        if let Some(length) = self.encoder.padded_length() {
+            tokens.resize(length, self.padding()?);
+        }
+        Ok(tokens)
+    }
+
     /// Unit-length embeddings of `texts`, each cut to the encoder's token limit.
     ///
     /// # Errors
@@ -67,18 +80,8 @@ impl TextModel {
     pub fn embed<T: AsRef<str>>(&self, texts: &[T], deltas: Option<&Deltas>) -> Result<Vec<Vec<f32>>> {
         let mut embeddings = Vec::with_capacity(texts.len());
         for texts in texts.chunks(TEXTS_PER_PASS) {
-            let tokens = texts
-                .iter()
-                .map(|text| {
-                    let limit = self.encoder.max_tokens();
-                    let mut tokens =
-                        self.tokenizer.encode_within(text.as_ref(), Special::Plain, Affixes::Add, limit)?;
-                    if let Some(length) = self.encoder.padded_length() {
-                        tokens.resize(length, self.padding()?);
-                    }
-                    Ok(tokens)
-                })
-                .collect::<Result<Vec<_>>>()?;
+            let limit = self.encoder.max_tokens();
+            let tokens = texts.iter().map(|text| self.tokens(text.as_ref(), limit)).collect::<Result<Vec<_>>>()?;
             embeddings.extend(self.encoder.embed(&tokens, deltas)?);
         }
         embeddings.iter().try_for_each(|embedding| self.part.check_finite("an embedding", embedding))?;
