@@ -24,6 +24,8 @@ pub struct Step {
     pub bytes: u64,
     /// Whether it had been dropped, and was loaded again for this.
     pub reloaded: bool,
+    /// Why some or all of it ran on the processor, where a delegate was to run it.
+    pub fallback: Option<String>,
 }
 
 /// A label with its probability.
@@ -221,6 +223,7 @@ impl From<engine::Trace> for Trace {
             ms: step.ms,
             bytes: step.bytes,
             reloaded: step.reloaded,
+            fallback: step.fallback.map(|reason| reason.to_string()),
         };
         Self { path: trace.path.number(), steps: trace.steps.into_iter().map(step).collect() }
     }

@@ -147,6 +147,14 @@ pub enum Error {
     /// A sink returned an error: the caller's own failure, handed back unchanged.
     #[error("stopped by the receiver: {0}")]
     Sink(String),
+    /// A delegate could not be used, and the engine was told not to do without.
+    #[error("component '{component}' is not run by a delegate: {reason}")]
+    Delegate {
+        /// The component.
+        component: String,
+        /// Why not.
+        reason: String,
+    },
 }
 
 impl Error {
@@ -171,6 +179,7 @@ impl Error {
             Self::Step(_) => 16,
             Self::Context { .. } => 17,
             Self::Signature { .. } => 18,
+            Self::Delegate { .. } => 19,
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use loam::dispatch::{Backend, Delegate, Reason, Subject, Support};
+use loam::dispatch::{Backend, Delegate, Reason, Segment, Subject, Support};
 use loam::graph::{Graph, Op};
 
-use crate::artefact::{Artefact, store};
+use crate::artefact::{Artefact, component_folder, store};
 use crate::compile::compiler;
 use crate::delegate::Compiled;
 use crate::provider::Provider;
@@ -41,6 +41,17 @@ impl Backend for OnnxBackend {
     fn is_available(&self) -> Result<(), Reason> {
         let (runtime, provider) = self.load()?;
         provider.builder(&runtime).map(|_| ())
+    }
+
+    fn identity(&self) -> Result<String, Reason> {
+        let (runtime, provider) = self.load()?;
+        compiler(&runtime, &*provider)
+    }
+
+    fn compiled(&self, component: &str) -> Vec<Segment> {
+        let folder = component_folder(&self.root, self.target.name(), component);
+        let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        names.filter_map(|name| name.file_name().to_str()?.parse().ok()).collect()
     }
 
     fn supports(&self, graph: &Graph) -> Support {

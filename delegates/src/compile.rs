@@ -8,7 +8,7 @@ use prost::Message;
 
 use crate::artefact::{Record, VERSION, Writing, store};
 use crate::provider::Provider;
-use crate::quantize::{Probes, Ranges, Written, quantize};
+use crate::quantize::{Calibration, Ranges, Written, quantize};
 use crate::runtime::Runtime;
 use crate::target::{Form, Target};
 
@@ -29,7 +29,7 @@ pub struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// Quantizes `graph`, compiles it and puts the artefact in its place.
+    /// Quantizes `graph` by ranges that `calibration` has shown, compiles it and puts the artefact in its place.
     ///
     /// # Errors
     /// [`Reason::NoRange`] for a graph that was not calibrated, [`Reason::Refused`] in the runtime's words.
@@ -38,11 +38,12 @@ impl Compiler<'_> {
         subject: &Subject<'_>,
         graph: &Graph,
         ranges: &Ranges,
-        probes: &Probes,
+        calibration: &Calibration,
     ) -> Result<(), Reason> {
+        let name = subject.segment.to_string();
         let written = match self.target.form() {
-            Form::Integers => quantize(graph, ranges, subject.segment)?,
-            Form::Floats => Written::floats(graph, subject.segment),
+            Form::Integers => quantize(graph, ranges, &name)?,
+            Form::Floats => Written::floats(graph, &name),
         };
         let writing = Writing::begin(store(self.root, self.target.name(), subject.component, subject.segment))?;
         let work = tempfile::tempdir().map_err(|e| Reason::Failed(e.to_string()))?;
@@ -51,13 +52,16 @@ impl Compiler<'_> {
         saved.map_err(|e| Reason::Failed(format!("{}: {e}", model.display())))?;
         let entry = self.provider.compile(self.runtime, &model, writing.folder())?;
         if !written.adapted.is_empty() {
-            writing.probes(probes)?;
+            writing.probes(calibration.probes())?;
+        }
+        if let Some(sample) = calibration.sample(&graph.signature()) {
+            writing.sample(sample)?;
         }
         writing.finish(Record {
             version: VERSION,
             component: subject.component.to_owned(),
             fingerprint: subject.fingerprint.to_owned(),
-            segment: subject.segment.to_owned(),
+            segment: name,
             target: self.target.name().to_owned(),
             compiler: compiler(self.runtime, self.provider)?,
             signature: graph.signature(),

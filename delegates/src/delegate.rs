@@ -21,6 +21,7 @@ pub(crate) struct Compiled {
     session: Session,
     record: Record,
     probes: Probes,
+    sample: Vec<Vec<f32>>,
     bytes: u64,
 }
 
@@ -31,7 +32,7 @@ impl Compiled {
     pub(crate) fn load(artefact: Artefact, provider: &dyn Provider, runtime: &Runtime) -> Result<Self, Reason> {
         let session = Session::open(provider.builder(runtime)?, &artefact.entry())?;
         let bytes = artefact.bytes();
-        Ok(Self { session, record: artefact.record, probes: artefact.probes, bytes })
+        Ok(Self { session, record: artefact.record, probes: artefact.probes, sample: artefact.sample, bytes })
     }
 }
 
@@ -72,6 +73,10 @@ impl Delegate for Compiled {
 
     fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    fn sample(&self) -> &[Vec<f32>] {
+        &self.sample
     }
 
     fn adapt(&self, factors: &[Vec<f32>]) -> Result<Factors, Reason> {

@@ -249,6 +249,7 @@ impl From<loam::Error> for Error {
             Core::Io { path, .. } => Self::Io { path: path.display().to_string(), reason },
             Core::Malformed { what, .. } => Self::Malformed { what, reason },
             Core::Unsupported { what, .. } => Self::Unsupported { what, reason },
+            Core::Delegate { component, .. } => Self::Unsupported { what: component, reason },
             Core::MissingTensor(name) | Core::Shape { name, .. } => Self::Tensor { name, reason },
             Core::Adapter { adapter, .. } => Self::Adapter { adapter, reason },
             Core::UnknownAdapter(alias) => Self::UnknownAdapter { alias, reason },

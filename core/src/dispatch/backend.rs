@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::reason::Reason;
+use super::segment::Segment;
 use crate::graph::{Graph, Signature};
 
 /// What is to run: one graph of a component.
@@ -14,8 +15,8 @@ pub struct Subject<'a> {
     pub component: &'a str,
     /// SHA-256 of its weights.
     pub fingerprint: &'a str,
-    /// Which of its graphs, such as `tokens-64` or `decode`.
-    pub segment: &'a str,
+    /// Which of its graphs.
+    pub segment: Segment,
 }
 
 /// How much of a graph a backend runs.
@@ -46,6 +47,15 @@ pub trait Backend: Debug + Send + Sync {
     /// How much of a graph it runs, by its operators and shapes.
     fn supports(&self, graph: &Graph) -> Support;
 
+    /// Versions of its libraries, and its device: what was found out with others does not count.
+    ///
+    /// # Errors
+    /// As [`Backend::is_available`].
+    fn identity(&self) -> Result<String, Reason>;
+
+    /// The graphs that were compiled for a component, whether for its weights or for others.
+    fn compiled(&self, component: &str) -> Vec<Segment>;
+
     /// Opens what was compiled for `subject`. Whoever asks runs it once before relying on it.
     ///
     /// # Errors
@@ -61,6 +71,9 @@ pub trait Delegate: Debug + Send + Sync {
     /// Bytes that it holds beside the processor's weights.
     fn bytes(&self) -> u64;
 
+    /// Values of all inputs but an adapter's factors, of an input that it was calibrated with; none where it was not kept.
+    fn sample(&self) -> &[Vec<f32>];
+
     /// Prepares an adapter: values as [`Signature::factors`] gives them.
     ///
     /// # Errors
@@ -70,6 +83,6 @@ pub trait Delegate: Debug + Send + Sync {
     /// Runs it on the values of all inputs but an adapter's factors, in their order; its outputs.
     ///
     /// # Errors
-    /// [`Reason`]; an output with a value that is not finite is one.
+    /// [`Reason`].
     fn run(&self, data: &[&[f32]], factors: &Factors) -> Result<Vec<Vec<f32>>, Reason>;
 }

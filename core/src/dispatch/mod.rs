@@ -1,9 +1,17 @@
 //! Where a network runs: on the processor, which always can, or on a delegate, which says why it cannot.
 
 mod backend;
+mod options;
+mod place;
+mod placement;
+mod plan;
 mod reason;
 mod segment;
 
 pub use backend::{Backend, Delegate, Factors, Subject, Support};
+pub use options::{DispatchOptions, Preference, Preparation};
+pub use place::{Place, Ran, Strictness};
+pub use placement::Placement;
+pub use plan::{Entry, Plan, Verdict};
 pub use reason::Reason;
 pub use segment::Segment;

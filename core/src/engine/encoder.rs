@@ -4,8 +4,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::dispatcher::{Compared, Placed, median_ms};
 use super::trace::Part;
 use crate::adapter::BoundAdapter;
+use crate::dispatch::{Placement, Ran, Reason, Segment};
 use crate::error::Result;
 use crate::input::Input;
 use crate::model::Modality;
@@ -53,7 +55,7 @@ impl EncoderModel {
     /// # Errors
     /// As [`Encoder::prepare`] and [`Encoder::encode`]; [`crate::Error::Malformed`] for weights that make an embedding which
     /// is not finite.
-    pub fn encode(&self, inputs: &[Input], deltas: Option<&Deltas>) -> Result<Vec<Encoding>> {
+    pub fn encode(&self, inputs: &[Input], deltas: Option<&Deltas>) -> Result<(Vec<Encoding>, Ran)> {
         self.run(inputs, |input| self.encoder.prepare(input), deltas)
     }
 
@@ -61,7 +63,7 @@ impl EncoderModel {
     ///
     /// # Errors
     /// As [`Encoder::prepare`] or [`crate::model::encoder::Preprocessor::prepare`], and [`Encoder::encode`].
-    pub fn encode_adapted(&self, inputs: &[Input], adapter: &BoundAdapter) -> Result<Vec<Encoding>> {
+    pub fn encode_adapted(&self, inputs: &[Input], adapter: &BoundAdapter) -> Result<(Vec<Encoding>, Ran)> {
         match &adapter.preprocessor {
             None => self.encode(inputs, Some(&adapter.deltas)),
             Some(own) => self.run(inputs, |input| own.prepare(input), Some(&adapter.deltas)),
@@ -73,11 +75,69 @@ impl EncoderModel {
         inputs: &[Input],
         prepare: impl Fn(&Input) -> Result<Features>,
         deltas: Option<&Deltas>,
-    ) -> Result<Vec<Encoding>> {
+    ) -> Result<(Vec<Encoding>, Ran)> {
         let features = inputs.iter().map(prepare).collect::<Result<Vec<_>>>()?;
-        let items: Vec<Item<'_>> = features.iter().map(|features| Item { features, deltas }).collect();
-        let encodings = self.encoder.encode(&items)?;
+        let (encodings, ran) = self.encode_features(&features, deltas)?;
         encodings.iter().try_for_each(|encoding| self.part.check_finite("an embedding", &encoding.embedding))?;
-        Ok(encodings)
+        Ok((encodings, ran))
+    }
+
+    /// Encodes on the delegate what it takes, and the rest on the processor.
+    fn encode_features(&self, features: &[Features], deltas: Option<&Deltas>) -> Result<(Vec<Encoding>, Ran)> {
+        let on_processor = |features: &[&Features]| {
+            let items: Vec<Item<'_>> = features.iter().map(|features| Item { features, deltas }).collect();
+            self.encoder.encode(&items)
+        };
+        let all: Vec<&Features> = features.iter().collect();
+        let place = &self.part.place;
+        let chosen = place.delegate().and_then(|placement| {
+            let chosen = placement.choose(place.preference(), |segment| *segment == Segment::Whole);
+            chosen.map(|_| placement).map_err(Some)
+        });
+        let placement = match chosen {
+            Ok(placement) => placement,
+            Err(None) => return Ok((on_processor(&all)?, Ran::default())),
+            Err(Some(reason)) => {
+                let ran = self.part.fall_back(reason)?;
+                return Ok((on_processor(&all)?, ran));
+            }
+        };
+        let (mut encodings, mut ran) = (Vec::with_capacity(features.len()), Ran::default());
+        for features in all {
+            match placement.run(Segment::Whole, &[&features.values], deltas) {
+                Ok(outputs) => {
+                    encodings.push(encoding_of(outputs));
+                    ran.with(Ran { backend: Some(placement.backend().to_owned()), reason: None });
+                }
+                Err(reason) => {
+                    ran.with(self.part.fall_back(reason)?);
+                    encodings.extend(on_processor(&[features])?);
+                }
+            }
+        }
+        Ok((encodings, ran))
+    }
+}
+
+/// What a graph gives, as [`Encoder::lower`] says.
+fn encoding_of(outputs: Vec<Vec<f32>>) -> Encoding {
+    let mut outputs = outputs.into_iter();
+    let mut next = || outputs.next().unwrap_or_default();
+    Encoding { embedding: next(), states: next() }
+}
+
+impl Placed for EncoderModel {
+    fn compare(&self, placement: &Placement, segment: Segment) -> Result<Compared, Reason> {
+        let failed = |e: crate::Error| Reason::Failed(e.to_string());
+        let delegate = placement.delegate(segment).ok_or(Reason::NotCompiled)?;
+        let reads = self.encoder.reads().ok_or_else(|| Reason::NoGraph("it reads features of any shape".to_owned()))?;
+        let sample = delegate.sample().first().ok_or_else(|| Reason::Failed("no sample was kept".to_owned()))?;
+        let features = Features::new(sample.clone(), reads).map_err(failed)?;
+        let items = [Item { features: &features, deltas: None }];
+        let (ours, processor_ms) = median_ms(|| self.encoder.encode(&items).map_err(failed))?;
+        let (theirs, delegate_ms) = median_ms(|| placement.run(segment, &[&features.values], None))?;
+        let parts = |encoding: Encoding| vec![encoding.embedding, encoding.states];
+        let processor = ours.into_iter().next().map(parts).unwrap_or_default();
+        Ok(Compared { delegate: theirs, processor, delegate_ms, processor_ms })
     }
 }

@@ -3,6 +3,7 @@
 mod app;
 mod batch;
 mod components;
+mod dispatcher;
 mod encoder;
 mod event;
 mod fit;
@@ -32,6 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 pub use app::App;
 pub use batch::{Batch, PREFILL_CHUNK};
 pub use components::{LoadedComponent, Packing};
+pub use dispatcher::PlaceStatus;
 pub use encoder::EncoderModel;
 pub use event::{Achieved, AdapterUse, ContextSource, Drafts, Event, FinishReason, GenerateStats, Sink, Target};
 pub use holdings::{Context, HeldBytes};
@@ -61,10 +63,12 @@ use crate::adapter::{
     SignaturePolicy, bind,
 };
 use crate::budget::{Budget, Held, MemoryLimits};
+use crate::dispatch::DispatchOptions;
 use crate::error::{Error, Result};
 use crate::foundation::{Component, ComponentKind, Foundation, Verify};
 use crate::model::{CacheType, Modality};
 use components::Components;
+use dispatcher::Dispatcher;
 use holdings::{Holdings, insist};
 use recognizer::SpeechModel;
 use schedule::Scheduler;
@@ -89,6 +93,8 @@ pub struct EngineOptions {
     pub cache: Option<CacheType>,
     /// Whose adapters may be used, but for apps that [`Engine::set_signatures`] says something else of.
     pub signatures: SignaturePolicy,
+    /// Delegates that run components, and how they are used.
+    pub dispatch: DispatchOptions,
 }
 
 /// One foundation and the adapters that run on it. Components load on first use; all calls are safe from any thread.
@@ -100,6 +106,7 @@ pub struct Engine {
     apps: Mutex<BTreeMap<String, Weak<App>>>,
     holdings: Arc<Holdings>,
     scheduler: Scheduler,
+    dispatcher: Dispatcher,
     cache: Option<CacheType>,
     signatures: SignaturePolicy,
     signatures_by_app: Mutex<HashMap<Arc<str>, SignaturePolicy>>,
@@ -138,6 +145,7 @@ impl Engine {
             adapters,
             apps: Mutex::default(),
             scheduler: Scheduler::new(Arc::clone(&holdings)),
+            dispatcher: Dispatcher::new(options.dispatch, Arc::clone(&holdings)),
             holdings,
             cache: options.cache,
             signatures: options.signatures,
@@ -225,7 +233,7 @@ impl Engine {
     /// # Errors
     /// [`Error::MissingComponent`] or [`Error::Memory`]; as [`TextModel::open`] otherwise.
     pub fn text(&self) -> Result<Arc<TextModel>> {
-        self.components.get(self.foundation.component(ComponentKind::TEXT)?, TextModel::open)
+        self.text_encoder(self.foundation.component(ComponentKind::TEXT)?)
     }
 
     /// The text encoder whose embeddings can be compared with those of the encoder of `modality`, loaded on first use.
@@ -233,7 +241,7 @@ impl Engine {
     /// # Errors
     /// As [`Foundation::anchor`] and [`Engine::text`].
     pub fn anchor(&self, modality: Modality) -> Result<Arc<TextModel>> {
-        self.components.get(self.foundation.anchor(modality)?, TextModel::open)
+        self.text_encoder(self.foundation.anchor(modality)?)
     }
 
     /// A component that is a text encoder, loaded on first use.
@@ -241,7 +249,9 @@ impl Engine {
     /// # Errors
     /// As [`Engine::text`].
     pub fn text_encoder(&self, component: &Component) -> Result<Arc<TextModel>> {
-        self.components.get(component, TextModel::open)
+        let model = self.components.get(component, TextModel::open)?;
+        self.dispatcher.begin(component, model.part(), &model);
+        Ok(model)
     }
 
     /// The encoder of `modality`, loaded on first use.
@@ -250,8 +260,11 @@ impl Engine {
     /// [`Error::MissingComponent`] or [`Error::Memory`]; as [`EncoderModel::open`] otherwise.
     pub fn encoder(&self, modality: Modality) -> Result<Arc<EncoderModel>> {
         let component = self.foundation.component(ComponentKind::Encoder(modality))?;
-        self.components
-            .get(component, |part, path| EncoderModel::open_with(part, path, modality, component.preprocessing()?))
+        let model = self
+            .components
+            .get(component, |part, path| EncoderModel::open_with(part, path, modality, component.preprocessing()?))?;
+        self.dispatcher.begin(component, model.part(), &model);
+        Ok(model)
     }
 
     /// The speech recogniser, loaded on first use: the component of the speech encoder with what makes text of it.
@@ -262,6 +275,17 @@ impl Engine {
     pub fn recognizer(&self) -> Result<Arc<dyn Recognizer>> {
         let component = self.foundation.component(ComponentKind::Encoder(Modality::SPEECH))?;
         Ok(Arc::clone(&self.components.get(component, SpeechModel::open)?.0))
+    }
+
+    /// Where loaded components run that delegates were asked for.
+    #[must_use]
+    pub fn places(&self) -> Vec<PlaceStatus> {
+        self.dispatcher.status()
+    }
+
+    /// Waits until the delegates of a component that was loaded are ready, or were given up: the processor serves until then.
+    pub fn wait_for_delegates(&self, component: &str) {
+        self.dispatcher.wait(component);
     }
 
     /// Components that are loaded, by name.

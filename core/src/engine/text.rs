@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::dispatcher::{Compared, Placed, median_ms};
 use super::trace::Part;
+use crate::dispatch::{Placement, Ran, Reason, Segment};
 use crate::error::{Error, Result};
 use crate::input::{Affixes, Special, Tokenizer};
 use crate::model::encoder::{TextEncoder, open_text};
@@ -16,6 +18,10 @@ const TEXTS_PER_PASS: usize = 32;
 const MAX_ANCHORS: usize = 4096;
 /// Bytes of a sentence that is kept; labels are words.
 const MAX_ANCHOR_BYTES: usize = 1024;
+
+/// What a delegate is compared on, and how many tokens of it every tokenizer makes at least.
+const SAMPLE: &str = "The quick brown fox jumps over the lazy dog. ";
+const SAMPLE_TOKENS: usize = 9;
 
 /// A loaded text encoder. Immutable and shared.
 #[derive(Debug)]
@@ -77,15 +83,64 @@ impl TextModel {
     ///
     /// # Errors
     /// As [`Tokenizer::encode_within`]; [`crate::Error::Malformed`] for weights that make an embedding which is not finite.
-    pub fn embed<T: AsRef<str>>(&self, texts: &[T], deltas: Option<&Deltas>) -> Result<Vec<Vec<f32>>> {
-        let mut embeddings = Vec::with_capacity(texts.len());
+    pub fn embed<T: AsRef<str>>(&self, texts: &[T], deltas: Option<&Deltas>) -> Result<(Vec<Vec<f32>>, Ran)> {
+        let (mut embeddings, mut ran) = (Vec::with_capacity(texts.len()), Ran::default());
         for texts in texts.chunks(TEXTS_PER_PASS) {
             let limit = self.encoder.max_tokens();
             let tokens = texts.iter().map(|text| self.tokens(text.as_ref(), limit)).collect::<Result<Vec<_>>>()?;
-            embeddings.extend(self.encoder.embed(&tokens, deltas)?);
+            let (made, by) = self.embed_tokens(&tokens, deltas)?;
+            embeddings.extend(made);
+            ran.with(by);
         }
         embeddings.iter().try_for_each(|embedding| self.part.check_finite("an embedding", embedding))?;
-        Ok(embeddings)
+        Ok((embeddings, ran))
+    }
+
+    /// Embeds on the delegate what it takes, and the rest on the processor.
+    fn embed_tokens(&self, texts: &[Vec<u32>], deltas: Option<&Deltas>) -> Result<(Vec<Vec<f32>>, Ran)> {
+        let placement = match self.part.place.delegate() {
+            Ok(placement) => placement,
+            Err(None) => return Ok((self.encoder.embed(texts, deltas)?, Ran::default())),
+            Err(Some(reason)) => {
+                let ran = self.part.fall_back(reason)?;
+                return Ok((self.encoder.embed(texts, deltas)?, ran));
+            }
+        };
+        let (mut embeddings, mut ran) = (Vec::with_capacity(texts.len()), Ran::default());
+        for text in texts {
+            match self.embed_on(&placement, text, deltas) {
+                Ok(embedding) => {
+                    embeddings.push(embedding);
+                    ran.with(Ran { backend: Some(placement.backend().to_owned()), reason: None });
+                }
+                Err(reason) => {
+                    ran.with(self.part.fall_back(reason)?);
+                    embeddings.extend(self.encoder.embed(std::slice::from_ref(text), deltas)?);
+                }
+            }
+        }
+        Ok((embeddings, ran))
+    }
+
+    /// The embedding of one text, by the shortest graph that holds it.
+    fn embed_on(&self, placement: &Placement, text: &[u32], deltas: Option<&Deltas>) -> Result<Vec<f32>, Reason> {
+        let holds = |segment: &Segment| matches!(segment, Segment::Text { tokens } if *tokens >= text.len());
+        let segment = placement.choose(self.part.place.preference(), holds)?;
+        let too_long = Reason::TooLong { length: text.len(), most: longest(placement) };
+        let Some(segment @ Segment::Text { tokens }) = segment else { return Err(too_long) };
+        self.run_graph(placement, (segment, tokens), text, deltas)
+    }
+
+    fn run_graph(
+        &self,
+        placement: &Placement,
+        (segment, tokens): (Segment, usize),
+        text: &[u32],
+        deltas: Option<&Deltas>,
+    ) -> Result<Vec<f32>, Reason> {
+        let inputs = self.encoder.graph_inputs(text, deltas, tokens).map_err(|e| Reason::Failed(e.to_string()))?;
+        let inputs: Vec<&[f32]> = inputs.iter().map(|values| &values[..]).collect();
+        Ok(placement.run(segment, &inputs, deltas)?.into_iter().next().unwrap_or_default())
     }
 
     /// As [`TextModel::embed`] without an adapter, of sentences that are likely to come again: what was embedded before is
@@ -93,7 +148,7 @@ impl TextModel {
     ///
     /// # Errors
     /// As [`TextModel::embed`].
-    pub fn anchors(&self, sentences: &[String]) -> Result<Vec<Arc<[f32]>>> {
+    pub fn anchors(&self, sentences: &[String]) -> Result<(Vec<Arc<[f32]>>, Ran)> {
         let known: Vec<Option<Arc<[f32]>>> = {
             let kept = self.anchors.lock().unwrap_or_else(PoisonError::into_inner);
             sentences.iter().map(|sentence| kept.get(sentence).map(Arc::clone)).collect()
@@ -101,7 +156,8 @@ impl TextModel {
         let absent = sentences.iter().zip(&known).filter(|(_, anchor)| anchor.is_none()).map(|(sentence, _)| sentence);
         let absent: Vec<&String> = absent.collect();
         // Unlocked: others may classify meanwhile.
-        let made: Vec<Arc<[f32]>> = self.embed(&absent, None)?.into_iter().map(Arc::from).collect();
+        let (made, ran) = self.embed(&absent, None)?;
+        let made: Vec<Arc<[f32]>> = made.into_iter().map(Arc::from).collect();
         let mut kept = self.anchors.lock().unwrap_or_else(PoisonError::into_inner);
         let new = absent.iter().zip(&made).filter(|(sentence, _)| sentence.len() <= MAX_ANCHOR_BYTES);
         for (sentence, anchor) in new {
@@ -112,6 +168,25 @@ impl TextModel {
         }
         let mut made = made.into_iter();
         let missing = "invariant: an embedding for each absent sentence";
-        Ok(known.into_iter().map(|anchor| anchor.unwrap_or_else(|| made.next().expect(missing))).collect())
+        let all = known.into_iter().map(|anchor| anchor.unwrap_or_else(|| made.next().expect(missing)));
+        Ok((all.collect(), ran))
+    }
+}
+
+/// Tokens of the longest text graph.
+fn longest(placement: &Placement) -> usize {
+    let lengths = placement.segments().map(|segment| if let Segment::Text { tokens } = segment { tokens } else { 0 });
+    lengths.max().unwrap_or(0)
+}
+
+impl Placed for TextModel {
+    fn compare(&self, placement: &Placement, segment: Segment) -> Result<Compared, Reason> {
+        let failed = |e: Error| Reason::Failed(e.to_string());
+        let Segment::Text { tokens } = segment else { return Err(Reason::NotCompiled) };
+        let text = self.tokens(&SAMPLE.repeat(tokens / SAMPLE_TOKENS + 1), tokens).map_err(failed)?;
+        let texts = [text];
+        let (ours, processor_ms) = median_ms(|| self.encoder.embed(&texts, None).map_err(failed))?;
+        let (delegate, delegate_ms) = median_ms(|| self.run_graph(placement, (segment, tokens), &texts[0], None))?;
+        Ok(Compared { delegate: vec![delegate], processor: ours, delegate_ms, processor_ms })
     }
 }

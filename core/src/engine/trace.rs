@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::{Adapter, DataPath};
+use crate::dispatch::{Place, Ran, Reason, Strictness};
 use crate::error::{Error, Result};
 use crate::quant::{Deltas, kernels};
 
@@ -33,6 +34,9 @@ pub struct Step {
     /// Whether it had been dropped, and was loaded again for this.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reloaded: bool,
+    /// Why some or all of it ran on the processor, where a delegate was to run it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Reason>,
 }
 
 impl Trace {
@@ -68,6 +72,8 @@ pub struct Part {
     pub bytes: u64,
     /// It came back, and no step has told yet.
     news: Arc<AtomicBool>,
+    /// Where it runs.
+    pub(crate) place: Arc<Place>,
 }
 
 impl Part {
@@ -75,13 +81,13 @@ impl Part {
     #[must_use]
     pub fn new(name: &str, bytes: u64, loading: Loading) -> Self {
         let news = Arc::new(AtomicBool::new(loading == Loading::Again));
-        Self { name: name.to_owned(), bytes, news }
+        Self { name: name.to_owned(), bytes, news, place: Arc::default() }
     }
 
     /// A part of this component, such as the tower of a vision-language model.
     #[must_use]
     pub(crate) fn within(&self, name: &str) -> Self {
-        Self { name: format!("{}/{name}", self.name), ..self.clone() }
+        Self { name: format!("{}/{name}", self.name), place: Arc::default(), ..self.clone() }
     }
 
     /// The changes of an adapter, which must be one of this component.
@@ -121,6 +127,33 @@ impl Part {
             ms: start.elapsed().as_secs_f64() * 1e3,
             bytes: self.bytes,
             reloaded: self.news.swap(false, Ordering::Relaxed),
+            fallback: None,
         }
+    }
+
+    /// What becomes of a reason to run on the processor.
+    ///
+    /// # Errors
+    /// [`Error::Delegate`] where the engine is strict.
+    pub(crate) fn fall_back(&self, reason: Reason) -> Result<Ran> {
+        match self.place.strictness() {
+            Strictness::Fallback => Ok(Ran::on_processor(Some(reason))),
+            Strictness::Strict => Err(Error::Delegate { component: self.name.clone(), reason: reason.to_string() }),
+        }
+    }
+}
+
+impl Step {
+    /// With what made its result.
+    #[must_use]
+    pub(crate) fn on(mut self, ran: Ran) -> Self {
+        if let Some(backend) = ran.backend {
+            self.backend = match ran.reason {
+                None => backend,
+                Some(_) => format!("{backend}, {}", self.backend),
+            };
+        }
+        self.fallback = ran.reason;
+        self
     }
 }

@@ -4,6 +4,7 @@
 //! adapter, so rows of different apps share one pass over the base.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -167,6 +168,19 @@ pub struct Deltas {
     pub replaced: HashMap<LinearId, Matrix>,
     /// Low-rank deltas of embedding tables: `A` transposed to `[vocabulary, rank]`.
     pub embedding: HashMap<LinearId, FloatPair>,
+    /// Tells them from all others of the process.
+    pub identity: Identity,
+}
+
+/// A number that nothing else of the process has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity(u64);
+
+impl Default for Identity {
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 impl Deltas {

@@ -15,7 +15,7 @@ mod store;
 
 pub use kernel::{Kernels, PANEL, RowKernels, available, kernels};
 pub use linear::Linear;
-pub use lora::{CodePair, Deltas, FloatPair, LinearId, LowRank, RowAdapters};
+pub use lora::{CodePair, Deltas, FloatPair, Identity, LinearId, LowRank, RowAdapters};
 pub use matrix::Matrix;
 pub use packed::TILE_ROWS;
 pub use panel::PanelMatrix;

@@ -179,15 +179,15 @@ impl Engine {
         let encoder = self.encoder(modality)?;
         let start = Instant::now();
         let inputs = std::slice::from_ref(input);
-        let encoding = match options.adapter_of(&encoder.part().name) {
+        let (encodings, ran) = match options.adapter_of(&encoder.part().name) {
             None => encoder.encode(inputs, None)?,
             Some(adapter) => encoder.encode_adapted(inputs, &adapter.bound)?,
         };
-        steps.push(encoder.part().step(start));
+        steps.push(encoder.part().step(start).on(ran));
         let projector = self.projector(modality)?;
         let start = Instant::now();
         let deltas = options.adapter_of(&projector.part().name).map(|adapter| &adapter.bound.deltas);
-        let soft = projector.project(&encoding[0], encoder.encoder().state_width(), deltas)?;
+        let soft = projector.project(&encodings[0], encoder.encoder().state_width(), deltas)?;
         steps.push(projector.part().step(start));
         Ok(soft)
     }

@@ -100,19 +100,19 @@ impl Engine {
             let model = self.text()?;
             let start = Instant::now();
             let deltas = adapter.map(|adapter| &adapter.bound.deltas);
-            let embedding = model.embed(&[text], deltas)?.pop().expect(missing);
-            let encoding = Encoding { embedding, states: Vec::new() };
-            return Ok(Encoded { encoding, step: model.part().step(start), model: None });
+            let (mut embeddings, ran) = model.embed(&[text], deltas)?;
+            let encoding = Encoding { embedding: embeddings.pop().expect(missing), states: Vec::new() };
+            return Ok(Encoded { encoding, step: model.part().step(start).on(ran), model: None });
         }
         let model = self.encoder(modality)?;
         let start = Instant::now();
         let inputs = std::slice::from_ref(input);
-        let encodings = match adapter {
-            None => model.encode(inputs, None),
-            Some(adapter) => model.encode_adapted(inputs, &adapter.bound),
+        let (mut encodings, ran) = match adapter {
+            None => model.encode(inputs, None)?,
+            Some(adapter) => model.encode_adapted(inputs, &adapter.bound)?,
         };
-        let encoding = encodings?.pop().expect(missing);
-        Ok(Encoded { encoding, step: model.part().step(start), model: Some(model) })
+        let encoding = encodings.pop().expect(missing);
+        Ok(Encoded { encoding, step: model.part().step(start).on(ran), model: Some(model) })
     }
 }
 

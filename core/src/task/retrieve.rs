@@ -39,8 +39,9 @@ impl Engine {
         }
         let anchor = self.anchor(entries)?;
         let start = Instant::now();
-        let vector = anchor.embed(&[text], None)?.pop().expect("invariant: one text gives one vector");
-        let trace = Trace::new(DataPath::Encoder, vec![anchor.part().step(start)]);
+        let (mut vectors, ran) = anchor.embed(&[text], None)?;
+        let vector = vectors.pop().expect("invariant: one text gives one vector");
+        let trace = Trace::new(DataPath::Encoder, vec![anchor.part().step(start).on(ran)]);
         let model = self.encoder(entries)?;
         let (found, expected) = (vector.len(), model.encoder().dim());
         if found != expected {

@@ -94,7 +94,7 @@ fn samples_match_transformers_pipeline() {
         let input = Input::from(sound(&file, index));
         let mel = model.encoder().prepare(&input).expect("prepared");
         assert_eq!(mel.shape, SHAPE);
-        let encoding = model.encode(&[input], None).expect("encoded").remove(0);
+        let encoding = model.encode(&[input], None).expect("encoded").0.remove(0);
         let logits = classes(model.encoder(), &[encoding]);
         let worst = [
             max_difference(&mel.values, &floats(&file, &format!("mel.{index}"))),

@@ -222,7 +222,7 @@ fn preprocessing_comes_from_the_manifest() {
         manifest["components"][0]["preprocessing"] = preprocessing;
         built.write(&manifest);
         let engine = Engine::open(built.root()).expect("foundation");
-        engine.encoder(Modality::IMAGE).expect("tower").encode(&[picture()], None).expect("encoded").remove(0)
+        engine.encoder(Modality::IMAGE).expect("tower").encode(&[picture()], None).expect("encoded").0.remove(0)
     };
     let constants = encoded(processor(0.5), &built);
     assert_ne!(constants, encoded(processor(0.1), &built));

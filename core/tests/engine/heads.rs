@@ -167,8 +167,8 @@ fn a_head_beside_zero_deltas_reads_the_bare_states() {
     });
     let adapter = install(&engine, zero.path()).expect("installed");
     let model = engine.encoder(Modality::SOUND).expect("network");
-    let bare = model.encode(&[sound(0).into()], None).expect("encoded");
-    assert_eq!(model.encode_adapted(&[sound(0).into()], &adapter.bound).expect("encoded"), bare);
+    let bare = model.encode(&[sound(0).into()], None).expect("encoded").0;
+    assert_eq!(model.encode_adapted(&[sound(0).into()], &adapter.bound).expect("encoded").0, bare);
     let options = RegressOptions { adapter: Some(adapter.clone()), modality: None };
     let found: Vec<f32> =
         engine.regress(sound(0), &options).expect("measured").values.iter().map(|v| v.value).collect();

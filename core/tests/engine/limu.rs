@@ -125,6 +125,7 @@ fn released_networks_match_the_formulae_on_real_motion() {
         let ours: Vec<f32> = model
             .encode(&inputs, None)
             .expect("encoded")
+            .0
             .iter()
             .flat_map(|e| e.states.chunks_exact(72).step_by(STRIDE).flatten().copied().collect::<Vec<f32>>())
             .collect();

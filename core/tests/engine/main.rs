@@ -11,6 +11,7 @@ mod classify;
 mod contexts;
 mod ctc;
 mod damaged;
+mod delegates;
 mod early_exit;
 mod encoder;
 mod every_tower;

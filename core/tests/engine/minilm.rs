@@ -16,7 +16,7 @@ fn minilm_matches_sentence_transformers() {
     let expected = floats(&reference, "embeddings");
     let engine = Engine::open(&dir).expect("foundation");
     let model = engine.text().expect("text encoder");
-    let embeddings = model.embed(&sentences, None).expect("embeddings");
+    let embeddings = model.embed(&sentences, None).expect("embeddings").0;
     assert_eq!(embeddings.len(), 20);
     let mut worst = 1.0f32;
     for (i, (ours, theirs)) in embeddings.iter().zip(expected.chunks_exact(384)).enumerate() {
@@ -24,7 +24,7 @@ fn minilm_matches_sentence_transformers() {
         worst = worst.min(cosine);
         assert!(cosine >= 0.9999, "sentence {i}: cosine {cosine}");
         // Company must not matter: a sentence alone gives the same bits.
-        assert_eq!(ours, &model.embed(&sentences[i..=i], None).expect("alone")[0]);
+        assert_eq!(ours, &model.embed(&sentences[i..=i], None).expect("alone").0[0]);
     }
     println!("smallest cosine of 20 sentences: {worst:.7}");
 }
@@ -64,8 +64,8 @@ fn sentences_of_labels_are_embedded_once() {
     let known = start.elapsed();
     println!("30 sentences: {:.1} ms, again {:.3} ms", computed.as_secs_f64() * 1e3, known.as_secs_f64() * 1e3);
     assert!(known * 10 < computed, "{known:?} and {computed:?}");
-    let all = model.anchors(&sentences).expect("some known, some new");
-    let alone = model.embed(&sentences, None).expect("embedded");
+    let all = model.anchors(&sentences).expect("some known, some new").0;
+    let alone = model.embed(&sentences, None).expect("embedded").0;
     for (kept, alone) in all.iter().zip(&alone) {
         assert_eq!(
             kept.iter().map(|v| v.to_bits()).collect::<Vec<_>>(),

@@ -205,7 +205,7 @@ fn minilm_keeps_its_directions() {
     let sentences: Vec<String> =
         serde_json::from_slice(&std::fs::read(path("minilm/sentences.json")).expect("sentences")).expect("a list");
     let plain = Engine::open(pulled.join("text")).expect("engine").text().expect("encoder");
-    let expected = plain.embed(&sentences, None).expect("embedded");
+    let expected = plain.embed(&sentences, None).expect("embedded").0;
     for (quantization, [limit, usual], size) in [
         (Quantization::Q8_0, [0.998, 0.999], 0.70),
         (Quantization::Int8, [0.98, 0.994], 0.70),
@@ -213,7 +213,7 @@ fn minilm_keeps_its_directions() {
     ] {
         let (dir, _) = quantized(&pulled.join("text"), quantization);
         let model = Engine::open(dir.path()).expect("engine").text().expect("encoder");
-        let embedded = model.embed(&sentences, None).expect("embedded");
+        let embedded = model.embed(&sentences, None).expect("embedded").0;
         let cosines: Vec<f32> = embedded.iter().zip(&expected).map(|(a, b)| similarity(a, b)).collect();
         let worst = cosines.iter().fold(1.0f32, |worst, &c| worst.min(c));
         let share = model.part().bytes as f64 / plain.part().bytes as f64;

@@ -6,7 +6,7 @@ use loam::dispatch::{Reason, Subject};
 use loam::weights::{Safetensors, read_bounded, sha256_file};
 
 use super::record::{RECORD, Record, VERSION};
-use super::write::PROBES;
+use super::write::{PROBES, SAMPLE};
 use crate::quantize::{Adapted, Code, Port, Probe, Probes};
 
 /// Longest record: some 200 bytes for each of the inputs of a backbone.
@@ -19,6 +19,8 @@ pub struct Artefact {
     pub record: Record,
     /// Rows that adapters are tried on.
     pub probes: Probes,
+    /// Values of all inputs but factors, of an input that the graph was calibrated with.
+    pub sample: Vec<Vec<f32>>,
     folder: PathBuf,
 }
 
@@ -45,7 +47,7 @@ impl Artefact {
         }
         for (found, wanted) in [
             (&record.component[..], subject.component),
-            (&record.segment, subject.segment),
+            (&record.segment, &subject.segment.to_string()),
             (&record.fingerprint, subject.fingerprint),
             (&record.compiler, compiler),
         ] {
@@ -57,8 +59,10 @@ impl Artefact {
         for file in &record.files {
             check_file(folder, file)?;
         }
-        let probes = read_probes(&folder.join(PROBES))?;
-        Ok(Self { record, probes, folder: folder.to_owned() })
+        let probes = read_tensors(&folder.join(PROBES))?;
+        let mut kept = read_tensors(&folder.join(SAMPLE))?;
+        let sample = (0..).map_while(|at: usize| Some(kept.0.remove(&at.to_string())?.values)).collect();
+        Ok(Self { record, probes, sample, folder: folder.to_owned() })
     }
 
     /// The file that the runtime opens.
@@ -124,7 +128,7 @@ fn check_ports(record: &Record) -> Result<(), String> {
     }
 }
 
-fn read_probes(path: &Path) -> Result<Probes, Reason> {
+fn read_tensors(path: &Path) -> Result<Probes, Reason> {
     let mut probes = Probes::default();
     if !path.is_file() {
         return Ok(probes);

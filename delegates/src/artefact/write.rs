@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use loam::dispatch::Reason;
+use loam::dispatch::{Reason, Segment};
 use loam::weights::sha256_file;
 use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
 
@@ -12,6 +12,11 @@ use crate::quantize::{Probe, Probes};
 
 /// Rows that adapters are tried on.
 pub(super) const PROBES: &str = "probes.safetensors";
+/// An input that the graph was calibrated with.
+pub(super) const SAMPLE: &str = "sample.safetensors";
+
+/// Values `[rows, width]` and their extents.
+type Rows = (Vec<f32>, [usize; 2]);
 
 /// A folder that is being filled.
 #[derive(Debug)]
@@ -24,9 +29,14 @@ fn failed(path: &Path) -> impl Fn(std::io::Error) -> Reason + '_ {
     move |e| Reason::Failed(format!("{}: {e}", path.display()))
 }
 
-/// The folder of a graph among those of a target.
-pub(crate) fn store(root: &Path, target: &str, component: &str, segment: &str) -> PathBuf {
-    root.join(target).join(component.replace(['/', '\\'], "_")).join(segment)
+/// The folder of a component's graphs among those of a target.
+pub(crate) fn component_folder(root: &Path, target: &str, component: &str) -> PathBuf {
+    root.join(target).join(component.replace(['/', '\\'], "_"))
+}
+
+/// The folder of a graph.
+pub(crate) fn store(root: &Path, target: &str, component: &str, segment: Segment) -> PathBuf {
+    component_folder(root, target, component).join(segment.to_string())
 }
 
 impl Writing {
@@ -45,13 +55,21 @@ impl Writing {
 
     /// Keeps the rows that adapters are tried on.
     pub(crate) fn probes(&self, probes: &Probes) -> Result<(), Reason> {
-        let path = self.folder().join(PROBES);
-        let bytes = |probe: &Probe| probe.values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-        let data: BTreeMap<&String, (Vec<u8>, [usize; 2])> = probes
-            .0
-            .iter()
-            .map(|(name, probe)| (name, (bytes(probe), [probe.values.len() / probe.width.max(1), probe.width])))
-            .collect();
+        let rows = |probe: &Probe| (probe.values.clone(), [probe.values.len() / probe.width.max(1), probe.width]);
+        self.tensors(PROBES, probes.0.iter().map(|(name, probe)| (name.clone(), rows(probe))).collect())
+    }
+
+    /// Keeps the inputs of a run, each as one row.
+    pub(crate) fn sample(&self, sample: &[Vec<f32>]) -> Result<(), Reason> {
+        let row = |(at, values): (usize, &Vec<f32>)| (at.to_string(), (values.clone(), [1, values.len()]));
+        self.tensors(SAMPLE, sample.iter().enumerate().map(row).collect())
+    }
+
+    fn tensors(&self, file: &str, tensors: Vec<(String, Rows)>) -> Result<(), Reason> {
+        let path = self.folder().join(file);
+        let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let data: BTreeMap<&String, (Vec<u8>, [usize; 2])> =
+            tensors.iter().map(|(name, (values, shape))| (name, (bytes(values), *shape))).collect();
         let views = data.iter().map(|(name, (bytes, shape))| {
             let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
             view.map(|view| (*name, view)).map_err(|e| Reason::Failed(e.to_string()))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use loam::error::Result;
-use loam::graph::{Evaluator, Graph};
+use loam::graph::{Evaluator, Graph, Signature};
 
 use super::probe::Probes;
 use super::range::{Range, Ranges};
@@ -18,6 +18,8 @@ pub struct Calibration {
     histograms: BTreeMap<String, Histogram>,
     norms: BTreeMap<String, f32>,
     probes: Probes,
+    /// Inputs of the latest run, without factors, by what the graph is given.
+    samples: Vec<(Signature, Vec<Vec<f32>>)>,
     runs: usize,
 }
 
@@ -39,6 +41,7 @@ impl Calibration {
     /// As [`Evaluator::run`].
     pub fn observe(&mut self, graph: &Graph, evaluator: &Evaluator<'_>, inputs: &[Vec<f32>]) -> Result<Vec<Vec<f32>>> {
         self.runs += 1;
+        self.keep(graph.signature(), inputs);
         let adapted = self.probes.watched(graph);
         evaluator.run(inputs, |value, values| {
             let tensor = graph.tensor(value);
@@ -53,6 +56,24 @@ impl Calibration {
                 }
             }
         })
+    }
+
+    fn keep(&mut self, mut signature: Signature, inputs: &[Vec<f32>]) {
+        let data = signature.inputs.iter().zip(inputs).filter(|(input, _)| !input.is_factor());
+        let data = data.map(|(_, values)| values.clone()).collect();
+        signature.inputs.retain(|input| !input.is_factor());
+        self.samples.retain(|(known, _)| *known != signature);
+        self.samples.push((signature, data));
+    }
+
+    /// The latest input of a graph with these inputs and outputs, whatever the rank of its adapters.
+    #[must_use]
+    pub fn sample(&self, signature: &Signature) -> Option<&[Vec<f32>]> {
+        let is_of = |known: &Signature| {
+            known.outputs == signature.outputs
+                && known.inputs.iter().eq(signature.inputs.iter().filter(|input| !input.is_factor()))
+        };
+        self.samples.iter().find(|(known, _)| is_of(known)).map(|(_, sample)| &sample[..])
     }
 
     /// How many inputs were observed.

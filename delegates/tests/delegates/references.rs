@@ -1,6 +1,6 @@
 //! Against ONNX Runtime's processor: in single precision the graphs are the engine's networks, and graphs of integers are close.
 
-use loam::dispatch::{Backend, Delegate, Subject, Support};
+use loam::dispatch::{Backend, Delegate, Segment, Subject, Support};
 use loam::graph::Evaluator;
 use loam_delegates::quantize::Calibration;
 use loam_delegates::{Compiler, OnnxBackend, Target};
@@ -14,7 +14,7 @@ const FLOAT_TOLERANCE: f32 = 2e-4;
 const INTEGER_COSINE: f64 = 0.98;
 
 pub fn subject(network: &Network) -> Subject<'static> {
-    Subject { component: network.name, fingerprint: "fingerprint", segment: "whole" }
+    Subject { component: network.name, fingerprint: "fingerprint", segment: Segment::Whole }
 }
 
 /// Compiles both graphs of a network, and opens the ones for `target`.
@@ -30,10 +30,10 @@ pub fn compiled(network: &Network, target: Target, root: &std::path::Path) -> [B
     assert_eq!(calibration.runs(), network.samples.len());
     let compiler = Compiler { runtime: &runtime, provider: &*provider, target, root };
     let (ranges, backend) = (calibration.ranges(0.0), OnnxBackend::new(target, libraries(), root));
-    [("whole", &network.graph), ("plain", &network.plain)].map(|(segment, graph)| {
+    [(Segment::Whole, &network.graph), (Segment::Text { tokens: 0 }, &network.plain)].map(|(segment, graph)| {
         let subject = Subject { segment, ..subject(network) };
         assert_eq!(backend.supports(graph), Support::Full, "{}", network.name);
-        compiler.compile(&subject, graph, &ranges, calibration.probes()).expect(network.name);
+        compiler.compile(&subject, graph, &ranges, &calibration).expect(network.name);
         backend.open(&subject).expect(network.name)
     })
 }

@@ -93,9 +93,9 @@ impl Engine {
             Some(model) => self.anchor(model.encoder().modality())?,
         };
         let start = Instant::now();
-        let anchors = text.anchors(&sentences)?;
+        let (anchors, ran) = text.anchors(&sentences)?;
         check_distinct(labels, &anchors, text.encoder().max_tokens())?;
-        let steps = vec![encoded.step, text.part().step(start)];
+        let steps = vec![encoded.step, text.part().step(start).on(ran)];
         let vector = &encoded.encoding.embedding;
         check_space(vector, &anchors)?;
         let encoder = encoded.model.as_ref().map(|model| model.encoder());

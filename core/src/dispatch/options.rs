@@ -1,0 +1,47 @@
+//! How an engine uses delegates.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::backend::Backend;
+use super::place::Strictness;
+
+/// What decides between a delegate that works and the processor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preference {
+    /// Which was faster when both were timed.
+    #[default]
+    Measured,
+    /// The delegate, as to spare the battery.
+    Delegate,
+}
+
+/// A program that compiles for a backend, in a process of its own: compilers of drivers crash and hang. It is given
+/// `--component NAME --target BACKEND` behind its own arguments, and compiles to where the backend looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preparation {
+    /// The program.
+    pub program: PathBuf,
+    /// Its first arguments.
+    pub arguments: Vec<OsString>,
+    /// When it is ended.
+    pub limit: Duration,
+}
+
+/// How an engine uses delegates.
+#[derive(Clone, Debug, Default)]
+pub struct DispatchOptions {
+    /// Those that are asked, the best first. None by default: everything runs on the processor.
+    pub backends: Vec<Arc<dyn Backend>>,
+    /// What decides.
+    pub preference: Preference,
+    /// Whether it is an error when a delegate cannot be used.
+    pub strictness: Strictness,
+    /// Compiles what is not compiled; `None` leaves that to `loam compile`.
+    pub preparation: Option<Preparation>,
+    /// The file in which measurements and failures are kept, for this device and these versions; `None` measures anew each time
+    /// and forgets failures.
+    pub plan: Option<PathBuf>,
+}

@@ -1,0 +1,141 @@
+//! A component on a delegate: its compiled graphs, adapters as they take them, and what happens when they fail.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::backend::{Delegate, Factors};
+use super::options::Preference;
+use super::reason::Reason;
+use super::segment::Segment;
+use crate::budget::Held;
+use crate::quant::{Deltas, Identity};
+
+/// Adapters that are kept as a delegate takes them: some bytes per parameter each.
+const KEPT: usize = 4;
+/// Failures in a row after which a delegate is left alone.
+const FAILURES: u32 = 3;
+
+/// The compiled graphs of a component on one backend.
+#[derive(Debug)]
+pub struct Placement {
+    backend: String,
+    seats: Vec<Seat>,
+    adapted: Mutex<VecDeque<Adapted>>,
+    failures: AtomicU32,
+    _held: Held,
+}
+
+/// A graph that is ready.
+#[derive(Debug)]
+struct Seat {
+    segment: Segment,
+    delegate: Box<dyn Delegate>,
+    /// The processor is faster.
+    slower: Option<Reason>,
+}
+
+/// An adapter for one graph, or why it cannot be given to it.
+#[derive(Debug)]
+struct Adapted {
+    segment: Segment,
+    adapter: Option<Identity>,
+    factors: Result<Factors, Reason>,
+}
+
+impl Placement {
+    /// Graphs that are ready; `held` counts their bytes.
+    #[must_use]
+    pub fn new(backend: &str, delegates: Vec<(Segment, Box<dyn Delegate>)>, held: Held) -> Self {
+        let seat = |(segment, delegate)| Seat { segment, delegate, slower: None };
+        let mut seats: Vec<Seat> = delegates.into_iter().map(seat).collect();
+        seats.sort_by_key(|seat| seat.segment);
+        Self { backend: backend.to_owned(), seats, adapted: Mutex::default(), failures: AtomicU32::new(0), _held: held }
+    }
+
+    /// As traces name it.
+    #[must_use]
+    pub fn backend(&self) -> &str {
+        &self.backend
+    }
+
+    /// Does without a graph.
+    pub fn give_up(&mut self, segment: Segment) {
+        self.seats.retain(|seat| seat.segment != segment);
+    }
+
+    /// Notes that the processor is faster than a graph.
+    pub fn is_slower(&mut self, segment: Segment, reason: Reason) {
+        let seat = self.seats.iter_mut().find(|seat| seat.segment == segment);
+        seat.into_iter().for_each(|seat| seat.slower = Some(reason.clone()));
+    }
+
+    /// The graphs, the one of the fewest tokens first.
+    pub fn segments(&self) -> impl Iterator<Item = Segment> + '_ {
+        self.seats.iter().map(|seat| seat.segment)
+    }
+
+    /// The first graph that `fits` says yes to; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Reason::Slower`], unless delegates are preferred to what is faster.
+    pub fn choose(&self, preference: Preference, fits: impl Fn(&Segment) -> bool) -> Result<Option<Segment>, Reason> {
+        let seat = self.seats.iter().find(|seat| fits(&seat.segment));
+        match (seat.and_then(|seat| seat.slower.as_ref()), preference) {
+            (Some(slower), Preference::Measured) => Err(slower.clone()),
+            _ => Ok(seat.map(|seat| seat.segment)),
+        }
+    }
+
+    /// The graph.
+    #[must_use]
+    pub fn delegate(&self, segment: Segment) -> Option<&dyn Delegate> {
+        self.seats.iter().find(|seat| seat.segment == segment).map(|seat| &*seat.delegate)
+    }
+
+    /// Runs a graph on the values of all inputs but an adapter's factors.
+    ///
+    /// # Errors
+    /// [`Reason`]. After three failures in a row no run is tried any more.
+    pub fn run(&self, segment: Segment, data: &[&[f32]], deltas: Option<&Deltas>) -> Result<Vec<Vec<f32>>, Reason> {
+        let delegate = self.delegate(segment).ok_or(Reason::NotCompiled)?;
+        if self.failures.load(Ordering::Relaxed) >= FAILURES {
+            return Err(Reason::Failed(format!("{FAILURES} times in a row")));
+        }
+        let factors = self.factors(segment, delegate, deltas)?;
+        let outputs = delegate.run(data, &factors).and_then(|outputs| {
+            let named = delegate.signature().outputs.iter().zip(&outputs);
+            match named.into_iter().find(|(_, values)| !values.iter().all(|value| value.is_finite())) {
+                Some((output, _)) => Err(Reason::NotFinite { tensor: output.name.clone() }),
+                None => Ok(outputs),
+            }
+        });
+        match &outputs {
+            Ok(_) => self.failures.store(0, Ordering::Relaxed),
+            Err(Reason::Failed(_) | Reason::NotFinite { .. }) => {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+            }
+            // The input's or the adapter's doing.
+            Err(_) => {}
+        }
+        outputs
+    }
+
+    fn factors(&self, segment: Segment, delegate: &dyn Delegate, deltas: Option<&Deltas>) -> Result<Factors, Reason> {
+        let adapter = deltas.map(|deltas| deltas.identity);
+        let mut kept = self.adapted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = kept.iter().position(|known| known.segment == segment && known.adapter == adapter) {
+            let known = kept.remove(at).expect("invariant: it was found there");
+            let factors = known.factors.clone();
+            kept.push_back(known);
+            return factors;
+        }
+        let factors = delegate.signature().factors(deltas).map_err(Reason::from);
+        let factors = factors.and_then(|factors| delegate.adapt(&factors));
+        if kept.len() >= KEPT * self.seats.len() {
+            kept.pop_front();
+        }
+        kept.push_back(Adapted { segment, adapter, factors: factors.clone() });
+        factors
+    }
+}

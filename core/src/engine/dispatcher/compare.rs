@@ -1,0 +1,52 @@
+//! A delegate beside the processor on one input.
+
+use std::time::Instant;
+
+use crate::dispatch::{Placement, Reason, Segment};
+
+/// Runs that are timed; the median counts.
+const RUNS: usize = 3;
+
+/// A loaded component that delegates may run.
+pub(in crate::engine) trait Placed: Send + Sync {
+    /// Runs a graph and the processor on the same input.
+    fn compare(&self, placement: &Placement, segment: Segment) -> Result<Compared, Reason>;
+}
+
+/// What both gave, and how long they took.
+#[derive(Debug)]
+pub(in crate::engine) struct Compared {
+    pub(in crate::engine) delegate: Vec<Vec<f32>>,
+    pub(in crate::engine) processor: Vec<Vec<f32>>,
+    pub(in crate::engine) delegate_ms: f64,
+    pub(in crate::engine) processor_ms: f64,
+}
+
+impl Compared {
+    /// The least cosine of the angles between their outputs; 0 for outputs of zeros, or of other extents.
+    pub(in crate::engine) fn cosine(&self) -> f32 {
+        if self.delegate.len() != self.processor.len() {
+            return 0.0;
+        }
+        self.delegate.iter().zip(&self.processor).map(|(a, b)| cosine(a, b)).fold(1.0, f32::min)
+    }
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let norms = (dot(a, a) * dot(b, b)).sqrt();
+    if a.len() == b.len() && norms > 0.0 { (dot(a, b) / norms) as f32 } else { 0.0 }
+}
+
+/// The result of the last of some runs, and their median time.
+pub(in crate::engine) fn median_ms<T>(mut run: impl FnMut() -> Result<T, Reason>) -> Result<(T, f64), Reason> {
+    let mut times = Vec::with_capacity(RUNS);
+    let mut result = None;
+    for _ in 0..RUNS {
+        let start = Instant::now();
+        result = Some(run()?);
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok((result.expect("invariant: it ran"), times[RUNS / 2]))
+}

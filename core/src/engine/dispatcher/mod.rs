@@ -1,0 +1,103 @@
+//! Brings components to delegates while the processor serves, and remembers what that taught.
+
+mod compare;
+mod compiler;
+mod prepare;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use serde::{Deserialize, Serialize};
+
+use super::holdings::Holdings;
+use super::trace::Part;
+use crate::dispatch::{DispatchOptions, Place, Plan, Reason};
+use crate::foundation::Component;
+
+pub(super) use compare::{Compared, Placed, median_ms};
+use prepare::Job;
+
+/// What all threads that prepare share.
+#[derive(Debug)]
+struct Shared {
+    options: DispatchOptions,
+    plan: Plan,
+    holdings: Arc<Holdings>,
+    /// The engine goes: compilers are ended.
+    closed: AtomicBool,
+}
+
+/// Brings components to delegates.
+#[derive(Debug)]
+pub(super) struct Dispatcher {
+    shared: Arc<Shared>,
+    places: Mutex<BTreeMap<String, Weak<Place>>>,
+}
+
+/// Where a loaded component runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlaceStatus {
+    /// Its name.
+    pub component: String,
+    /// The delegate; `None` for the processor.
+    pub backend: Option<String>,
+    /// Why it is the processor, where delegates were asked.
+    pub reason: Option<Reason>,
+}
+
+impl Dispatcher {
+    pub(super) fn new(options: DispatchOptions, holdings: Arc<Holdings>) -> Self {
+        let plan = Plan::open(options.plan.clone());
+        let shared = Arc::new(Shared { options, plan, holdings, closed: AtomicBool::new(false) });
+        Self { shared, places: Mutex::default() }
+    }
+
+    /// Begins to prepare delegates for a component that was loaded, once.
+    pub(super) fn begin<T: Placed + 'static>(&self, component: &Component, part: &Part, model: &Arc<T>) {
+        if self.shared.options.backends.is_empty() || !part.place.begin(self.shared.options.strictness) {
+            return;
+        }
+        part.place.prefer(self.shared.options.preference);
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.insert(component.name().to_owned(), Arc::downgrade(&part.place));
+        drop(places);
+        let job = Job {
+            shared: Arc::clone(&self.shared),
+            component: component.name().to_owned(),
+            place: Arc::clone(&part.place),
+            model: Arc::downgrade(model) as Weak<dyn Placed>,
+        };
+        match component.fingerprint() {
+            Ok(fingerprint) => job.start(fingerprint.to_owned()),
+            Err(e) => part.place.stay(Reason::Failed(e.to_string())),
+        }
+    }
+
+    /// Waits until the delegates of a component that was loaded are ready, or are given up.
+    pub(super) fn wait(&self, component: &str) {
+        let place = self.places.lock().unwrap_or_else(PoisonError::into_inner).get(component).and_then(Weak::upgrade);
+        if let Some(place) = place {
+            place.wait();
+        }
+    }
+
+    pub(super) fn status(&self) -> Vec<PlaceStatus> {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = places.iter().filter_map(|(name, place)| Some((name, place.upgrade()?)));
+        let status = places.map(|(name, place)| {
+            let (backend, reason) = match place.delegate() {
+                Ok(placement) => (Some(placement.backend().to_owned()), None),
+                Err(reason) => (None, reason),
+            };
+            PlaceStatus { component: name.clone(), backend, reason }
+        });
+        status.collect()
+    }
+}
+
+impl Drop for Dispatcher {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::Relaxed);
+    }
+}

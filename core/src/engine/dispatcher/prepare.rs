@@ -1,0 +1,169 @@
+//! One component's way to a delegate.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+
+use super::compare::Placed;
+use super::compiler::compile;
+use super::{Compared, Shared};
+use crate::dispatch::{Backend, Entry, Place, Placement, Reason, Segment, Subject, Verdict};
+
+/// Between a delegate and the processor on sample data: what rounding to integers leaves of a good network.
+const LEAST_COSINE: f32 = 0.98;
+
+/// A component that is to be brought to a delegate.
+pub(super) struct Job {
+    pub(super) shared: Arc<Shared>,
+    pub(super) component: String,
+    pub(super) place: Arc<Place>,
+    /// Gone when the component was dropped meanwhile.
+    pub(super) model: Weak<dyn Placed>,
+}
+
+impl Job {
+    /// Runs it on a thread of its own.
+    pub(super) fn start(self, fingerprint: String) {
+        self.place.stay(Reason::Compiling);
+        let place = Arc::clone(&self.place);
+        let thread = std::thread::Builder::new().name("loam-dispatch".to_owned());
+        let started = thread.spawn(move || {
+            // Whatever happens, nobody waits for ever.
+            let ended = Ended(Arc::clone(&self.place));
+            match self.find(&fingerprint) {
+                Ok(placement) => {
+                    log::info!("component '{}' runs on {} from now on", self.component, placement.backend());
+                    self.place.move_to(Arc::new(placement));
+                }
+                Err(reason) => {
+                    log::info!("component '{}' stays on the processor: {reason}", self.component);
+                    self.place.stay(reason);
+                }
+            }
+            drop(ended);
+        });
+        if let Err(e) = started {
+            place.stay(Reason::Failed(e.to_string()));
+            place.end();
+        }
+    }
+
+    /// The first backend that does it; the reason of the first one where none does.
+    fn find(&self, fingerprint: &str) -> Result<Placement, Reason> {
+        let mut first = None;
+        for backend in &self.shared.options.backends {
+            match self.on(&**backend, fingerprint) {
+                Ok(placement) => return Ok(placement),
+                Err(reason) => {
+                    log::info!("component '{}' on {}: {reason}", self.component, backend.name());
+                    first.get_or_insert(reason);
+                }
+            }
+        }
+        Err(first.unwrap_or(Reason::NotCompiled))
+    }
+
+    fn on(&self, backend: &dyn Backend, fingerprint: &str) -> Result<Placement, Reason> {
+        backend.is_available()?;
+        let entry = Entry {
+            backend: backend.name().to_owned(),
+            identity: backend.identity()?,
+            component: self.component.clone(),
+            fingerprint: fingerprint.to_owned(),
+            segment: None,
+            verdict: Verdict::Disabled(Reason::NotCompiled),
+        };
+        if let Some(Verdict::Disabled(reason)) = self.shared.plan.find(&entry) {
+            return Err(reason);
+        }
+        let (preparation, closed) = (&self.shared.options.preparation, &self.shared.closed);
+        match (self.open(backend, &entry), preparation) {
+            (Err(Reason::NotCompiled | Reason::Stale { .. } | Reason::Damaged { .. }), Some(preparation)) => {
+                let is_closed = || closed.load(Ordering::Relaxed);
+                let compiled = compile(preparation, &self.component, backend.name(), &is_closed);
+                compiled.inspect_err(|reason| self.remember(&entry, reason))?;
+                self.open(backend, &entry)
+            }
+            (opened, _) => opened,
+        }
+    }
+
+    /// A compiler that cannot be started may be there the next time; all else would end the same way.
+    fn remember(&self, entry: &Entry, reason: &Reason) {
+        if !matches!(reason, Reason::Unavailable(_) | Reason::Compiling) {
+            self.keep(Entry { verdict: Verdict::Disabled(reason.clone()), ..entry.clone() });
+        }
+    }
+
+    fn keep(&self, entry: Entry) {
+        if let Err(e) = self.shared.plan.keep(entry) {
+            log::warn!("what was found out about delegates is not kept: {e}");
+        }
+    }
+
+    /// Opens all graphs that were compiled, runs each once, and keeps those that are good.
+    fn open(&self, backend: &dyn Backend, entry: &Entry) -> Result<Placement, Reason> {
+        let (mut delegates, mut first) = (Vec::new(), None);
+        for segment in backend.compiled(&self.component) {
+            let subject = Subject { component: &self.component, fingerprint: &entry.fingerprint, segment };
+            match backend.open(&subject) {
+                Ok(delegate) => delegates.push((segment, delegate)),
+                Err(reason) => {
+                    first.get_or_insert(reason);
+                }
+            }
+        }
+        if delegates.is_empty() {
+            return Err(first.unwrap_or(Reason::NotCompiled));
+        }
+        let segments: Vec<_> = delegates.iter().map(|(segment, _)| *segment).collect();
+        let bytes = delegates.iter().map(|(_, delegate)| delegate.bytes()).sum();
+        let held = self.shared.holdings.budget(&None).take(bytes);
+        let held = held.map_err(|shortage| Reason::Memory { needed: bytes, available: shortage.limit })?;
+        let mut placement = Placement::new(backend.name(), delegates, held);
+        let mut left = segments.len();
+        for segment in segments {
+            match self.judge(&placement, segment, entry) {
+                Ok((delegate_ms, processor_ms)) if delegate_ms > processor_ms => {
+                    placement.is_slower(segment, Reason::Slower { delegate_ms, processor_ms });
+                }
+                Ok(_) => {}
+                Err(reason) => {
+                    log::info!("component '{}', {segment} on {}: {reason}", self.component, backend.name());
+                    placement.give_up(segment);
+                    left -= 1;
+                    first.get_or_insert(reason);
+                }
+            }
+        }
+        match (left, first) {
+            (0, first) => Err(first.unwrap_or(Reason::NotCompiled)),
+            _ => Ok(placement),
+        }
+    }
+
+    /// A real inference, always; times, of the delegate and of the processor in ms, are measured once per device and versions.
+    fn judge(&self, placement: &Placement, segment: Segment, entry: &Entry) -> Result<(f64, f64), Reason> {
+        let model = self.model.upgrade().ok_or_else(|| Reason::Failed("the component was dropped".to_owned()))?;
+        let entry = entry.of_segment(segment);
+        let compared: Compared = model.compare(placement, segment)?;
+        let cosine = compared.cosine();
+        if cosine < LEAST_COSINE {
+            return Err(Reason::Inaccurate { cosine, least: LEAST_COSINE });
+        }
+        if let Some(Verdict::Measured { delegate_ms, processor_ms, .. }) = self.shared.plan.find(&entry) {
+            return Ok((delegate_ms, processor_ms));
+        }
+        let (delegate_ms, processor_ms) = (compared.delegate_ms, compared.processor_ms);
+        self.keep(Entry { verdict: Verdict::Measured { delegate_ms, processor_ms, cosine }, ..entry });
+        Ok((delegate_ms, processor_ms))
+    }
+}
+
+/// Tells those that wait, also when the thread panics.
+struct Ended(Arc<Place>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}

@@ -1,0 +1,382 @@
+//! Components on delegates, which fail in every way that they can: results are right all the same, and say why they come from the
+//! processor. The delegate here is real: it runs a component's graph operator by operator.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use loam::adapter::{Adapter, InstallPolicy};
+use loam::dispatch::{
+    Backend, Delegate, DispatchOptions, Factors, Preference, Preparation, Reason, Segment, Strictness, Subject, Support,
+};
+use loam::engine::{EngineOptions, Step};
+use loam::graph::{Evaluator, Graph, Signature};
+use loam::input::{ImuLayout, ImuSource, ImuWindow, Input, Repair};
+use loam::model::Modality;
+use loam::model::encoder::{Encoder, open, open_text};
+use loam::task::EmbedOptions;
+use loam::{Engine, Error};
+
+use crate::fixture::{max_difference, path};
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    Nothing,
+    Unavailable,
+    Refused,
+    Damaged,
+    Nan,
+    Fails,
+    /// Gives something else than the network does.
+    Wrong,
+    /// After it was judged.
+    NanLater,
+    AdapterRange,
+}
+
+#[derive(Debug)]
+struct Npu {
+    fault: Fault,
+    /// Where the text encoder is.
+    text: PathBuf,
+    /// Below which there is a file for each component that is compiled; `None` where all are.
+    folder: Option<PathBuf>,
+    runs: Arc<AtomicUsize>,
+}
+
+#[derive(Debug)]
+struct Compiled {
+    graph: Graph,
+    signature: Signature,
+    sample: Vec<Vec<f32>>,
+    fault: Fault,
+    runs: Arc<AtomicUsize>,
+}
+
+const TOKENS: usize = 8;
+const RANK: usize = 4;
+
+fn motion() -> Box<dyn Encoder> {
+    open(&path("models/imagebind-tiny"), Modality::IMU).expect("encoder")
+}
+
+impl Backend for Npu {
+    fn name(&self) -> &str {
+        "test-npu"
+    }
+
+    fn is_available(&self) -> Result<(), Reason> {
+        match self.fault {
+            Fault::Unavailable => Err(Reason::Unavailable("no driver".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    fn identity(&self) -> Result<String, Reason> {
+        Ok("v1".to_owned())
+    }
+
+    fn supports(&self, _: &Graph) -> Support {
+        Support::Full
+    }
+
+    fn compiled(&self, component: &str) -> Vec<Segment> {
+        let is_there = self.folder.as_ref().is_none_or(|folder| folder.join(component).is_file());
+        match component {
+            _ if !is_there => Vec::new(),
+            "text" => vec![Segment::Text { tokens: TOKENS }],
+            _ => vec![Segment::Whole],
+        }
+    }
+
+    fn open(&self, subject: &Subject<'_>) -> Result<Box<dyn Delegate>, Reason> {
+        match self.fault {
+            Fault::Refused => return Err(Reason::Refused("an operator".to_owned())),
+            Fault::Damaged => {
+                return Err(Reason::Damaged { file: "context".to_owned(), problem: "sha256".to_owned() });
+            }
+            _ => {}
+        }
+        let graph = match subject.segment {
+            Segment::Text { tokens } => {
+                open_text(&self.text).expect("text encoder").lower(tokens, RANK).expect("a graph")
+            }
+            _ => motion().lower(RANK).expect("a graph"),
+        };
+        let signature = graph.signature();
+        let values = |input: &loam::graph::Entrance| (0..input.count()).map(|at| (at as f32 * 0.1).sin()).collect();
+        let sample = signature.inputs.iter().filter(|input| !input.is_factor()).map(values).collect();
+        Ok(Box::new(Compiled { graph, signature, sample, fault: self.fault, runs: Arc::clone(&self.runs) }))
+    }
+}
+
+impl Delegate for Compiled {
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn bytes(&self) -> u64 {
+        1000
+    }
+
+    fn sample(&self) -> &[Vec<f32>] {
+        &self.sample
+    }
+
+    fn adapt(&self, factors: &[Vec<f32>]) -> Result<Factors, Reason> {
+        if self.fault == Fault::AdapterRange && factors.iter().flatten().any(|value| *value != 0.0) {
+            return Err(Reason::AdapterRange { tensor: "B".to_owned(), value: 3.0, limit: 2.0 });
+        }
+        Ok(Arc::new(factors.to_vec()))
+    }
+
+    fn run(&self, data: &[&[f32]], factors: &Factors) -> Result<Vec<Vec<f32>>, Reason> {
+        let run = self.runs.fetch_add(1, Ordering::SeqCst);
+        if self.fault == Fault::Fails {
+            return Err(Reason::Failed("the driver is gone".to_owned()));
+        }
+        let factors = factors.downcast_ref::<Vec<Vec<f32>>>().expect("its own");
+        let (mut data, mut factors) = (data.iter(), factors.iter());
+        let next = |input: &loam::graph::Entrance| match input.is_factor() {
+            true => factors.next().expect("a factor").clone(),
+            false => data.next().expect("data").to_vec(),
+        };
+        let inputs: Vec<Vec<f32>> = self.signature.inputs.iter().map(next).collect();
+        let mut outputs = Evaluator::new(&self.graph).run(&inputs, |_, _| {}).expect("ran");
+        let judged = 3;
+        match self.fault {
+            Fault::Nan => outputs[0][0] = f32::NAN,
+            Fault::NanLater if run >= judged => outputs[0][0] = f32::NAN,
+            Fault::Wrong => outputs[0].reverse(),
+            _ => {}
+        }
+        Ok(outputs)
+    }
+}
+
+/// The text encoder of another test with a word for each of its tokens.
+fn text_model() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("folder");
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(path("models/bert-tiny").join(file), dir.path().join(file)).expect("copied");
+    }
+    let vocabulary: serde_json::Map<_, _> = (0..96).map(|id| (format!("w{id}"), id.into())).collect();
+    let tokenizer = serde_json::json!({
+        "version": "1.0", "pre_tokenizer": { "type": "Whitespace" },
+        "model": { "type": "WordLevel", "vocab": vocabulary, "unk_token": "w0" },
+    });
+    std::fs::write(dir.path().join("tokenizer.json"), tokenizer.to_string()).expect("written");
+    dir
+}
+
+fn npu(fault: Fault) -> Npu {
+    Npu { fault, text: PathBuf::new(), folder: None, runs: Arc::default() }
+}
+
+fn options(npu: Npu) -> DispatchOptions {
+    DispatchOptions { backends: vec![Arc::new(npu)], preference: Preference::Delegate, ..DispatchOptions::default() }
+}
+
+fn engine(dispatch: DispatchOptions) -> Engine {
+    let options = EngineOptions { dispatch, ..EngineOptions::default() };
+    Engine::open_with(path("models/imagebind-tiny"), options).expect("foundation")
+}
+
+fn window() -> Input {
+    let source = ImuSource::android(200.0, ImuLayout::AccelerometerGyroscope);
+    let samples = (0..40 * 6).map(|at| 9.0 * (at as f32 * 0.13).sin()).collect();
+    Input::Motion { window: ImuWindow::new(source, samples, None).expect("window"), repair: Repair::Refuse }
+}
+
+/// The vector of the window, and the step that made it.
+fn embed(engine: &Engine, adapter: Option<&Arc<Adapter>>) -> Result<(Vec<f32>, Step), Error> {
+    let options = EmbedOptions { adapter: adapter.cloned(), ..EmbedOptions::default() };
+    let mut embedding = engine.embed(window(), &options)?;
+    Ok((embedding.vector, embedding.trace.steps.remove(0)))
+}
+
+/// Loads the encoder and waits for its delegate.
+fn settled(dispatch: DispatchOptions) -> Engine {
+    let engine = engine(dispatch);
+    engine.encoder(Modality::IMU).expect("encoder");
+    engine.wait_for_delegates("imu");
+    engine
+}
+
+fn reason(dispatch: DispatchOptions) -> Reason {
+    let engine = settled(dispatch);
+    let (vector, step) = embed(&engine, None).expect("from the processor");
+    let plain = embed(&Engine::open(path("models/imagebind-tiny")).expect("foundation"), None).expect("embedded").0;
+    assert_eq!(vector, plain, "the processor's own");
+    assert!(step.backend.starts_with("cpu/"), "{step:?}");
+    step.fallback.expect("a reason")
+}
+
+#[test]
+fn a_delegate_serves_once_it_was_judged_and_takes_adapters() {
+    let npu = npu(Fault::Nothing);
+    let runs = Arc::clone(&npu.runs);
+    let engine = settled(options(npu));
+    assert!(runs.load(Ordering::SeqCst) > 0, "ready only after a real inference");
+    let plain = Engine::open(path("models/imagebind-tiny")).expect("foundation");
+    let install =
+        |engine: &Engine| engine.install("steps", path("imagebind/imu-r3"), InstallPolicy::Create).expect("installed");
+    let adapters = [install(&engine), install(&plain)];
+    for adapted in [false, true, false] {
+        let [ours, theirs] = [(&engine, &adapters[0]), (&plain, &adapters[1])]
+            .map(|(engine, adapter)| embed(engine, adapted.then_some(adapter)).expect("embedded"));
+        assert_eq!((&ours.1.backend[..], &ours.1.fallback), ("test-npu", &None));
+        assert!(theirs.1.backend.starts_with("cpu/") && theirs.1.fallback.is_none());
+        assert!(max_difference(&ours.0, &theirs.0) <= 1e-4, "adapter {adapted}");
+    }
+    let places = engine.places();
+    assert_eq!((places.len(), places[0].backend.as_deref(), &places[0].reason), (1, Some("test-npu"), &None));
+}
+
+#[test]
+fn every_fault_leaves_the_processor_with_a_reason() {
+    for fault in [Fault::Unavailable, Fault::Refused, Fault::Damaged, Fault::Nan, Fault::Fails, Fault::Wrong] {
+        let found = reason(options(npu(fault)));
+        let is_expected = match fault {
+            Fault::Unavailable => matches!(found, Reason::Unavailable(_)),
+            Fault::Refused => matches!(found, Reason::Refused(_)),
+            Fault::Damaged => matches!(found, Reason::Damaged { .. }),
+            Fault::Nan => matches!(found, Reason::NotFinite { .. }),
+            Fault::Fails => matches!(found, Reason::Failed(_)),
+            _ => matches!(found, Reason::Inaccurate { .. }),
+        };
+        assert!(is_expected, "{fault:?}: {found:?}");
+        let strict = DispatchOptions { strictness: Strictness::Strict, ..options(npu(fault)) };
+        let error = embed(&settled(strict), None).expect_err("strict");
+        assert!(matches!(error, Error::Delegate { ref component, .. } if component == "imu"), "{error}");
+        assert_eq!(error.code(), 19);
+    }
+    // Delegates that come later in the list are asked too.
+    let both: Vec<Arc<dyn Backend>> = vec![Arc::new(npu(Fault::Refused)), Arc::new(npu(Fault::Nothing))];
+    let engine = settled(DispatchOptions { backends: both, ..options(npu(Fault::Nothing)) });
+    assert_eq!(embed(&engine, None).expect("embedded").1.backend, "test-npu");
+}
+
+#[test]
+fn a_delegate_that_breaks_later_costs_no_result() {
+    let engine = settled(options(npu(Fault::NanLater)));
+    let plain = embed(&Engine::open(path("models/imagebind-tiny")).expect("foundation"), None).expect("embedded").0;
+    for request in 0..5 {
+        let (vector, step) = embed(&engine, None).expect("from the processor");
+        assert_eq!(vector, plain);
+        let found = step.fallback.expect("a reason");
+        match request {
+            0..3 => assert!(matches!(found, Reason::NotFinite { .. }), "{found:?}"),
+            _ => assert!(matches!(found, Reason::Failed(_)), "it is left alone: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn adapters_that_do_not_fit_and_texts_that_are_too_long_run_on_the_processor() {
+    let engine = settled(options(npu(Fault::AdapterRange)));
+    let adapter = engine.install("steps", path("imagebind/imu-r3"), InstallPolicy::Create).expect("installed");
+    let (_, step) = embed(&engine, Some(&adapter)).expect("embedded");
+    assert!(matches!(step.fallback, Some(Reason::AdapterRange { .. })), "{step:?}");
+    assert_eq!(embed(&engine, None).expect("embedded").1.backend, "test-npu", "without it the delegate runs");
+
+    let dir = text_model();
+    let dispatch = options(Npu { text: dir.path().to_owned(), ..npu(Fault::Nothing) });
+    let options = EngineOptions { dispatch, ..EngineOptions::default() };
+    let engine = Engine::open_with(dir.path(), options).expect("foundation");
+    let plain = Engine::open(dir.path()).expect("foundation");
+    engine.text().expect("text encoder");
+    engine.wait_for_delegates("text");
+    for words in [1, TOKENS, TOKENS + 1] {
+        let text: Vec<String> = (0..words).map(|at| format!("w{}", 7 * at % 96)).collect();
+        let [ours, theirs] =
+            [&engine, &plain].map(|engine| engine.embed(&*text.join(" "), &EmbedOptions::default()).expect("embedded"));
+        assert!(max_difference(&ours.vector, &theirs.vector) <= 1e-4, "{words} words");
+        let step = &ours.trace.steps[0];
+        let too_long = Reason::TooLong { length: words, most: TOKENS };
+        match words > TOKENS {
+            true => assert_eq!(step.fallback, Some(too_long)),
+            false => assert_eq!((&step.backend[..], &step.fallback), ("test-npu", &None)),
+        }
+    }
+}
+
+/// A script as the program that compiles; `$3` is the component.
+fn preparation(dir: &std::path::Path, script: &str) -> Preparation {
+    let file = dir.join("compile.sh");
+    std::fs::write(&file, script).expect("written");
+    let arguments = vec![file.into_os_string(), dir.as_os_str().to_owned()];
+    Preparation { program: "sh".into(), arguments, limit: Duration::from_secs(1) }
+}
+
+#[test]
+fn compiling_crashes_hangs_or_works_in_a_process_of_its_own_and_is_remembered() {
+    let count = |dir: &std::path::Path| std::fs::read_to_string(dir.join("count")).unwrap_or_default().len();
+    type Expected = fn(&Reason) -> bool;
+    let cases: [(&str, Option<Expected>); 4] = [
+        ("kill -SEGV $$", Some(|reason| matches!(reason, Reason::Crashed(_)))),
+        ("exec sleep 60", Some(|reason| *reason == Reason::TookTooLong { seconds: 1 })),
+        ("echo 'no operator X' >&2; exit 3", Some(|r| matches!(r, Reason::Refused(why) if why.contains("operator X")))),
+        ("sleep 0.2; touch \"$1/$3\"", None),
+    ];
+    for (script, expected) in cases {
+        let dir = tempfile::tempdir().expect("folder");
+        let script = format!("printf x >> \"$1/count\"; {script}");
+        let dispatch = || DispatchOptions {
+            preparation: Some(preparation(dir.path(), &script)),
+            plan: Some(dir.path().join("plan.json")),
+            ..options(Npu { folder: Some(dir.path().to_owned()), ..npu(Fault::Nothing) })
+        };
+        let start = Instant::now();
+        let engine = engine(dispatch());
+        // The processor serves meanwhile.
+        let (_, step) = embed(&engine, None).expect("embedded");
+        assert!(start.elapsed() < Duration::from_millis(900), "nobody waits for a compiler");
+        assert_eq!(step.fallback, Some(Reason::Compiling), "{script}");
+        engine.wait_for_delegates("imu");
+        let (_, step) = embed(&engine, None).expect("embedded");
+        match expected {
+            None => assert_eq!((&step.backend[..], &step.fallback), ("test-npu", &None)),
+            Some(is_expected) => assert!(step.fallback.as_ref().is_some_and(is_expected), "{script}: {step:?}"),
+        }
+        // The next process neither compiles again nor forgets why.
+        let (_, again) = embed(&settled(dispatch()), None).expect("embedded");
+        assert_eq!((again.backend, again.fallback), (step.backend, step.fallback));
+        assert_eq!(count(dir.path()), 1, "{script}");
+    }
+}
+
+#[test]
+fn the_faster_one_is_taken_unless_the_delegate_is_preferred() {
+    // Operator by operator, with weights packed anew for each run, it is slower.
+    let measured = DispatchOptions { preference: Preference::Measured, ..options(npu(Fault::Nothing)) };
+    let found = reason(measured);
+    let Reason::Slower { delegate_ms, processor_ms } = found else { panic!("{found:?}") };
+    assert!(delegate_ms > processor_ms);
+}
+
+#[test]
+fn an_engine_that_goes_ends_its_compiler() {
+    let dir = tempfile::tempdir().expect("folder");
+    let script = "echo $$ > \"$1/pid\"; exec sleep 60";
+    let dispatch = DispatchOptions {
+        preparation: Some(Preparation { limit: Duration::from_secs(60), ..preparation(dir.path(), script) }),
+        ..options(Npu { folder: Some(dir.path().to_owned()), ..npu(Fault::Nothing) })
+    };
+    let engine = engine(dispatch);
+    engine.encoder(Modality::IMU).expect("encoder");
+    let wait_for = |test: &dyn Fn() -> bool| {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !test() {
+            assert!(Instant::now() < end, "in time");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let pid = || std::fs::read_to_string(dir.path().join("pid")).ok().and_then(|pid| pid.trim().parse::<i32>().ok());
+    wait_for(&|| pid().is_some());
+    let process = PathBuf::from(format!("/proc/{}", pid().expect("written")));
+    drop(engine);
+    wait_for(&|| !process.exists());
+}
