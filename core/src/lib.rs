@@ -29,6 +29,7 @@
 pub mod adapter;
 mod arena;
 pub mod budget;
+pub mod dispatch;
 pub mod engine;
 pub mod error;
 pub mod foundation;

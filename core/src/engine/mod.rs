@@ -3,6 +3,7 @@
 mod app;
 mod batch;
 mod components;
+mod conditions;
 mod encoder;
 mod event;
 mod fit;
@@ -65,6 +66,7 @@ use crate::error::{Error, Result};
 use crate::foundation::{ComponentKind, Foundation, Verify};
 use crate::model::{CacheType, Modality};
 use components::Components;
+use conditions::Told;
 use holdings::{Holdings, insist};
 use recognizer::SpeechModel;
 use schedule::Scheduler;
@@ -100,6 +102,7 @@ pub struct Engine {
     apps: Mutex<BTreeMap<String, Weak<App>>>,
     holdings: Arc<Holdings>,
     scheduler: Scheduler,
+    told: Told,
     cache: Option<CacheType>,
     signatures: SignaturePolicy,
     signatures_by_app: Mutex<HashMap<Arc<str>, SignaturePolicy>>,
@@ -138,6 +141,7 @@ impl Engine {
             adapters,
             apps: Mutex::default(),
             scheduler: Scheduler::new(Arc::clone(&holdings)),
+            told: Told::default(),
             holdings,
             cache: options.cache,
             signatures: options.signatures,
@@ -381,8 +385,9 @@ impl Engine {
     /// Runs one request on the language model, in one batch with those of other threads and apps.
     ///
     /// # Errors
-    /// [`Error::Refused`] beyond a quota of the caller's, or after its patience; [`Error::Argument`], [`Error::ContextFull`] and
-    /// [`Error::Adapter`] for a request that cannot run; the receiver's and the model's own.
+    /// [`Error::Refused`] beyond a quota of the caller's, after its patience, or for background work on a device that is to be
+    /// spared; [`Error::Argument`], [`Error::ContextFull`] and [`Error::Adapter`] for a request that cannot run; the receiver's and
+    /// the model's own.
     pub fn generate(&self, request: Request, sink: &mut dyn Sink) -> Result<Generated> {
         self.generate_on(&self.language()?, request, sink)
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Top to bottom; `engine` and `task` may use everything above them.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "error",
     "arena",
     "budget",
@@ -15,6 +15,7 @@ const ORDER: [&str; 13] = [
     "model",
     "adapter",
     "foundation",
+    "dispatch",
     "engine",
     "task",
 ];
