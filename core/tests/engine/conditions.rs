@@ -144,7 +144,7 @@ fn what_is_generated_is_the_same_under_all_conditions() {
 }
 
 #[test]
-fn vectors_are_the_same_bits_on_any_number_of_threads() {
+fn numbers_are_the_same_bits_on_any_number_of_threads() {
     let _turn = turn();
     let engine = engine();
     let model = engine.language().expect("model");
