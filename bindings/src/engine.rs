@@ -7,6 +7,7 @@ use loam::engine::EngineOptions as CoreOptions;
 use loam::{foundation, model};
 
 use crate::app::App;
+use crate::conditions::Conditions;
 use crate::error::{LoamError, Result};
 use crate::service;
 use crate::status::{EngineStatus, Quotas};
@@ -218,6 +219,16 @@ impl Engine {
     /// As [`Engine::status`].
     pub fn trim(&self, level: TrimLevel) -> Result<Trimmed> {
         Ok(self.inner.trim(level.core())?.into())
+    }
+
+    /// Says how hot the device is and how it is powered, which changes how many threads work and whether background requests are
+    /// taken; those that were taken before go on, and no result changes. `EngineStatus::conditions` is what was said last. The
+    /// packages say so by themselves on Android and on Apple's systems.
+    ///
+    /// # Errors
+    /// [`LoamError::Unsupported`] for an engine in a service: its own process says it.
+    pub fn set_conditions(&self, conditions: Conditions) -> std::result::Result<(), LoamError> {
+        Ok(self.inner.set_conditions(conditions.core())?)
     }
 
     /// What the app `id` may ask for and hold.

@@ -89,7 +89,8 @@ pub enum LoamError {
         /// The whole message.
         reason: String,
     },
-    /// A quota of the app or a limit of the service is reached, which `reason` names, or a turn did not come in time.
+    /// A quota of the app or a limit of the service is reached, which `reason` names, a turn did not come in time, or background
+    /// work is kept out while the device is hot or short of power.
     #[error("{reason}")]
     Refused {
         /// When it may be tried again, in ms; 0 where that depends on others.

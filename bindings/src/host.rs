@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::conditions::Conditions;
 use crate::engine::{EngineOptions, FoundationInfo};
 use crate::error::{LoamError, Result};
 use crate::service;
@@ -75,6 +76,11 @@ impl Host {
     /// What the engine is doing, for all apps.
     pub fn status(&self) -> EngineStatus {
         self.inner.status().into()
+    }
+
+    /// Says how hot the device is and how it is powered, for all apps; as [`crate::Engine::set_conditions`].
+    pub fn set_conditions(&self, conditions: Conditions) {
+        self.inner.set_conditions(conditions.core());
     }
 
     /// What the app `app` may ask for and hold.

@@ -14,6 +14,7 @@
 mod adapter;
 mod app;
 mod app_streams;
+mod conditions;
 mod engine;
 mod error;
 mod event;
@@ -36,6 +37,7 @@ mod trim;
 
 pub use adapter::{Adapter, InstallPolicy};
 pub use app::App;
+pub use conditions::{Battery, Conditions, Saver, Supply, Thermal};
 pub use engine::{CacheType, ComponentInfo, Engine, EngineOptions, FoundationInfo, ProcessMemory, Verify, version};
 pub use error::LoamError;
 pub use event::{Event, EventSink};

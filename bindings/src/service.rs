@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use loam::dispatch::Conditions;
 use loam::engine::{EngineOptions, EngineStatus, Quotas, TrimLevel, Trimmed};
 use loam_service::{Engine, FoundationInfo, Identity, Limits, Listener, Server};
 
@@ -100,6 +101,10 @@ impl Host {
 
     pub(crate) fn status(&self) -> EngineStatus {
         self.inner.server().engine().status()
+    }
+
+    pub(crate) fn set_conditions(&self, conditions: Conditions) {
+        self.inner.server().engine().set_conditions(conditions);
     }
 
     pub(crate) fn quotas(&self, app: &str) -> Result<Quotas> {

@@ -2,6 +2,7 @@
 
 use loam::engine;
 
+use crate::conditions::Conditions;
 use crate::engine::ProcessMemory;
 
 /// What one app may ask for and hold. A request beyond the first three is refused ([`crate::LoamError::Refused`], whose reason
@@ -188,6 +189,8 @@ pub struct EngineStatus {
     pub components: Vec<String>,
     /// Backend and instruction set, such as `cpu/neon`.
     pub backend: String,
+    /// What it was told of the device.
+    pub conditions: Conditions,
 }
 
 impl From<engine::EngineStatus> for EngineStatus {
@@ -206,6 +209,7 @@ impl From<engine::EngineStatus> for EngineStatus {
             process: status.process.map(Into::into),
             components: status.components,
             backend: status.backend,
+            conditions: status.conditions.into(),
         }
     }
 }

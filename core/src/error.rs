@@ -109,7 +109,8 @@ pub enum Error {
         /// The library's reason.
         reason: String,
     },
-    /// A request was not taken: the app has as many as it may, or its turn did not come in time.
+    /// A request was not taken: the app has as many as it may, its turn did not come in time, or it is background work while the
+    /// device is hot or short of power.
     #[error(
         "'{app}' has reached its limit of {limit}; {waiting} of its requests wait, try again in {retry_after_ms} ms"
     )]

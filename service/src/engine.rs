@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use loam::dispatch::Conditions;
 use loam::engine::{EngineOptions, EngineStatus, ProcessMemory, Quotas, TrimLevel, Trimmed};
 
 use crate::app::App;
 use crate::call::{Control, FoundationInfo, Reply};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::performer::unexpected;
 use crate::source::{InProcess, Source};
 use crate::workers::Workers;
@@ -76,6 +77,22 @@ impl Engine {
             Reply::Trimmed(trimmed) => Ok(trimmed),
             other => Err(unexpected("control", &other)),
         }
+    }
+
+    /// Says how hot the device is and how it is powered; as [`loam::Engine::set_conditions`]. [`EngineStatus::conditions`] is what
+    /// was said last.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unsupported`] for an engine in a service: its own process watches the device for all apps, and none of
+    /// them is to slow down, or heat up, the others.
+    pub fn set_conditions(&self, conditions: Conditions) -> Result<()> {
+        let engine = self.local().ok_or_else(|| Error::Unsupported {
+            what: "conditions".to_owned(),
+            reason: "conditions of the device are said where the engine is open, not by a client of a service"
+                .to_owned(),
+        })?;
+        engine.set_conditions(conditions);
+        Ok(())
     }
 
     /// What the app `id` may ask for and hold.

@@ -8,7 +8,7 @@ made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
 
 swiftc -parse -swift-version 6 -target arm64-apple-ios16.0 "$package"/Sources/Loam/Apple/*.swift
-for framework in CoreGraphics AVFoundation CoreMotion; do
+for framework in CoreGraphics AVFoundation CoreMotion UIKit; do
     swiftc -emit-module -parse-as-library -module-name $framework -swift-version 5 \
         -emit-module-path "$made/$framework.swiftmodule" "$package/AppleStubs/$framework.swift"
 done
@@ -23,7 +23,7 @@ check "$package"/Sources/Loam/Apple/*.swift
 
 # A check that cannot fail is none.
 cat >"$made/Wrong.swift" <<'WRONG'
-#if canImport(CoreGraphics) && canImport(AVFoundation) && canImport(CoreMotion)
+#if canImport(CoreGraphics) && canImport(AVFoundation) && canImport(CoreMotion) && canImport(UIKit)
 import CoreMotion
 func wrong(_ motion: CMDeviceMotion) -> String { motion.userAcceleration.x }
 #endif

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use loam::dispatch::Background;
 use loam::engine::{AppStatus, EngineStatus};
 use loam_service::Engine;
 use ratatui::Frame;
@@ -129,8 +130,12 @@ impl Look {
     fn summary(&self) -> String {
         let status = &self.status;
         let busy = (self.rate(|status| status.step_ms) / 10.0).min(100.0);
+        let spared = match status.conditions.policy().background {
+            Background::Admitted => String::new(),
+            Background::Refused(reason) => format!(" · no background work: {reason}"),
+        };
         format!(
-            "{} · {} running, {} waiting, {} encoders waiting · {:.0} passes/s, busy {busy:.0} % · {:.0} tok/s",
+            "{} · {} running, {} waiting, {} encoders waiting · {:.0} passes/s, busy {busy:.0} % · {:.0} tok/s{spared}",
             status.backend,
             status.running,
             status.waiting,
@@ -209,6 +214,7 @@ fn mib(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use loam::dispatch::{Conditions, Thermal};
     use loam::engine::{AppCounters, HeldBytes};
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
@@ -238,6 +244,7 @@ mod tests {
             process: None,
             components: vec!["backbone".to_owned()],
             backend: "cpu/avx2".to_owned(),
+            conditions: Conditions { thermal: Thermal::Serious, ..Conditions::default() },
         }
     }
 
@@ -256,6 +263,7 @@ mod tests {
         {
             assert!(screen.contains(wanted), "'{wanted}' is not in\n{screen}");
         }
+        assert!(look.summary().ends_with(" · no background work: the device's thermal state is serious"));
         assert_eq!(look.lines().len(), 5);
         // A terminal may be of any size.
         for (width, height) in [(1, 1), (20, 4), (300, 100)] {

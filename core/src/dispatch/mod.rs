@@ -1,6 +1,7 @@
 //! Where a network runs: on the processor, which always can, or on a delegate, which says why it cannot.
 
 mod backend;
+mod conditions;
 mod options;
 mod place;
 mod placement;
@@ -9,6 +10,7 @@ mod reason;
 mod segment;
 
 pub use backend::{Backend, Delegate, Factors, Subject, Support};
+pub use conditions::{Background, Battery, Conditions, LOW_CHARGE, Policy, Saver, Strain, Supply, Thermal};
 pub use options::{DispatchOptions, Preference, Preparation};
 pub use place::{Place, Ran, Strictness};
 pub use placement::Placement;

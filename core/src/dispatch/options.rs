@@ -9,7 +9,7 @@ use super::backend::Backend;
 use super::place::Strictness;
 
 /// What decides between a delegate that works and the processor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Preference {
     /// Which was faster when both were timed.
     #[default]

@@ -3,6 +3,7 @@
 mod app;
 mod batch;
 mod components;
+mod conditions;
 mod dispatcher;
 mod encoder;
 mod event;
@@ -68,6 +69,7 @@ use crate::error::{Error, Result};
 use crate::foundation::{Component, ComponentKind, Foundation, Verify};
 use crate::model::{CacheType, Modality};
 use components::Components;
+use conditions::Told;
 use dispatcher::Dispatcher;
 use holdings::{Holdings, insist};
 use recognizer::SpeechModel;
@@ -106,6 +108,7 @@ pub struct Engine {
     apps: Mutex<BTreeMap<String, Weak<App>>>,
     holdings: Arc<Holdings>,
     scheduler: Scheduler,
+    told: Told,
     dispatcher: Dispatcher,
     cache: Option<CacheType>,
     signatures: SignaturePolicy,
@@ -145,6 +148,7 @@ impl Engine {
             adapters,
             apps: Mutex::default(),
             scheduler: Scheduler::new(Arc::clone(&holdings)),
+            told: Told::default(),
             dispatcher: Dispatcher::new(options.dispatch, Arc::clone(&holdings)),
             holdings,
             cache: options.cache,
@@ -413,8 +417,9 @@ impl Engine {
     /// Runs one request on the language model, in one batch with those of other threads and apps.
     ///
     /// # Errors
-    /// [`Error::Refused`] beyond a quota of the caller's, or after its patience; [`Error::Argument`], [`Error::ContextFull`] and
-    /// [`Error::Adapter`] for a request that cannot run; the receiver's and the model's own.
+    /// [`Error::Refused`] beyond a quota of the caller's, after its patience, or for background work on a device that is to be
+    /// spared; [`Error::Argument`], [`Error::ContextFull`] and [`Error::Adapter`] for a request that cannot run; the receiver's and
+    /// the model's own.
     pub fn generate(&self, request: Request, sink: &mut dyn Sink) -> Result<Generated> {
         self.generate_on(&self.language()?, request, sink)
     }

@@ -8,6 +8,7 @@ use super::holdings::HeldBytes;
 use super::memory::ProcessMemory;
 use super::schedule::{AppCounters, Caller, Quotas};
 use super::{Engine, Turn};
+use crate::dispatch::Conditions;
 use crate::error::Result;
 use crate::quant::kernels;
 
@@ -39,6 +40,9 @@ pub struct EngineStatus {
     pub components: Vec<String>,
     /// The backend and its instruction set.
     pub backend: String,
+    /// What it was told of the device.
+    #[serde(default)]
+    pub conditions: Conditions,
 }
 
 /// One app's part.
@@ -78,6 +82,7 @@ impl Engine {
             process: ProcessMemory::now(),
             components: self.loaded().into_iter().map(|component| component.name).collect(),
             backend: format!("cpu/{}", kernels().name),
+            conditions: self.conditions(),
         }
     }
 
@@ -116,7 +121,8 @@ impl Engine {
     /// next. Held while the encoder runs, and not while a text is generated.
     ///
     /// # Errors
-    /// [`crate::Error::Refused`] beyond a quota of the caller's, or after its patience.
+    /// [`crate::Error::Refused`] beyond a quota of the caller's, after its patience, or for background work on a device that is to be
+    /// spared.
     pub fn turn(&self, caller: &Caller) -> Result<Turn<'_>> {
         self.turn_unless(caller, &|| false)
     }

@@ -9,6 +9,7 @@
 //! Nothing depends on who computes what: results are equal for every number of threads.
 
 mod affinity;
+mod ceiling;
 mod claim;
 mod cores;
 mod helper;
@@ -24,6 +25,9 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 use once_cell::sync::Lazy;
 
 pub use affinity::{Affinity, set_affinity};
+pub use ceiling::Allowance;
+pub(crate) use ceiling::Ceiling;
+use ceiling::allowance;
 use helper::{Helpers, lock};
 use patience::Patience;
 pub(crate) use shared::Parts;
@@ -88,10 +92,11 @@ impl Drop for Acting {
 }
 
 /// Threads that work on a pass, the caller included: the number of fast cores, or what `LOAM_THREADS` or
-/// [`set_threads`] says.
+/// [`set_threads`] says; of these, what engines allow on a device that is hot or short of power
+/// ([`crate::Engine::set_conditions`]).
 #[must_use]
 pub fn threads() -> usize {
-    POOL.threads.load(Ordering::Relaxed)
+    allowance().of(POOL.threads.load(Ordering::Relaxed))
 }
 
 /// Threads that share a product of few rows: those of [`threads`] that were measured to be worth while.
@@ -110,13 +115,14 @@ pub fn set_threads(count: usize) {
 /// Measures, when it is due, how many threads products of few rows are worth; `work` is some of them, and is done a few times
 /// per thread. Never due once somebody has said how many threads there are, or all of them were found to be worth it: fewer may
 /// be an effect of what else the device did just then, so that is measured again later. Nothing happens while other threads
-/// are at work.
+/// are at work, nor while not all threads may work: what is found then says nothing of the device at its best.
 pub(crate) fn measure_few_rows(work: impl Fn()) {
-    if threads() == 1 || !lock(&POOL.schedule).is_due() {
+    let is_whole = || allowance() == Allowance::All;
+    if threads() == 1 || !is_whole() || !lock(&POOL.schedule).is_due() {
         return;
     }
     pass(|| {
-        let undisturbed = || ROLE.get() == Role::Owner;
+        let undisturbed = || ROLE.get() == Role::Owner && is_whole();
         if !undisturbed() {
             return;
         }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use loam::adapter::{Adapter, InstallPolicy};
 use loam::dispatch::{
-    Backend, Delegate, DispatchOptions, Factors, Preference, Preparation, Reason, Segment, Strictness, Subject, Support,
+    Backend, Conditions, Delegate, DispatchOptions, Factors, Preference, Preparation, Reason, Segment, Strictness,
+    Subject, Support, Thermal,
 };
 use loam::engine::{EngineOptions, Step};
 use loam::graph::{Evaluator, Graph, Signature};
@@ -18,7 +19,7 @@ use loam::model::encoder::{Encoder, open, open_text};
 use loam::task::EmbedOptions;
 use loam::{Engine, Error};
 
-use crate::fixture::{max_difference, path};
+use crate::fixture::{adapter_with, max_difference, path};
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -190,6 +191,12 @@ fn window() -> Input {
     Input::Motion { window: ImuWindow::new(source, samples, None).expect("window"), repair: Repair::Refuse }
 }
 
+fn install(engine: &Engine) -> Arc<Adapter> {
+    let task = serde_json::json!({ "task": "embed", "path": "encoder", "component": "imu" });
+    let package = adapter_with(&path("imagebind/imu-r3"), &task, |_| {});
+    engine.install("steps", package.path(), InstallPolicy::Create).expect("installed")
+}
+
 /// The vector of the window, and the step that made it.
 fn embed(engine: &Engine, adapter: Option<&Arc<Adapter>>) -> Result<(Vec<f32>, Step), Error> {
     let options = EmbedOptions { adapter: adapter.cloned(), ..EmbedOptions::default() };
@@ -221,8 +228,7 @@ fn a_delegate_serves_once_it_was_judged_and_takes_adapters() {
     let engine = settled(options(npu));
     assert!(runs.load(Ordering::SeqCst) > 0, "ready only after a real inference");
     let plain = Engine::open(path("models/imagebind-tiny")).expect("foundation");
-    let install =
-        |engine: &Engine| engine.install("steps", path("imagebind/imu-r3"), InstallPolicy::Create).expect("installed");
+
     let adapters = [install(&engine), install(&plain)];
     for adapted in [false, true, false] {
         let [ours, theirs] = [(&engine, &adapters[0]), (&plain, &adapters[1])]
@@ -277,7 +283,7 @@ fn a_delegate_that_breaks_later_costs_no_result() {
 #[test]
 fn adapters_that_do_not_fit_and_texts_that_are_too_long_run_on_the_processor() {
     let engine = settled(options(npu(Fault::AdapterRange)));
-    let adapter = engine.install("steps", path("imagebind/imu-r3"), InstallPolicy::Create).expect("installed");
+    let adapter = install(&engine);
     let (_, step) = embed(&engine, Some(&adapter)).expect("embedded");
     assert!(matches!(step.fallback, Some(Reason::AdapterRange { .. })), "{step:?}");
     assert_eq!(embed(&engine, None).expect("embedded").1.backend, "test-npu", "without it the delegate runs");
@@ -352,9 +358,17 @@ fn compiling_crashes_hangs_or_works_in_a_process_of_its_own_and_is_remembered() 
 fn the_faster_one_is_taken_unless_the_delegate_is_preferred() {
     // Operator by operator, with weights packed anew for each run, it is slower.
     let measured = DispatchOptions { preference: Preference::Measured, ..options(npu(Fault::Nothing)) };
-    let found = reason(measured);
+    let found = reason(measured.clone());
     let Reason::Slower { delegate_ms, processor_ms } = found else { panic!("{found:?}") };
     assert!(delegate_ms > processor_ms);
+    // A hot device prefers the one that makes less heat.
+    let engine = settled(measured);
+    let hot = Conditions { thermal: Thermal::Serious, ..Conditions::default() };
+    for (conditions, on_delegate) in [(hot, true), (Conditions::default(), false), (hot, true)] {
+        engine.set_conditions(conditions);
+        let (_, step) = embed(&engine, None).expect("embedded");
+        assert_eq!((step.backend == "test-npu", step.fallback.is_none()), (on_delegate, on_delegate), "{conditions:?}");
+    }
 }
 
 #[test]

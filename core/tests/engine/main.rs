@@ -8,6 +8,7 @@ mod backbone;
 mod caches;
 mod classifiers;
 mod classify;
+mod conditions;
 mod contexts;
 mod ctc;
 mod damaged;

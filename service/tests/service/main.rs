@@ -1,6 +1,7 @@
 //! The service, its clients and what becomes of them: all on one foundation of tiny random models.
 
 mod adapters;
+mod conditions;
 mod contexts;
 mod death;
 mod equal;

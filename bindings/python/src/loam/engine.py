@@ -6,7 +6,17 @@ import os
 
 from loam._ffi import loam_ffi as ffi
 from loam.app import App
-from loam.records import CacheType, EngineStatus, FoundationInfo, ProcessMemory, Quotas, Trimmed, TrimLevel, Verify
+from loam.records import (
+    CacheType,
+    Conditions,
+    EngineStatus,
+    FoundationInfo,
+    ProcessMemory,
+    Quotas,
+    Trimmed,
+    TrimLevel,
+    Verify,
+)
 
 
 def engine_options(
@@ -128,6 +138,15 @@ class Engine:
             LoamError.Refused: as :meth:`status`.
         """
         return self._inner.trim(level)
+
+    def set_conditions(self, conditions: Conditions) -> None:
+        """Says how hot the device is and how it is powered, which changes how many threads work and whether background
+        requests are taken; those that were taken before go on, and no result changes. Nobody says it in Python but you.
+
+        Raises:
+            LoamError.Unsupported: for an engine in a service, whose own process says it.
+        """
+        self._inner.set_conditions(conditions)
 
     def quotas(self, id: str) -> Quotas:
         """What the app ``id`` may ask for and hold.

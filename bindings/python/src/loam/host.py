@@ -7,7 +7,7 @@ from types import TracebackType
 
 from loam._ffi import loam_ffi as ffi
 from loam.engine import engine_options
-from loam.records import CacheType, EngineStatus, FoundationInfo, Quotas, Trimmed, TrimLevel, Verify
+from loam.records import CacheType, Conditions, EngineStatus, FoundationInfo, Quotas, Trimmed, TrimLevel, Verify
 
 
 class Host:
@@ -84,6 +84,10 @@ class Host:
     def status(self) -> EngineStatus:
         """What the engine is doing, for all apps."""
         return self._inner.status()
+
+    def set_conditions(self, conditions: Conditions) -> None:
+        """Says how hot the device is and how it is powered, for all apps; as :meth:`Engine.set_conditions`."""
+        self._inner.set_conditions(conditions)
 
     def quotas(self, app: str) -> Quotas:
         """What the app ``app`` may ask for and hold.

@@ -5,16 +5,22 @@ import LoamFFI
 /// reference.
 public final class Engine: Sendable {
     let raw: LoamFFI.Engine
+    /// What tells it of the device, for as long as it lives.
+    private let watch: (any Sendable)?
 
-    init(_ raw: LoamFFI.Engine) {
+    init(_ raw: LoamFFI.Engine, watch: (any Sendable)? = nil) {
         self.raw = raw
+        self.watch = watch
     }
 
     /// Opens a foundation directory, a GGUF file or a Hugging Face directory. Maps files, and loads no component yet.
     ///
     /// - Throws: `LoamError.Io`, `LoamError.Malformed`, `LoamError.Unsupported` or `LoamError.Digest`.
     public static func open(_ path: String, options: EngineOptions = EngineOptions()) async throws -> Engine {
-        try await Work.run { Engine(try LoamFFI.Engine.open(path: path, options: options)) }
+        try await Work.run {
+            let raw = try LoamFFI.Engine.open(path: path, options: options)
+            return Engine(raw, watch: watchDevice(for: raw))
+        }
     }
 
     /// Connects to the service (`loamd`, or a ``Host``) that listens on the Unix socket at `path`. Linux and Android.
@@ -74,6 +80,15 @@ public final class Engine: Sendable {
     @discardableResult
     public func trim(_ level: TrimLevel) throws -> Trimmed {
         try translated { try raw.trim(level: level) }
+    }
+
+    /// Says how hot the device is and how it is powered, which changes how many threads work and whether background requests
+    /// are taken; those that were taken before go on, and no result changes. On Apple's systems engines that this process opens
+    /// hear of it by themselves, and the system's next report replaces what is said here.
+    ///
+    /// - Throws: `LoamError.Unsupported` for an engine in a service, whose own process says it.
+    public func setConditions(_ conditions: Conditions) throws {
+        try translated { try raw.setConditions(conditions: conditions) }
     }
 
     /// What the app `id` may ask for and hold.

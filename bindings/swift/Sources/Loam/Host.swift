@@ -63,6 +63,11 @@ public final class Host: Sendable {
         raw.status()
     }
 
+    /// Says how hot the device is and how it is powered, for all apps; as ``Engine/setConditions(_:)``.
+    public func setConditions(_ conditions: Conditions) {
+        raw.setConditions(conditions: conditions)
+    }
+
     /// What the app `app` may ask for and hold.
     ///
     /// - Throws: As ``setQuotas(_:for:)``.

@@ -60,11 +60,16 @@ public typealias AdapterUse = LoamFFI.AdapterUse
 public typealias Message = LoamFFI.Message
 public typealias Role = LoamFFI.Role
 
-// What apps may ask for, what they and the engine do, and what is given back.
+// What apps may ask for, what they, the engine and the device do, and what is given back.
 public typealias Quotas = LoamFFI.Quotas
 public typealias AppStatus = LoamFFI.AppStatus
 public typealias AppCounters = LoamFFI.AppCounters
 public typealias EngineStatus = LoamFFI.EngineStatus
+public typealias Conditions = LoamFFI.Conditions
+public typealias Thermal = LoamFFI.Thermal
+public typealias Battery = LoamFFI.Battery
+public typealias Supply = LoamFFI.Supply
+public typealias Saver = LoamFFI.Saver
 public typealias HeldBytes = LoamFFI.HeldBytes
 public typealias TrimLevel = LoamFFI.TrimLevel
 public typealias Trimmed = LoamFFI.Trimmed

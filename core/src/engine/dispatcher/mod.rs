@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::holdings::Holdings;
 use super::trace::Part;
-use crate::dispatch::{DispatchOptions, Place, Plan, Reason};
+use crate::dispatch::{DispatchOptions, Place, Plan, Preference, Reason};
 use crate::foundation::Component;
 
 pub(super) use compare::{Compared, Placed, median_ms};
@@ -33,6 +33,8 @@ struct Shared {
 pub(super) struct Dispatcher {
     shared: Arc<Shared>,
     places: Mutex<BTreeMap<String, Weak<Place>>>,
+    /// The device's conditions prefer delegates.
+    spared: AtomicBool,
 }
 
 /// Where a loaded component runs.
@@ -50,7 +52,7 @@ impl Dispatcher {
     pub(super) fn new(options: DispatchOptions, holdings: Arc<Holdings>) -> Self {
         let plan = Plan::open(options.plan.clone());
         let shared = Arc::new(Shared { options, plan, holdings, closed: AtomicBool::new(false) });
-        Self { shared, places: Mutex::default() }
+        Self { shared, places: Mutex::default(), spared: AtomicBool::new(false) }
     }
 
     /// Begins to prepare delegates for a component that was loaded, once.
@@ -58,8 +60,8 @@ impl Dispatcher {
         if self.shared.options.backends.is_empty() || !part.place.begin(self.shared.options.strictness) {
             return;
         }
-        part.place.prefer(self.shared.options.preference);
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        part.place.prefer(self.preference());
         places.insert(component.name().to_owned(), Arc::downgrade(&part.place));
         drop(places);
         let job = Job {
@@ -72,6 +74,19 @@ impl Dispatcher {
             Ok(fingerprint) => job.start(fingerprint.to_owned()),
             Err(e) => part.place.stay(Reason::Failed(e.to_string())),
         }
+    }
+
+    /// What decides now: delegates are preferred where the options say so, and while the device's conditions do.
+    fn preference(&self) -> Preference {
+        let spared = self.spared.load(Ordering::Relaxed);
+        if spared { Preference::Delegate } else { self.shared.options.preference }
+    }
+
+    /// What the device's conditions ask for, from the next request on.
+    pub(super) fn prefer(&self, preference: Preference) {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        self.spared.store(preference == Preference::Delegate, Ordering::Relaxed);
+        places.values().filter_map(Weak::upgrade).for_each(|place| place.prefer(self.preference()));
     }
 
     /// Waits until the delegates of a component that was loaded are ready, or are given up.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::caller::{Caller, Priority};
 use crate::adapter::AdapterLimits;
+use crate::dispatch::{Background, Strain};
 
 /// What one app may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +50,7 @@ impl Quotas {
     }
 }
 
-/// The quota that a request exceeds.
+/// What keeps a request out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Limit {
     /// [`Quotas::waiting`].
@@ -57,18 +59,21 @@ pub enum Limit {
     TokensPerMinute,
     /// [`super::Caller::patience`]: its turn did not come in time.
     Patience,
+    /// None of the app's: new background work is refused while the device is to be spared.
+    Conditions(Strain),
     /// None: whoever asked wanted no more before its turn came.
     Stopped,
 }
 
 impl std::fmt::Display for Limit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Waiting => "requests that wait",
-            Self::TokensPerMinute => "tokens per minute",
-            Self::Patience => "time to wait",
-            Self::Stopped => "wish of its caller",
-        })
+        match self {
+            Self::Waiting => f.write_str("requests that wait"),
+            Self::TokensPerMinute => f.write_str("tokens per minute"),
+            Self::Patience => f.write_str("time to wait"),
+            Self::Conditions(reason) => write!(f, "background requests, none while {reason}"),
+            Self::Stopped => f.write_str("wish of its caller"),
+        }
     }
 }
 
@@ -85,6 +90,9 @@ pub(super) struct Refusal {
 /// How long a request usually waits where that is not known, in ms.
 const USUAL_WAIT: u64 = 1000;
 const MINUTE: u64 = 60_000;
+/// When background work that the device's conditions keep out may ask again, in ms: phones cool and charge over minutes, and asking
+/// costs next to nothing.
+const SPARED: u64 = MINUTE;
 /// Apps beyond which those that have nothing under way are looked for.
 const MANY: usize = 1024;
 
@@ -93,6 +101,8 @@ const MANY: usize = 1024;
 pub(super) struct Admission {
     quotas: BTreeMap<Arc<str>, Quotas>,
     usual: Quotas,
+    /// Whether background requests are taken, of whoever holds the engine, too.
+    pub(super) background: Background,
     usage: BTreeMap<Option<Arc<str>>, Usage>,
 }
 
@@ -131,10 +141,15 @@ impl Admission {
     }
 
     /// Takes a request of `tokens` tokens at most, which waits from now on.
-    pub(super) fn admit(&mut self, app: Option<&Arc<str>>, tokens: u64, now: u64) -> Result<Pass, Refusal> {
+    pub(super) fn admit(&mut self, caller: &Caller, tokens: u64, now: u64) -> Result<Pass, Refusal> {
+        let app = caller.app.as_ref();
         let quotas = self.quotas(app);
         self.forget_idle(now);
         let usage = self.usage.entry(app.cloned()).or_default();
+        if let (Priority::Background, Background::Refused(reason)) = (caller.priority, self.background) {
+            let limit = Limit::Conditions(reason);
+            return Err(Refusal { limit, retry_after_ms: SPARED, waiting: usage.waiting });
+        }
         let mut charged = 0;
         if let Some(quotas) = quotas {
             let rate = quotas.tokens_per_minute;
@@ -211,40 +226,63 @@ mod tests {
         Arc::from(name)
     }
 
+    fn of(app: &Arc<str>) -> Caller {
+        Caller { app: Some(Arc::clone(app)), ..Caller::default() }
+    }
+
     #[test]
     fn tokens_come_back_with_time_and_unused_ones_at_once() {
         let mut admission = Admission::default();
         let mail = app("mail");
         admission.set(&mail, Quotas { running: 1, waiting: 9, tokens_per_minute: 600, ..Quotas::default() });
-        let first = admission.admit(Some(&mail), 500, 0).expect("within the minute's tokens");
-        let refused = admission.admit(Some(&mail), 200, 0).expect_err("100 too many");
+        let first = admission.admit(&of(&mail), 500, 0).expect("within the minute's tokens");
+        let refused = admission.admit(&of(&mail), 200, 0).expect_err("100 too many");
         assert_eq!(refused, Refusal { limit: Limit::TokensPerMinute, retry_after_ms: 10_000, waiting: 1 });
-        assert!(admission.admit(Some(&mail), 200, 9_999).is_err());
-        let second = admission.admit(Some(&mail), 200, 10_000).expect("after ten seconds");
+        assert!(admission.admit(&of(&mail), 200, 9_999).is_err());
+        let second = admission.admit(&of(&mail), 200, 10_000).expect("after ten seconds");
         // It made 50 of its 200 tokens.
         admission.end(&second, 50);
-        admission.admit(Some(&mail), 150, 10_000).expect("what was not used");
-        assert!(admission.admit(Some(&mail), 1, 10_000).is_err());
+        admission.admit(&of(&mail), 150, 10_000).expect("what was not used");
+        assert!(admission.admit(&of(&mail), 1, 10_000).is_err());
         admission.end(&first, 500);
         // Another app has its own, and whoever holds the engine none.
-        admission.admit(Some(&app("notes")), 5000, 10_000).expect("an app of its own");
-        admission.admit(None, u64::MAX, 10_000).expect("the engine's owner");
+        admission.admit(&of(&app("notes")), 5000, 10_000).expect("an app of its own");
+        admission.admit(&Caller::default(), u64::MAX, 10_000).expect("the engine's owner");
         // More than a minute gives is a minute's.
-        admission.admit(Some(&mail), u64::MAX, 200_000).expect("the whole minute");
-        assert_eq!(admission.admit(Some(&mail), 600, 200_000).expect_err("all used").retry_after_ms, 60_000);
+        admission.admit(&of(&mail), u64::MAX, 200_000).expect("the whole minute");
+        assert_eq!(admission.admit(&of(&mail), 600, 200_000).expect_err("all used").retry_after_ms, 60_000);
     }
 
     #[test]
     fn apps_that_have_gone_are_forgotten_and_owe_what_they_owe() {
         let mut admission = Admission::default();
         let debtor = app("debtor");
-        admission.admit(Some(&debtor), 100_000, 0).map(|pass| admission.end(&pass, 100_000)).expect("all at once");
+        admission.admit(&of(&debtor), 100_000, 0).map(|pass| admission.end(&pass, 100_000)).expect("all at once");
         for number in 0..3 * MANY {
-            let pass = admission.admit(Some(&app(&format!("app{number}"))), 0, 1).expect("admitted");
+            let pass = admission.admit(&of(&app(&format!("app{number}"))), 0, 1).expect("admitted");
             admission.end(&pass, 0);
         }
         assert!(admission.usage.len() <= MANY, "{}", admission.usage.len());
-        assert!(admission.admit(Some(&debtor), 100_000, 2).is_err(), "it has had its minute");
+        assert!(admission.admit(&of(&debtor), 100_000, 2).is_err(), "it has had its minute");
+    }
+
+    #[test]
+    fn background_work_is_kept_out_while_the_device_is_spared() {
+        let mut admission = Admission::default();
+        let background = |app: Option<Arc<str>>| Caller { app, priority: Priority::Background, ..Caller::default() };
+        let taken = admission.admit(&background(None), 0, 0).expect("nothing was said");
+        let reason = Strain::Saver;
+        admission.background = Background::Refused(reason);
+        for caller in [background(None), background(Some(app("mail")))] {
+            let refusal = admission.admit(&caller, 0, 0).expect_err("spared");
+            assert_eq!((refusal.limit, refusal.retry_after_ms), (Limit::Conditions(reason), 60_000));
+            for priority in [Priority::Interactive, Priority::Normal] {
+                admission.admit(&Caller { priority, ..caller.clone() }, 0, 0).expect("somebody waits for it");
+            }
+        }
+        admission.end(&taken, 0);
+        admission.background = Background::Admitted;
+        admission.admit(&background(None), 0, 0).expect("all is well again");
     }
 
     #[derive(Clone, Debug)]
@@ -277,7 +315,7 @@ mod tests {
             let (mut now, mut passes, mut asked) = (0u64, Vec::<Pass>::new(), Vec::<(usize, u64, u64)>::new());
             for act in acts {
                 match act {
-                    Act::Admit { app, tokens } => match admission.admit(Some(&apps[app]), tokens, now) {
+                    Act::Admit { app, tokens } => match admission.admit(&of(&apps[app]), tokens, now) {
                         Ok(pass) => {
                             asked.push((app, now, pass.tokens));
                             passes.push(pass);
@@ -285,7 +323,7 @@ mod tests {
                         Err(refusal) if refusal.limit == Limit::TokensPerMinute => {
                             prop_assert!(refusal.retry_after_ms > 0 && refusal.retry_after_ms <= MINUTE);
                             now += refusal.retry_after_ms;
-                            let pass = admission.admit(Some(&apps[app]), tokens, now);
+                            let pass = admission.admit(&of(&apps[app]), tokens, now);
                             prop_assert!(pass.is_ok(), "after the time that it was told: {pass:?}");
                             passes.extend(pass.ok());
                         }
@@ -307,8 +345,8 @@ mod tests {
                     Act::Wait(ms) => now += ms,
                 }
                 for (i, app) in apps.iter().enumerate() {
-                    let of = |running| passes.iter().filter(|p| p.app.as_ref() == Some(app) && p.running == running).count();
-                    prop_assert!(of(true) <= 2 && of(false) <= 5, "app {i}");
+                    let count = |running| passes.iter().filter(|p| p.app.as_ref() == Some(app) && p.running == running).count();
+                    prop_assert!(count(true) <= 2 && count(false) <= 5, "app {i}");
                 }
             }
             for pass in passes.drain(..) {

@@ -39,6 +39,7 @@ use timeline::{Lane, Span, Timeline};
 use turns::{Taken, Turns};
 use worker::{Job, refused, serve};
 
+use crate::dispatch::Background;
 use crate::engine::event::{Event, Sink};
 use crate::engine::holdings::Holdings;
 use crate::engine::language::LanguageModel;
@@ -185,11 +186,16 @@ impl Scheduler {
         self.shared.admission().quotas_of(app)
     }
 
+    /// Says whether new background requests are taken from now on.
+    pub(super) fn set_background(&self, background: Background) {
+        self.shared.admission().background = background;
+    }
+
     /// Runs a request beside those of other threads, and hands its events to `sink` on this one.
     ///
     /// # Errors
-    /// [`crate::Error::Refused`] beyond a quota or after the caller's patience; those of the request, of the sink and of the
-    /// model.
+    /// [`crate::Error::Refused`] beyond a quota, after the caller's patience or for the device's conditions; those of the request,
+    /// of the sink and of the model.
     pub(super) fn run(
         &self,
         model: &Arc<LanguageModel>,
@@ -233,7 +239,7 @@ impl Scheduler {
     /// # Errors
     /// [`Error::Refused`].
     fn admit(&self, caller: &Caller, tokens: u64) -> Result<Admitted> {
-        let pass = self.shared.admission().admit(caller.app.as_ref(), tokens, self.shared.now());
+        let pass = self.shared.admission().admit(caller, tokens, self.shared.now());
         let pass = pass.map_err(|r| {
             self.shared.counters().refuse(&caller.app, r.limit);
             refused(caller, r.limit, r.retry_after_ms, r.waiting)

@@ -58,6 +58,8 @@ public abstract class LoamService : Service() {
     }
 
     private fun open(): Host = synchronized(opening) {
+        // Also in a process of its own, where no provider has done it.
+        Surroundings.process.install(AndroidDevice(this))
         val opened = host ?: Host.openBlocking(foundation(), state.path, options).also { host = it }
         // Looked at afterwards: whoever ends the service closes what is there by then.
         if (destroyed) {

@@ -59,6 +59,15 @@ public class Engine private constructor(
      */
     public fun trim(level: TrimLevel): Trimmed = ffi.trim(level)
 
+    /**
+     * Says how hot the device is and how it is powered, which changes how many threads work and whether background requests are
+     * taken; those that were taken before go on, and no result changes. On Android engines that this process opens hear of it by
+     * themselves, and the system's next report replaces what is said here.
+     *
+     * Throws [dev.loam.ffi.LoamException.Unsupported] for an engine in a service, whose own process says it.
+     */
+    public fun setConditions(conditions: Conditions): Unit = ffi.setConditions(conditions)
+
     /** What the app [id] may ask for and hold. */
     public fun quotas(id: String): Quotas = ffi.quotas(id)
 
@@ -101,7 +110,10 @@ public class Engine private constructor(
             path: String,
             options: EngineOptions = EngineOptions(),
             blocking: CoroutineDispatcher = Dispatchers.IO,
-        ): Engine = Engine(dev.loam.ffi.Engine.open(path, options), blocking, Place.HERE)
+        ): Engine {
+            val opened = dev.loam.ffi.Engine.open(path, options)
+            return Engine(Surroundings.process.join(opened) { it, now -> it.setConditions(now) }, blocking, Place.HERE)
+        }
 
         /**
          * Connects to the service (`loamd`, or a [Host]) that listens on the Unix socket at [path]. Linux and Android; an

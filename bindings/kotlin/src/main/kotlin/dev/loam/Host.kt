@@ -11,7 +11,7 @@ import kotlinx.coroutines.withContext
  *
  * What clients have installed stays in its state folder. Every call is safe from any thread.
  */
-public class Host private constructor(private val ffi: dev.loam.ffi.Host) : AutoCloseable {
+public class Host private constructor(internal val ffi: dev.loam.ffi.Host) : AutoCloseable {
     private val closed = AtomicBoolean()
 
     /** What is open, and which parts of it are loaded. */
@@ -46,6 +46,9 @@ public class Host private constructor(private val ffi: dev.loam.ffi.Host) : Auto
     /** Gives memory back. What runs keeps what it has; whatever is needed later comes back by itself. */
     public fun trim(level: TrimLevel): Trimmed = ffi.trim(level)
 
+    /** Says how hot the device is and how it is powered, for all apps; as [Engine.setConditions]. */
+    public fun setConditions(conditions: Conditions): Unit = ffi.setConditions(conditions)
+
     /** What the app [app] may ask for and hold. */
     public fun quotas(app: String): Quotas = ffi.quotas(app)
 
@@ -79,7 +82,9 @@ public class Host private constructor(private val ffi: dev.loam.ffi.Host) : Auto
         ): Host = withContext(blocking) { openBlocking(foundation, state, options) }
 
         /** [open] on the caller's thread. */
-        public fun openBlocking(foundation: String, state: String, options: EngineOptions = EngineOptions()): Host =
-            Host(dev.loam.ffi.Host.open(foundation, state, options))
+        public fun openBlocking(foundation: String, state: String, options: EngineOptions = EngineOptions()): Host {
+            val opened = dev.loam.ffi.Host.open(foundation, state, options)
+            return Host(Surroundings.process.join(opened) { it, now -> it.setConditions(now) })
+        }
     }
 }

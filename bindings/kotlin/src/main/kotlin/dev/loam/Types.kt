@@ -159,6 +159,21 @@ typealias AppCounters = dev.loam.ffi.AppCounters
 /** What an engine is doing, and has done. */
 typealias EngineStatus = dev.loam.ffi.EngineStatus
 
+/** How hot the device is, and how it is powered. */
+typealias Conditions = dev.loam.ffi.Conditions
+
+/** How hot the device is. */
+typealias Thermal = dev.loam.ffi.Thermal
+
+/** How the device is powered. */
+typealias Battery = dev.loam.ffi.Battery
+
+/** What the device draws its power from. */
+typealias Supply = dev.loam.ffi.Supply
+
+/** Whether the device is to save power. */
+typealias Saver = dev.loam.ffi.Saver
+
 /** Bytes that are held beside running requests. */
 typealias HeldBytes = dev.loam.ffi.HeldBytes
 
