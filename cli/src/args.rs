@@ -30,6 +30,7 @@ use crate::command::tasks::TasksArgs;
 use crate::command::top::TopArgs;
 use crate::command::tour::TourArgs;
 use crate::command::transcribe::TranscribeArgs;
+use crate::compile::CompileArgs;
 use crate::console::{Console, Detail, Format};
 use crate::error::Result;
 use crate::foundation;
@@ -50,7 +51,7 @@ Exit codes: 0 success, 1 unexpected, 2 wrong argument, 3 file not readable or \
 writable, 4 malformed file, 5 unsupported, 6 missing or misshapen tensor, 7 \
 adapter refused, 8 no such adapter, 9 wrong digest, 10 context full, 11 no such \
 component, 12 tokenizer or template, 13 stopped by the receiver, 14 out of the memory budget, \
-18 signature of an adapter, 20 network, 21 no index, 22 package not found, 23 another loam installs, 24 not installed, 130 \
+18 signature of an adapter, 19 no delegate, 20 network, 21 no index, 22 package not found, 23 another loam installs, 24 not installed, 130 \
 Ctrl-C.";
 
 const COMPLETION_EXAMPLES: &str = "\
@@ -205,6 +206,9 @@ pub enum Run {
 
     /// How well a model predicts a text
     Perplexity(PerplexityArgs),
+
+    /// Compile components for NPUs and other processors
+    Compile(CompileArgs),
 
     /// Measure prefill and decode rates
     Speed(SpeedArgs),

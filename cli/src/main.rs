@@ -3,6 +3,7 @@
 mod args;
 mod audio;
 mod command;
+mod compile;
 mod completions;
 mod console;
 mod data;
@@ -86,6 +87,7 @@ fn engine(run: &Run, home: &Home, console: &Console) -> anyhow::Result<()> {
         Run::Perplexity(args) => command::perplexity::run(args, home, console),
         Run::Crowd(args) => command::crowd::run(args, home, console),
         Run::Top(args) => command::top::run(args, console),
+        Run::Compile(args) => compile::run(args, home, console),
         Run::Speed(args) => command::speed::run(args, home, console),
         Run::Tour(args) => command::tour::run(args, home, console),
     }

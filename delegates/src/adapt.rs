@@ -4,8 +4,9 @@
 use loam::dispatch::Reason;
 use loam::graph::Signature;
 
-use crate::quantize::{Adapted, Port, Probe, Probes};
+use crate::quantize::{Adapted, Port, Probes};
 use crate::runtime::Codes;
+use crate::tensors::Rows;
 
 /// What an adapter may add beyond what it adds to the rows it is tried on.
 const MARGIN: f32 = 1.1;
@@ -34,7 +35,7 @@ impl Pair {
     }
 
     /// The largest magnitude that it adds to a row of `probe`.
-    fn reach(&self, probe: &Probe) -> f32 {
+    fn reach(&self, probe: &Rows) -> f32 {
         let outputs = self.up.len() / self.rank;
         let mut most = 0.0f32;
         for row in probe.values.chunks_exact(probe.width) {

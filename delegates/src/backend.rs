@@ -12,6 +12,15 @@ use crate::provider::Provider;
 use crate::runtime::{Libraries, Runtime};
 use crate::target::Target;
 
+/// The folder for what is compiled of a foundation: that of its name with `.delegates` behind it.
+#[must_use]
+pub fn beside(foundation: &Path) -> PathBuf {
+    let foundation = foundation.canonicalize().unwrap_or_else(|_| foundation.to_owned());
+    let mut name = foundation.file_name().unwrap_or_default().to_os_string();
+    name.push(".delegates");
+    foundation.with_file_name(name)
+}
+
 /// Runs what was compiled for a target ahead of time.
 #[derive(Clone, Debug)]
 pub struct OnnxBackend {

@@ -8,7 +8,7 @@ use prost::Message;
 
 use crate::artefact::{Record, VERSION, Writing, store};
 use crate::provider::Provider;
-use crate::quantize::{Calibration, Ranges, Written, quantize};
+use crate::quantize::{Calibrated, Written, quantize};
 use crate::runtime::Runtime;
 use crate::target::{Form, Target};
 
@@ -29,20 +29,14 @@ pub struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// Quantizes `graph` by ranges that `calibration` has shown, compiles it and puts the artefact in its place.
+    /// Quantizes `graph` by the ranges that calibration has shown, compiles it and puts the artefact in its place.
     ///
     /// # Errors
     /// [`Reason::NoRange`] for a graph that was not calibrated, [`Reason::Refused`] in the runtime's words.
-    pub fn compile(
-        &self,
-        subject: &Subject<'_>,
-        graph: &Graph,
-        ranges: &Ranges,
-        calibration: &Calibration,
-    ) -> Result<(), Reason> {
+    pub fn compile(&self, subject: &Subject<'_>, graph: &Graph, calibrated: &Calibrated) -> Result<(), Reason> {
         let name = subject.segment.to_string();
         let written = match self.target.form() {
-            Form::Integers => quantize(graph, ranges, &name)?,
+            Form::Integers => quantize(graph, &calibrated.ranges, &name)?,
             Form::Floats => Written::floats(graph, &name),
         };
         let writing = Writing::begin(store(self.root, self.target.name(), subject.component, subject.segment))?;
@@ -52,9 +46,9 @@ impl Compiler<'_> {
         saved.map_err(|e| Reason::Failed(format!("{}: {e}", model.display())))?;
         let entry = self.provider.compile(self.runtime, &model, writing.folder())?;
         if !written.adapted.is_empty() {
-            writing.probes(calibration.probes())?;
+            writing.probes(&calibrated.probes)?;
         }
-        if let Some(sample) = calibration.sample(&graph.signature()) {
+        if let Some(sample) = calibrated.samples.get(&name) {
             writing.sample(sample)?;
         }
         writing.finish(Record {

@@ -14,7 +14,9 @@ pub mod provider;
 pub mod quantize;
 pub mod runtime;
 mod target;
+mod tensors;
 
-pub use backend::OnnxBackend;
+pub use backend::{OnnxBackend, beside};
 pub use compile::Compiler;
-pub use target::Target;
+pub use target::{Form, Target};
+pub use tensors::Rows;

@@ -1,14 +1,18 @@
 //! Which model and which adapter a command uses.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use loam::Engine;
 use loam::adapter::{Adapter, InstallPolicy, SignaturePolicy, check_alias};
+use loam::dispatch::{Backend, DispatchOptions, Preference, Strictness};
 use loam::engine::{EngineOptions, Packing};
 use loam::foundation::Verify;
 use loam::model::CacheType;
+use loam_delegates::runtime::Libraries;
+use loam_delegates::{OnnxBackend, Target, beside};
 
 use super::signature::policy;
 use crate::error::Error;
@@ -41,6 +45,13 @@ pub struct ModelArgs {
     /// single precision]
     #[arg(long, value_name = "TYPE")]
     kv: Option<Kv>,
+    /// Run components on what `loam compile` made for this target, where that is possible; may be given several times, the best
+    /// first
+    #[arg(long, value_name = "TARGET", value_parser = Target::from_str)]
+    delegate: Vec<Target>,
+    /// Fail where a delegate cannot run a component, instead of running it on the processor
+    #[arg(long, requires = "delegate")]
+    strict: bool,
     /// Use adapters only that this public key has signed; may be given several times, for one of several
     #[arg(long, value_name = "PUBFILE")]
     require_signature: Vec<PathBuf>,
@@ -78,11 +89,34 @@ impl ModelArgs {
             packing: Packing::In(home.packed()),
             cache: self.kv.map(CacheType::from),
             signatures: self.signatures()?,
+            dispatch: self.dispatch(&self.path(home)?),
             ..EngineOptions::default()
         };
+        let backends = options.dispatch.backends.clone();
         let engine = Engine::open_with(self.path(home)?, options)?;
         advise(&engine);
+        // A command does one thing and ends: it waits for what an app would do meanwhile.
+        for component in engine.foundation().components() {
+            if backends.iter().any(|backend| !backend.compiled(component.name()).is_empty()) {
+                engine.load(component)?;
+                engine.wait_for_delegates(component.name());
+            }
+        }
         Ok(engine)
+    }
+
+    /// Delegates that the user asked for, and what was found out about them before.
+    fn dispatch(&self, foundation: &Path) -> DispatchOptions {
+        let root = beside(foundation);
+        let backend =
+            |&target| -> Arc<dyn Backend> { Arc::new(OnnxBackend::new(target, Libraries::of_environment(), &root)) };
+        DispatchOptions {
+            backends: self.delegate.iter().map(backend).collect(),
+            preference: Preference::Delegate,
+            strictness: if self.strict { Strictness::Strict } else { Strictness::Fallback },
+            preparation: None,
+            plan: (!self.delegate.is_empty()).then(|| root.join("plan.json")),
+        }
     }
 
     /// Whose adapters may be used.

@@ -12,6 +12,7 @@ mod holdings;
 mod keeping;
 mod language;
 mod memory;
+mod prefill;
 mod projector;
 mod prompt;
 mod recognizer;
@@ -196,6 +197,7 @@ impl Engine {
                 let model =
                     self.components.get(component, |part, path| LanguageModel::open_as(part, path, self.cache))?;
                 model.backbone().measure_threads();
+                self.dispatcher.begin(component, model.part(), &model);
                 Ok(model)
             }
             Err(_) if self.foundation.has(ComponentKind::VisionLanguage) => {
@@ -279,6 +281,21 @@ impl Engine {
     pub fn recognizer(&self) -> Result<Arc<dyn Recognizer>> {
         let component = self.foundation.component(ComponentKind::Encoder(Modality::SPEECH))?;
         Ok(Arc::clone(&self.components.get(component, SpeechModel::open)?.0))
+    }
+
+    /// Loads a component of a kind that the engine runs by itself.
+    ///
+    /// # Errors
+    /// Those of its kind.
+    pub fn load(&self, component: &Component) -> Result<()> {
+        match component.kind() {
+            ComponentKind::Backbone => self.language().map(drop),
+            ComponentKind::Encoder(Modality::TEXT) => self.text_encoder(component).map(drop),
+            ComponentKind::Encoder(modality) => self.encoder(modality).map(drop),
+            ComponentKind::Projector(modality) => self.projector(modality).map(drop),
+            ComponentKind::VisionLanguage => self.vision_language().map(drop),
+            ComponentKind::SpeechGenerator => self.speech_generator().map(drop),
+        }
     }
 
     /// Where loaded components run that delegates were asked for.

@@ -1,6 +1,7 @@
 //! Components on delegates, which fail in every way that they can: results are right all the same, and say why they come from the
 //! processor. The delegate here is real: it runs a component's graph operator by operator.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,10 +12,11 @@ use loam::dispatch::{
     Backend, Conditions, Delegate, DispatchOptions, Factors, Preference, Preparation, Reason, Segment, Strictness,
     Subject, Support, Thermal,
 };
-use loam::engine::{EngineOptions, Step};
-use loam::graph::{Evaluator, Graph, Signature};
+use loam::engine::{EngineOptions, Event, GenerateOptions, Request, Sink, Step, TrimLevel};
+use loam::graph::{Evaluator, Graph, Misfit, Signature};
 use loam::input::{ImuLayout, ImuSource, ImuWindow, Input, Repair};
 use loam::model::Modality;
+use loam::model::backbone::{Backbone, ChunkShape};
 use loam::model::encoder::{Encoder, open, open_text};
 use loam::task::EmbedOptions;
 use loam::{Engine, Error};
@@ -57,6 +59,8 @@ struct Compiled {
 }
 
 const TOKENS: usize = 8;
+/// Earlier positions that the backbone's graph has room for.
+const PAST: usize = 25;
 const RANK: usize = 4;
 
 fn motion() -> Box<dyn Encoder> {
@@ -88,6 +92,7 @@ impl Backend for Npu {
         match component {
             _ if !is_there => Vec::new(),
             "text" => vec![Segment::Text { tokens: TOKENS }],
+            "backbone" => vec![Segment::Chunk { rows: TOKENS, past: PAST, blocks: 2 }],
             _ => vec![Segment::Whole],
         }
     }
@@ -103,6 +108,10 @@ impl Backend for Npu {
         let graph = match subject.segment {
             Segment::Text { tokens } => {
                 open_text(&self.text).expect("text encoder").lower(tokens, RANK).expect("a graph")
+            }
+            Segment::Chunk { rows, past, blocks } => {
+                let shape = ChunkShape { rows, past, blocks, rank: RANK };
+                Backbone::open(path("models/llama2")).expect("backbone").lower(shape).expect("a graph")
             }
             _ => motion().lower(RANK).expect("a graph"),
         };
@@ -157,11 +166,11 @@ impl Delegate for Compiled {
     }
 }
 
-/// The text encoder of another test with a word for each of its tokens.
-fn text_model() -> tempfile::TempDir {
+/// A model of another test with a word for each of its tokens.
+fn with_words(model: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("folder");
     for file in ["config.json", "model.safetensors"] {
-        std::fs::copy(path("models/bert-tiny").join(file), dir.path().join(file)).expect("copied");
+        std::fs::copy(path(model).join(file), dir.path().join(file)).expect("copied");
     }
     let vocabulary: serde_json::Map<_, _> = (0..96).map(|id| (format!("w{id}"), id.into())).collect();
     let tokenizer = serde_json::json!({
@@ -288,7 +297,7 @@ fn adapters_that_do_not_fit_and_texts_that_are_too_long_run_on_the_processor() {
     assert!(matches!(step.fallback, Some(Reason::AdapterRange { .. })), "{step:?}");
     assert_eq!(embed(&engine, None).expect("embedded").1.backend, "test-npu", "without it the delegate runs");
 
-    let dir = text_model();
+    let dir = with_words("models/bert-tiny");
     let dispatch = options(Npu { text: dir.path().to_owned(), ..npu(Fault::Nothing) });
     let options = EngineOptions { dispatch, ..EngineOptions::default() };
     let engine = Engine::open_with(dir.path(), options).expect("foundation");
@@ -393,4 +402,75 @@ fn an_engine_that_goes_ends_its_compiler() {
     let process = PathBuf::from(format!("/proc/{}", pid().expect("written")));
     drop(engine);
     wait_for(&|| !process.exists());
+}
+
+/// A language model of two blocks with a delegate for pieces of eight tokens, and without one.
+fn chats(dispatch: DispatchOptions) -> [Engine; 2] {
+    let dir = with_words("models/llama2");
+    let options = EngineOptions { dispatch, ..EngineOptions::default() };
+    let engine = Engine::open_with(dir.path(), options).expect("foundation");
+    engine.language().expect("backbone");
+    engine.wait_for_delegates("backbone");
+    let plain = Engine::open(dir.path()).expect("foundation");
+    plain.language().expect("backbone");
+    [engine, plain]
+}
+
+struct Silent;
+
+impl Sink for Silent {
+    fn event(&mut self, _: Event<'_>) -> loam::Result<ControlFlow<()>> {
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+fn generate(engine: &Engine, prompt: usize, adapter: Option<&Arc<Adapter>>) -> Result<(Vec<u32>, Step), Error> {
+    let tokens: Vec<u32> = (0..prompt as u32).map(|at| 3 + at * 5 % 80).collect();
+    let options = GenerateOptions { max_tokens: 6, ..GenerateOptions::default() };
+    let mut generated = engine.generate(Request::new(tokens, adapter.cloned(), options), &mut Silent)?;
+    Ok((generated.generated, generated.stats.trace.steps.remove(0)))
+}
+
+#[test]
+fn prompts_run_on_a_delegate_in_pieces_and_the_processor_decodes() {
+    let npu = npu(Fault::Nothing);
+    let runs = Arc::clone(&npu.runs);
+    let engines = chats(options(npu));
+    let adapters = [0, 1]
+        .map(|at| engines[at].install("all", path("peft/llama2-all-r4"), InstallPolicy::Create).expect("installed"));
+    for adapted in [false, true] {
+        // Not a piece beside the first and the last token, one, two and some more, all that there is room for, and beyond.
+        for (prompt, pieces) in [(9, 0), (10, 1), (21, 2), (34, 4), (60, 4)] {
+            let before = runs.load(Ordering::SeqCst);
+            let [ours, theirs] =
+                [0, 1].map(|at| generate(&engines[at], prompt, adapted.then_some(&adapters[at])).expect("generated"));
+            assert_eq!(ours.0, theirs.0, "{prompt} tokens, adapter {adapted}");
+            assert_eq!(runs.load(Ordering::SeqCst) - before, pieces, "{prompt} tokens, adapter {adapted}");
+            assert_eq!(ours.1.backend.starts_with("test-npu, cpu/"), pieces > 0, "{:?}", ours.1);
+            let is_too_long = matches!(ours.1.fallback, Some(Reason::TooLong { most: PAST, .. }));
+            assert_eq!(is_too_long, prompt == 60, "{:?}", ours.1);
+            assert!(is_too_long || ours.1.fallback.is_none());
+            // What was kept of one prompt would save the next one's work.
+            engines.iter().for_each(|engine| drop(engine.trim(TrimLevel::Prefixes)));
+        }
+    }
+}
+
+#[test]
+fn a_backbone_that_breaks_on_its_delegate_answers_from_the_processor() {
+    let [engine, plain] = chats(options(npu(Fault::NanLater)));
+    let [ours, theirs] = [&engine, &plain].map(|engine| generate(engine, 30, None).expect("generated"));
+    assert_eq!(ours.0, theirs.0);
+    assert!(matches!(ours.1.fallback, Some(Reason::NotFinite { .. })), "{:?}", ours.1);
+    // An adapter that brings an LM head of its own.
+    let [engine, plain] = chats(options(npu(Fault::Nothing)));
+    let [ours, theirs] = [&engine, &plain].map(|engine| {
+        let adapter = engine.install("head", path("peft/llama2-lm-head"), InstallPolicy::Create).expect("installed");
+        generate(engine, 30, Some(&adapter)).expect("generated")
+    });
+    assert_eq!(ours.0, theirs.0);
+    assert_eq!(ours.1.fallback, Some(Reason::Misfit(Misfit::Replaced)));
+    let strict = DispatchOptions { strictness: Strictness::Strict, ..options(npu(Fault::NanLater)) };
+    let error = generate(&chats(strict)[0], 30, None).expect_err("strict");
+    assert!(matches!(error, Error::Delegate { .. }), "{error}");
 }

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use loam::dispatch::{Reason, Subject};
-use loam::weights::{Safetensors, read_bounded, sha256_file};
+use loam::weights::{read_bounded, sha256_file};
 
 use super::record::{RECORD, Record, VERSION};
 use super::write::{PROBES, SAMPLE};
-use crate::quantize::{Adapted, Code, Port, Probe, Probes};
+use crate::quantize::{Adapted, Code, Port, Probes};
+use crate::tensors;
 
 /// Longest record: some 200 bytes for each of the inputs of a backbone.
 const MAX_RECORD: u64 = 16 << 20;
@@ -59,9 +60,9 @@ impl Artefact {
         for file in &record.files {
             check_file(folder, file)?;
         }
-        let probes = read_tensors(&folder.join(PROBES))?;
-        let mut kept = read_tensors(&folder.join(SAMPLE))?;
-        let sample = (0..).map_while(|at: usize| Some(kept.0.remove(&at.to_string())?.values)).collect();
+        let probes = Probes(tensors::read(&folder.join(PROBES))?);
+        let mut kept = tensors::read(&folder.join(SAMPLE))?;
+        let sample = (0..).map_while(|at: usize| Some(kept.remove(&at.to_string())?.values)).collect();
         Ok(Self { record, probes, sample, folder: folder.to_owned() })
     }
 
@@ -126,19 +127,4 @@ fn check_ports(record: &Record) -> Result<(), String> {
         Some(adapted) => Err(format!("inputs {} and {} are no factors of one linear", adapted.down, adapted.up)),
         None => Ok(()),
     }
-}
-
-fn read_tensors(path: &Path) -> Result<Probes, Reason> {
-    let mut probes = Probes::default();
-    if !path.is_file() {
-        return Ok(probes);
-    }
-    let file = Safetensors::open(path).map_err(|e| damaged(path, e))?;
-    for name in file.names() {
-        let tensor = file.tensor(&name).map_err(|e| damaged(path, e))?;
-        let tensor = tensor.filter(|tensor| tensor.shape.len() == 2).ok_or_else(|| damaged(path, &name))?;
-        let probe = Probe { width: tensor.shape[1], values: tensor.to_f32() };
-        probes.0.insert(name, probe);
-    }
-    Ok(probes)
 }

@@ -1,22 +1,18 @@
 //! Writing an artefact: a folder beside its place is filled and then renamed, so that what is there is whole or absent.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use loam::dispatch::{Reason, Segment};
 use loam::weights::sha256_file;
-use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
 
 use super::record::{FileRecord, RECORD, Record};
-use crate::quantize::{Probe, Probes};
+use crate::quantize::Probes;
+use crate::tensors::{self, Rows};
 
 /// Rows that adapters are tried on.
 pub(super) const PROBES: &str = "probes.safetensors";
 /// An input that the graph was calibrated with.
 pub(super) const SAMPLE: &str = "sample.safetensors";
-
-/// Values `[rows, width]` and their extents.
-type Rows = (Vec<f32>, [usize; 2]);
 
 /// A folder that is being filled.
 #[derive(Debug)]
@@ -55,27 +51,13 @@ impl Writing {
 
     /// Keeps the rows that adapters are tried on.
     pub(crate) fn probes(&self, probes: &Probes) -> Result<(), Reason> {
-        let rows = |probe: &Probe| (probe.values.clone(), [probe.values.len() / probe.width.max(1), probe.width]);
-        self.tensors(PROBES, probes.0.iter().map(|(name, probe)| (name.clone(), rows(probe))).collect())
+        tensors::write(&self.folder().join(PROBES), &probes.0)
     }
 
     /// Keeps the inputs of a run, each as one row.
     pub(crate) fn sample(&self, sample: &[Vec<f32>]) -> Result<(), Reason> {
-        let row = |(at, values): (usize, &Vec<f32>)| (at.to_string(), (values.clone(), [1, values.len()]));
-        self.tensors(SAMPLE, sample.iter().enumerate().map(row).collect())
-    }
-
-    fn tensors(&self, file: &str, tensors: Vec<(String, Rows)>) -> Result<(), Reason> {
-        let path = self.folder().join(file);
-        let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-        let data: BTreeMap<&String, (Vec<u8>, [usize; 2])> =
-            tensors.iter().map(|(name, (values, shape))| (name, (bytes(values), *shape))).collect();
-        let views = data.iter().map(|(name, (bytes, shape))| {
-            let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
-            view.map(|view| (*name, view)).map_err(|e| Reason::Failed(e.to_string()))
-        });
-        let views = views.collect::<Result<Vec<_>, Reason>>()?;
-        serialize_to_file(views, None, &path).map_err(|e| Reason::Failed(format!("{}: {e}", path.display())))
+        let rows = sample.iter().enumerate().map(|(at, values)| (at.to_string(), Rows::one(values.clone())));
+        tensors::write(&self.folder().join(SAMPLE), &rows.collect())
     }
 
     /// Lists the files and puts the folder in its place, where an older one is given up.

@@ -21,6 +21,9 @@ pub(super) fn lower(engine: &Engine, shape: ChunkShape) -> Result<Graph, Reason>
     model.backbone().lower(shape).map_err(|what| Reason::NoGraph(what.to_owned()))
 }
 
+/// Tokens of a text that are run one by one.
+const SINGLE_TOKENS: usize = 4;
+
 /// Keys and values of earlier positions, as the inputs of a graph.
 #[derive(Clone, Debug)]
 pub struct Caches {
@@ -87,7 +90,7 @@ pub fn chunk_inputs(
 pub(super) fn observe(
     calibration: &mut Calibration,
     engine: &Engine,
-    shape: ChunkShape,
+    (name, shape): (&str, ChunkShape),
     (graph, evaluator): (&Graph, &Evaluator<'_>),
     sample: &Input,
 ) -> Result<(), Reason> {
@@ -106,11 +109,13 @@ pub(super) fn observe(
     };
     let outputs = evaluator.run(&inputs(&caches, &[*first]), |_, _| {}).map_err(unreadable)?;
     caches.write(&outputs[1..], shape.rows, 1);
-    for chunk in rest.chunks_exact(shape.rows) {
+    // Single tokens take the same values as chunks do: a few show what is left.
+    let most = if shape.rows == 1 { SINGLE_TOKENS } else { usize::MAX };
+    for chunk in rest.chunks_exact(shape.rows).take(most) {
         if caches.position + shape.rows > shape.past {
             break;
         }
-        let outputs = calibration.observe(graph, evaluator, &inputs(&caches, chunk)).map_err(unreadable)?;
+        let outputs = calibration.observe(name, (graph, evaluator), &inputs(&caches, chunk)).map_err(unreadable)?;
         caches.write(&outputs[1..], shape.rows, shape.rows);
     }
     Ok(())

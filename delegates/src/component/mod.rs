@@ -95,7 +95,8 @@ pub fn observe(
             (ComponentKind::Encoder(modality), _) => encoder::inputs(engine, modality, sample)?,
             (ComponentKind::Backbone, Segment::Chunk { rows, past, blocks }) => {
                 let shape = loam::model::backbone::ChunkShape { rows, past, blocks, rank: 0 };
-                backbone::observe(calibration, engine, shape, (graph, &evaluator), sample)?;
+                let name = segment.to_string();
+                backbone::observe(calibration, engine, (&name, shape), (graph, &evaluator), sample)?;
                 progress();
                 continue;
             }
@@ -103,7 +104,7 @@ pub fn observe(
         };
         if let Some(data) = data {
             let inputs = filled(graph, data, &zeros);
-            calibration.observe(graph, &evaluator, &inputs).map_err(unreadable)?;
+            calibration.observe(&segment.to_string(), (graph, &evaluator), &inputs).map_err(unreadable)?;
         }
         progress();
     }

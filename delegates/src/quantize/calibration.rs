@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use loam::error::Result;
-use loam::graph::{Evaluator, Graph, Signature};
+use loam::graph::{Evaluator, Graph};
 
+use super::calibrated::Calibrated;
 use super::probe::Probes;
 use super::range::{Range, Ranges};
 
@@ -18,8 +19,8 @@ pub struct Calibration {
     histograms: BTreeMap<String, Histogram>,
     norms: BTreeMap<String, f32>,
     probes: Probes,
-    /// Inputs of the latest run, without factors, by what the graph is given.
-    samples: Vec<(Signature, Vec<Vec<f32>>)>,
+    /// Inputs of the latest run, without factors, by the name of a graph.
+    samples: BTreeMap<String, Vec<Vec<f32>>>,
     runs: usize,
 }
 
@@ -35,14 +36,20 @@ struct Histogram {
 }
 
 impl Calibration {
-    /// Runs `graph` in single precision and looks at every tensor. Its outputs.
+    /// Runs `graph`, which is called `name`, in single precision and looks at every tensor. Its outputs.
     ///
     /// # Errors
     /// As [`Evaluator::run`].
-    pub fn observe(&mut self, graph: &Graph, evaluator: &Evaluator<'_>, inputs: &[Vec<f32>]) -> Result<Vec<Vec<f32>>> {
+    pub fn observe(
+        &mut self,
+        name: &str,
+        (graph, evaluator): (&Graph, &Evaluator<'_>),
+        inputs: &[Vec<f32>],
+    ) -> Result<Vec<Vec<f32>>> {
         self.runs += 1;
-        self.keep(graph.signature(), inputs);
-        let adapted = self.probes.watched(graph);
+        let data = graph.signature().inputs.into_iter().zip(inputs).filter(|(input, _)| !input.is_factor());
+        self.samples.insert(name.to_owned(), data.map(|(_, values)| values.clone()).collect());
+        let adapted = Probes::watched(graph);
         evaluator.run(inputs, |value, values| {
             let tensor = graph.tensor(value);
             self.histograms.entry(tensor.name.clone()).or_default().add(values);
@@ -58,41 +65,18 @@ impl Calibration {
         })
     }
 
-    fn keep(&mut self, mut signature: Signature, inputs: &[Vec<f32>]) {
-        let data = signature.inputs.iter().zip(inputs).filter(|(input, _)| !input.is_factor());
-        let data = data.map(|(_, values)| values.clone()).collect();
-        signature.inputs.retain(|input| !input.is_factor());
-        self.samples.retain(|(known, _)| *known != signature);
-        self.samples.push((signature, data));
-    }
-
-    /// The latest input of a graph with these inputs and outputs, whatever the rank of its adapters.
-    #[must_use]
-    pub fn sample(&self, signature: &Signature) -> Option<&[Vec<f32>]> {
-        let is_of = |known: &Signature| {
-            known.outputs == signature.outputs
-                && known.inputs.iter().eq(signature.inputs.iter().filter(|input| !input.is_factor()))
-        };
-        self.samples.iter().find(|(known, _)| is_of(known)).map(|(_, sample)| &sample[..])
-    }
-
     /// How many inputs were observed.
     #[must_use]
     pub fn runs(&self) -> usize {
         self.runs
     }
 
-    /// Rows that linears with adapters read.
-    #[must_use]
-    pub fn probes(&self) -> &Probes {
-        &self.probes
-    }
-
     /// Ranges that hold all but the share `cut` of each tensor's values, half of it on either side; 0 cuts nothing off.
     #[must_use]
-    pub fn ranges(&self, cut: f64) -> Ranges {
+    pub fn finish(self, cut: f64) -> Calibrated {
         let tensors = self.histograms.iter().map(|(name, histogram)| (name.clone(), histogram.range(cut)));
-        Ranges { tensors: tensors.collect(), norms: self.norms.clone() }
+        let ranges = Ranges { tensors: tensors.collect(), norms: self.norms };
+        Calibrated { ranges, probes: self.probes, samples: self.samples }
     }
 }
 

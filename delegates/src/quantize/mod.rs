@@ -1,5 +1,6 @@
 //! From single precision to integers: what a tensor's codes mean, and graphs of integers.
 
+mod calibrated;
 mod calibration;
 mod probe;
 mod qdq;
@@ -8,8 +9,9 @@ mod scheme;
 mod schemes;
 mod written;
 
+pub use calibrated::Calibrated;
 pub use calibration::Calibration;
-pub use probe::{Probe, Probes};
+pub use probe::Probes;
 pub use qdq::quantize;
 pub use range::{Range, Ranges};
 pub use scheme::{Code, Scheme};

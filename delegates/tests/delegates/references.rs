@@ -25,15 +25,15 @@ pub fn compiled(network: &Network, target: Target, root: &std::path::Path) -> [B
     let evaluator = Evaluator::new(&network.graph);
     for sample in &network.samples {
         let inputs = network.inputs(sample, &network.zeros());
-        calibration.observe(&network.graph, &evaluator, &inputs).expect("ran");
+        calibration.observe("whole", (&network.graph, &evaluator), &inputs).expect("ran");
     }
     assert_eq!(calibration.runs(), network.samples.len());
     let compiler = Compiler { runtime: &runtime, provider: &*provider, target, root };
-    let (ranges, backend) = (calibration.ranges(0.0), OnnxBackend::new(target, libraries(), root));
+    let (calibrated, backend) = (calibration.finish(0.0), OnnxBackend::new(target, libraries(), root));
     [(Segment::Whole, &network.graph), (Segment::Text { tokens: 0 }, &network.plain)].map(|(segment, graph)| {
         let subject = Subject { segment, ..subject(network) };
         assert_eq!(backend.supports(graph), Support::Full, "{}", network.name);
-        compiler.compile(&subject, graph, &ranges, &calibration).expect(network.name);
+        compiler.compile(&subject, graph, &calibrated).expect(network.name);
         backend.open(&subject).expect(network.name)
     })
 }

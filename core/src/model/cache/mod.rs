@@ -8,6 +8,7 @@
 //! its weight by the other.
 
 mod block;
+mod read;
 mod shape;
 
 use std::sync::Arc;

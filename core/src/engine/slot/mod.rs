@@ -1,11 +1,14 @@
 //! One request in flight, and the forward pass that some of them share.
 
+mod pass;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::adapter::{Adapter, DataPath};
 use crate::budget::Shortage;
+use crate::dispatch::Ran;
 use crate::engine::event::{Achieved, AdapterUse, ContextSource, Drafts, FinishReason, GenerateStats, Target};
 use crate::engine::holdings::Context;
 use crate::engine::language::LanguageModel;
@@ -17,10 +20,8 @@ use crate::engine::trace::{Step, Trace};
 use crate::error::{Error, Result};
 use crate::input::{Detokenizer, StopStrings};
 use crate::model::KvCache;
-use crate::model::backbone::{BackboneConfig, Entry, Row, Want};
 
-/// Drafted tokens per step, over all requests: where many decode together, a pass has work enough without guesses.
-pub(super) const DRAFT_ROWS: usize = 32;
+pub(super) use pass::{DRAFT_ROWS, Turn, pass};
 
 /// Takes the text of one request.
 pub(super) trait Receiver {
@@ -94,6 +95,8 @@ pub(super) struct Slot<S> {
     target: Target,
     deadline: Option<Instant>,
     reason: Option<FinishReason>,
+    /// What ran its prompt.
+    ran: Ran,
 }
 
 /// When a request arrived, started, had its prompt computed and had its last token.
@@ -102,15 +105,6 @@ struct Clock {
     start: Instant,
     first: Option<Instant>,
     last: Instant,
-}
-
-/// What one slot contributes to a pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Turn {
-    /// Number of the slot.
-    pub(super) slot: usize,
-    /// Positions of its sequence, at least one and at most those that are pending.
-    pub(super) rows: usize,
 }
 
 /// What may be wrong with a request.
@@ -133,67 +127,6 @@ impl Parts {
             stop: StopStrings::new(&request.options.stop)?,
         })
     }
-}
-
-/// Runs the turns of some slots, in the order of slots, in one forward pass; a slot has one turn at most. Slots that speculate
-/// guess `guesses` tokens at most, together. What a slot makes of
-/// its logits may fail: then the failure is in the result, beside the slot's number, and the others are as they should be.
-///
-/// # Errors
-/// Those of the forward pass, which leave every slot as it was.
-pub(super) fn pass<S: Receiver>(
-    model: &LanguageModel,
-    slots: &mut [Slot<S>],
-    turns: &[Turn],
-    mut guesses: usize,
-) -> Result<Vec<(usize, Error)>> {
-    let config = model.backbone().config();
-    let known = known_tokens(model)?;
-    let (mut rows, mut caches, mut wanting) = (Vec::new(), Vec::new(), Vec::new());
-    let mut rest = turns;
-    for (index, slot) in slots.iter_mut().enumerate() {
-        let Some((turn, later)) = rest.split_first().filter(|(turn, _)| turn.slot == index) else { continue };
-        rest = later;
-        let (from, end) = (slot.cache.len(), slot.sequence.len());
-        let mut draft = if end - from == 1 { slot.draft(guesses, known, config) } else { Vec::new() };
-        if slot.cache.reserve(turn.rows + draft.len()).is_err() {
-            // Guesses are not worth the memory that others may need.
-            draft.clear();
-        }
-        guesses -= draft.len();
-        let sequence = caches.len();
-        let deltas = slot.adapter.as_deref().map(|adapter| &adapter.bound.deltas);
-        let entries = (from..from + turn.rows).map(|position| slot.sequence.entry(position));
-        let entries = entries.chain(draft.iter().map(|&id| Entry::Token(id)));
-        rows.extend((from..).zip(entries).map(|(position, entry)| Row {
-            entry,
-            sequence,
-            position,
-            deltas,
-            want: if position + 1 >= end { Want::Logits } else { Want::Nothing },
-        }));
-        if from + turn.rows == end {
-            wanting.push((index, draft));
-        }
-        caches.push(&mut slot.cache);
-    }
-    let mut logits = model.backbone().forward(&rows, &mut caches)?;
-    drop(rows);
-    let (mut rest, mut failed) = (&mut logits[..], Vec::new());
-    for (index, draft) in wanting {
-        let (own, others) = rest.split_at_mut((1 + draft.len()) * config.vocab_size);
-        let own = own.chunks_exact_mut(config.vocab_size).map(|row| &mut row[..known]);
-        if let Err(error) = slots[index].advance(&draft, own, model) {
-            failed.push((index, error));
-        }
-        rest = others;
-    }
-    Ok(failed)
-}
-
-/// Tokens that can be chosen. Rows beyond the tokenizer's vocabulary are padding of the table: no text belongs to them.
-fn known_tokens(model: &LanguageModel) -> Result<usize> {
-    Ok(model.tokenizer()?.vocab_size().min(model.backbone().config().vocab_size))
 }
 
 impl<S: Receiver> Slot<S> {
@@ -236,6 +169,7 @@ impl<S: Receiver> Slot<S> {
             target: request.options.caller.target,
             deadline: request.options.caller.deadline.and_then(|deadline| arrived.checked_add(deadline)),
             reason: None,
+            ran: Ran::default(),
             sequence: request.prompt,
         })
     }
@@ -296,47 +230,6 @@ impl<S: Receiver> Slot<S> {
         if self.reason.is_none() && self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             self.reason = Some(FinishReason::Deadline);
         }
-    }
-
-    /// Guesses what comes next, `most` tokens at most, as far as the options and the context leave room for a token more.
-    fn draft(&mut self, most: usize, known: usize, config: &BackboneConfig) -> Vec<u32> {
-        let Some(drafter) = &mut self.drafter else { return Vec::new() };
-        let wanted = self.max_tokens - self.generated.len();
-        let room = config.max_position_embeddings - self.sequence.len();
-        drafter.draft(&self.sequence, most.min(wanted - 1).min(room - 1), known)
-    }
-
-    /// Chooses tokens for as long as `draft` has them right, and one more. Each of `logits` follows one more token of it.
-    ///
-    /// What is chosen, asked and reported is what it would be one token at a time; the cache ends as it would.
-    fn advance<'l>(
-        &mut self,
-        draft: &[u32],
-        logits: impl Iterator<Item = &'l mut [f32]>,
-        model: &LanguageModel,
-    ) -> Result<()> {
-        let mut accepted = 0;
-        for (at, logits) in logits.enumerate() {
-            model.part().check_finite("logits", logits)?;
-            let id = self.choose(logits, model)?;
-            if draft.get(at) != Some(&id) {
-                break;
-            }
-            accepted += 1;
-            if self.reason.is_none() && self.sink.is_stopped() {
-                self.reason = Some(FinishReason::Stopped);
-            }
-            if self.reason.is_some() {
-                break;
-            }
-        }
-        if let Some(drafter) = &mut self.drafter {
-            drafter.learn(draft.len(), accepted);
-            self.drafts.drafted += draft.len();
-            self.drafts.accepted += accepted;
-        }
-        self.cache.truncate(self.sequence.len() - 1);
-        Ok(())
     }
 
     /// Chooses the next token and reports its text.
@@ -457,7 +350,12 @@ impl<S: Receiver> Slot<S> {
     fn trace(&mut self, model: &LanguageModel) -> Trace {
         let path = if self.steps.is_empty() { DataPath::Backbone } else { DataPath::EncoderBackbone };
         let mut steps = std::mem::take(&mut self.steps);
-        steps.push(model.part().step(self.clock.start));
+        let step = model.part().step(self.clock.start);
+        let backend = match &self.ran.backend {
+            Some(delegate) => format!("{delegate}, {}", step.backend),
+            None => step.backend,
+        };
+        steps.push(Step { backend, fallback: self.ran.reason.take(), ..step });
         Trace::new(path, steps)
     }
 }

@@ -1,0 +1,275 @@
+//! `loam compile`: a foundation's components for NPUs and other processors, ahead of time.
+
+mod samples;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use loam::Engine;
+use loam::dispatch::{Backend, Reason, Segment, Subject};
+use loam::foundation::{Component, ComponentKind};
+use loam::input::Input;
+use loam_delegates::component::{Extents, lower, observe, segments};
+use loam_delegates::quantize::{Calibrated, Calibration};
+use loam_delegates::runtime::{Libraries, Runtime};
+use loam_delegates::{Compiler, Form, OnnxBackend, Target, beside};
+use serde_json::json;
+
+use crate::command::model::ModelArgs;
+use crate::console::{Console, Format};
+use crate::error::Error;
+use crate::home::Home;
+
+const EXAMPLES: &str = "\
+Examples:
+  loam compile --target qnn-v75 --samples photos --samples sounds
+  loam compile --target qnn-v79 --component text        one component; texts for it are built in
+  loam compile --target onnx-integer --component backbone --blocks 4 --rows 32
+  loam embed 'Rain until Friday' --delegate qnn-v75     runs what was compiled
+
+Targets: qnn-v75 and qnn-v79 (Qualcomm; its simulator on x86), coreml, nnapi, xnnpack, \
+onnx-integer and onnx-float (ONNX Runtime on the processor, to compare with), cpu (the engine's own packed weights).
+LOAM_ONNXRUNTIME names the runtime's library and LOAM_QNN the folder of Qualcomm's. More: docs/npu.md.";
+
+/// The target that is the engine itself.
+const OWN: &str = "cpu";
+/// Samples of each kind; more change ranges little and take time.
+const SAMPLES: usize = 96;
+/// Texts of a backbone, which takes a second for each: five thousand tokens.
+const BACKBONE_SAMPLES: usize = 24;
+/// Share of each tensor's values that may be cut off: activations of sixteen bits have room for all.
+const CUT: f64 = 0.0;
+
+/// `loam compile` as typed.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CompileArgs {
+    /// What to compile for
+    #[arg(short, long, value_name = "TARGET")]
+    target: String,
+    /// Component to compile; may be given several times [default: all]
+    #[arg(short, long, value_name = "NAME")]
+    component: Vec<String>,
+    /// Data folder whose training rows show which values occur, or a text file; may be given several times
+    #[arg(short, long, value_name = "DIR|FILE")]
+    samples: Vec<PathBuf>,
+    /// Rank of the adapters that graphs take; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(0..=256))]
+    rank: u32,
+    /// Tokens of a text encoder's graphs
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [64, 128])]
+    texts: Vec<u32>,
+    /// Tokens of a backbone's graph for prompts
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    rows: u32,
+    /// Earlier positions that a backbone's graphs have room for
+    #[arg(long, value_name = "N", default_value_t = 224, value_parser = clap::value_parser!(u32).range(1..=32768))]
+    past: u32,
+    /// Blocks of a backbone's graphs [default: all]
+    #[arg(long, value_name = "N")]
+    blocks: Option<u32>,
+    /// Folder for what is compiled [default: beside the foundation]
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+/// What became of a graph.
+struct Outcome {
+    component: String,
+    segment: Option<Segment>,
+    result: Result<u64, Reason>,
+    seconds: f64,
+}
+
+/// Compiles.
+///
+/// # Errors
+/// [`loam::Error::Delegate`] where a component that was named, or all of them, cannot be compiled; those of the samples.
+pub fn run(args: &CompileArgs, home: &Home, console: &Console) -> anyhow::Result<()> {
+    let engine = args.model.open(home)?;
+    let chosen = chosen(args, &engine)?;
+    if args.target == OWN {
+        return pack(&engine, &chosen, console);
+    }
+    let target: Target = args.target.parse().map_err(|reason| Error::Argument { name: "--target", reason })?;
+    let root = args.output.clone().unwrap_or_else(|| beside(engine.foundation().root()));
+    let libraries = Libraries::of_environment();
+    let unavailable =
+        |reason: Reason| loam::Error::Delegate { component: args.target.clone(), reason: reason.to_string() };
+    let runtime = Runtime::load(&libraries).map_err(unavailable)?;
+    let provider = target.provider(&libraries).map_err(unavailable)?;
+    provider.builder(&runtime).map_err(unavailable)?;
+    let work = Work {
+        engine: &engine,
+        compiler: Compiler { runtime: &runtime, provider: &*provider, target, root: &root },
+        backend: OnnxBackend::new(target, libraries, &root),
+        extents: extents(args),
+        samples: samples::read(&args.samples, SAMPLES)?,
+        console,
+    };
+    let outcomes: Vec<Outcome> = chosen.iter().flat_map(|component| work.component(component)).collect();
+    report(&outcomes, &root, console)?;
+    let failed = outcomes.iter().filter(|outcome| outcome.result.is_err()).collect::<Vec<_>>();
+    let all = failed.len() == outcomes.len();
+    match failed.first().filter(|_| all || !args.component.is_empty()) {
+        Some(Outcome { component, result: Err(reason), .. }) => {
+            Err(loam::Error::Delegate { component: component.clone(), reason: reason.to_string() }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn chosen<'e>(args: &CompileArgs, engine: &'e Engine) -> anyhow::Result<Vec<&'e Component>> {
+    let foundation = engine.foundation();
+    match &args.component[..] {
+        [] => Ok(foundation.components().iter().collect()),
+        names => Ok(names.iter().map(|name| foundation.named(name)).collect::<loam::Result<_>>()?),
+    }
+}
+
+fn extents(args: &CompileArgs) -> Extents {
+    Extents {
+        rank: args.rank as usize,
+        texts: args.texts.iter().map(|&tokens| tokens.max(1) as usize).collect(),
+        rows: args.rows as usize,
+        past: args.past as usize,
+        blocks: args.blocks.map(|blocks| blocks as usize),
+    }
+}
+
+/// The engine's own form: weights as its kernels read them, which are otherwise packed when a component is first used.
+fn pack(engine: &Engine, components: &[&Component], console: &Console) -> anyhow::Result<()> {
+    for component in components {
+        engine.load(component)?;
+    }
+    let loaded = engine.loaded();
+    match console.format() {
+        Format::Json => console.json(&json!({ "target": OWN, "components": loaded }))?,
+        Format::Text => {
+            for component in loaded {
+                console.line(format!(
+                    "{}: {} bytes of weights, packed {:?}",
+                    component.name, component.bytes, component.packed
+                ))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What all components are compiled with.
+struct Work<'a> {
+    engine: &'a Engine,
+    compiler: Compiler<'a>,
+    backend: OnnxBackend,
+    extents: Extents,
+    samples: Vec<Input>,
+    console: &'a Console,
+}
+
+impl Work<'_> {
+    /// All graphs of a component, calibrated together.
+    fn component(&self, component: &Component) -> Vec<Outcome> {
+        let failed = |segment: Option<Segment>, reason: Reason| Outcome {
+            component: component.name().to_owned(),
+            segment,
+            result: Err(reason),
+            seconds: 0.0,
+        };
+        let segments = match segments(self.engine, component, &self.extents) {
+            Ok(segments) => segments,
+            Err(reason) => return vec![failed(None, reason)],
+        };
+        let calibrated = match self.calibrated(component, &segments) {
+            Ok(calibrated) => calibrated,
+            Err(reason) => return vec![failed(None, reason)],
+        };
+        let compile = |&segment: &Segment| {
+            let start = Instant::now();
+            self.console.note(format!("{} {segment}: compiling for {}", component.name(), self.backend.name()));
+            let result = self.compile(component, segment, &calibrated);
+            let seconds = start.elapsed().as_secs_f64();
+            Outcome { component: component.name().to_owned(), segment: Some(segment), result, seconds }
+        };
+        segments.iter().map(compile).collect()
+    }
+
+    /// Compiles a graph and opens it again: bytes of its files.
+    fn compile(&self, component: &Component, segment: Segment, calibrated: &Calibrated) -> Result<u64, Reason> {
+        let fingerprint = component.fingerprint().map_err(|e| Reason::Failed(e.to_string()))?;
+        let subject = Subject { component: component.name(), fingerprint, segment };
+        let graph = lower(self.engine, component, segment, self.extents.rank)?;
+        self.compiler.compile(&subject, &graph, calibrated)?;
+        drop(graph);
+        Ok(self.backend.open(&subject)?.bytes())
+    }
+
+    /// Ranges of a component's tensors: those of the same weights, graphs and samples are kept.
+    fn calibrated(&self, component: &Component, segments: &[Segment]) -> Result<Calibrated, Reason> {
+        if self.compiler.target.form() == Form::Floats && self.samples.is_empty() {
+            return Ok(Calibrated::default());
+        }
+        let fingerprint = component.fingerprint().map_err(|e| Reason::Failed(e.to_string()))?;
+        let samples = match component.kind() {
+            ComponentKind::Backbone => samples::texts(&self.samples, BACKBONE_SAMPLES),
+            _ => self.samples.clone(),
+        };
+        let key = samples::digest(fingerprint, segments, self.extents.rank, &samples);
+        let kept = self.compiler.root.join("ranges").join(format!("{}-{key:.16}.safetensors", component.name()));
+        match Calibrated::load(&kept) {
+            Ok(Some(calibrated)) => return Ok(calibrated),
+            Ok(None) => {}
+            Err(reason) => self.console.note(format!("{reason}: calibrated again")),
+        }
+        let mut calibration = Calibration::default();
+        let total = (segments.len() * samples.len()) as u64;
+        let progress = self.console.count(&format!("calibrating {}", component.name()), total);
+        for &segment in segments {
+            let graph = lower(self.engine, component, segment, self.extents.rank)?;
+            let mut step = || progress.advance(1);
+            observe(&mut calibration, self.engine, component, (segment, &graph), &samples, &mut step)?;
+        }
+        progress.done();
+        if calibration.runs() == 0 {
+            return Err(Reason::Failed("no sample of what it reads: name some with --samples".to_owned()));
+        }
+        let calibrated = calibration.finish(CUT);
+        let folder = kept.parent().unwrap_or(Path::new("."));
+        let failed = |e: std::io::Error| Reason::Failed(format!("{}: {e}", folder.display()));
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        // Written beside and renamed: a file that is there is whole.
+        let unfinished = kept.with_extension("unfinished");
+        calibrated.save(&unfinished)?;
+        std::fs::rename(&unfinished, &kept).map_err(failed)?;
+        Ok(calibrated)
+    }
+}
+
+fn report(outcomes: &[Outcome], root: &Path, console: &Console) -> anyhow::Result<()> {
+    if console.format() == Format::Json {
+        let row = |outcome: &Outcome| {
+            json!({
+                "component": outcome.component,
+                "segment": outcome.segment.map(|segment| segment.to_string()),
+                "bytes": outcome.result.as_ref().ok(),
+                "seconds": outcome.seconds,
+                "reason": outcome.result.as_ref().err().map(ToString::to_string),
+            })
+        };
+        console.json(&json!({ "folder": root, "graphs": outcomes.iter().map(row).collect::<Vec<_>>() }))?;
+        return Ok(());
+    }
+    for outcome in outcomes {
+        let segment = outcome.segment.map(|segment| segment.to_string()).unwrap_or_default();
+        let what = match &outcome.result {
+            Ok(bytes) => format!("{:.1} MB, {:.1} s", *bytes as f64 / 1e6, outcome.seconds),
+            Err(reason) => reason.to_string(),
+        };
+        console.line(format!("{:<16} {segment:<18} {what}", outcome.component))?;
+    }
+    console.note(format!("in {}", root.display()));
+    Ok(())
+}
