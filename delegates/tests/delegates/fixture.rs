@@ -15,12 +15,24 @@ pub fn libraries() -> Libraries {
     if named.runtime.is_some() {
         return named;
     }
-    let cache = std::env::var_os("LOAM_NPU_VENV").map(PathBuf::from);
-    let venv = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/loam/npu-venv")));
-    let Some(lib) = venv.map(|venv| venv.join("lib")) else { return named };
-    let pythons = std::fs::read_dir(lib).into_iter().flatten().flatten();
-    let mut found = pythons.map(|python| Libraries::of_site_packages(&python.path().join("site-packages")));
-    found.find(|libraries| libraries.runtime.is_some()).unwrap_or(named)
+    let folder = std::env::var_os("LOAM_DELEGATES").map(PathBuf::from);
+    folder.or_else(|| Some(cache()?.join("delegates"))).map_or(named, |folder| Libraries::of_site_packages(&folder))
+}
+
+/// Where fetched things lie.
+fn cache() -> Option<PathBuf> {
+    let xdg = std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
+    Some(xdg.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?.join("loam"))
+}
+
+/// The built-in foundation, or a line that says that the test was skipped.
+pub fn nano() -> Option<PathBuf> {
+    let home = std::env::var_os("LOAM_HOME").map(PathBuf::from).or_else(cache);
+    let found = home.map(|home| home.join("foundations/loam-nano")).filter(|dir| dir.is_dir());
+    if found.is_none() {
+        eprintln!("skipped: loam-nano is not installed; `loam pull loam-nano` fetches it");
+    }
+    found
 }
 
 /// The runtime, or a line that says that the test was skipped.

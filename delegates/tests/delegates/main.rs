@@ -2,6 +2,7 @@
 
 mod artefacts;
 mod fixture;
+mod foundation;
 mod networks;
 mod qnn;
 mod references;

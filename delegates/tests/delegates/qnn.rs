@@ -23,7 +23,7 @@ const FOLDER: &str = "LOAM_TEST_ARTEFACTS";
 const FLOATS: [u64; 2] = [0x216, 0x232];
 
 /// The folder of QNN's libraries, or a line that says that the test was skipped.
-fn simulator() -> Option<std::path::PathBuf> {
+pub fn simulator() -> Option<std::path::PathBuf> {
     runtime()?;
     let found = libraries().qnn;
     if found.is_none() {
@@ -33,7 +33,7 @@ fn simulator() -> Option<std::path::PathBuf> {
 }
 
 /// Operators of the graphs that were given to QNN, and those among them that read or write floats.
-fn dumped(folder: &Path) -> (usize, BTreeMap<String, usize>, Vec<String>) {
+pub fn dumped(folder: &Path) -> (usize, BTreeMap<String, usize>, Vec<String>) {
     let (mut graphs, mut operators, mut floats) = (0, BTreeMap::new(), Vec::new());
     for file in std::fs::read_dir(folder).expect("folder").flatten() {
         let name = file.file_name().to_string_lossy().into_owned();

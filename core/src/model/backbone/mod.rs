@@ -297,11 +297,25 @@ impl Backbone {
         if hidden || count == 0 {
             return normed.to_vec();
         }
-        let mut logits = vec![0.0; count * self.config.vocab_size];
-        self.head.forward(&normed, &RowAdapters::new(wanting().map(|(row, _)| row.deltas)), &mut logits);
+        self.scores(&normed, &RowAdapters::new(wanting().map(|(row, _)| row.deltas)))
+    }
+
+    fn scores(&self, states: &[f32], adapters: &RowAdapters<'_>) -> Vec<f32> {
+        let mut logits = vec![0.0; adapters.rows() * self.config.vocab_size];
+        self.head.forward(states, adapters, &mut logits);
         if let Some(cap) = self.config.final_logit_softcapping {
             logits.iter_mut().for_each(|logit| *logit = softcap(*logit, cap));
         }
         logits
+    }
+
+    /// Logits `[rows, vocab_size]` of normalised states `[rows, hidden_size]`, as a graph of all blocks gives them.
+    ///
+    /// # Panics
+    /// When `states` are no whole rows.
+    #[must_use]
+    pub fn logits(&self, states: &[f32]) -> Vec<f32> {
+        assert!(states.len().is_multiple_of(self.config.hidden_size), "whole rows");
+        self.scores(states, &RowAdapters::same(states.len() / self.config.hidden_size, None))
     }
 }

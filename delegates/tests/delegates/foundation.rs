@@ -1,0 +1,254 @@
+//! The built-in foundation on Qualcomm's simulator, with the processor forbidden.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use loam::Engine;
+use loam::dispatch::{Backend, Delegate, DispatchOptions, Preference, Segment, Strictness, Subject};
+use loam::engine::{EngineOptions, LanguageModel};
+use loam::foundation::ComponentKind;
+use loam::graph::Evaluator;
+use loam::input::{Affixes, Input, Special};
+use loam::model::CacheType;
+use loam::model::backbone::{ChunkShape, Entry, Row, Want};
+use loam::task::{EmbedOptions, similarity};
+use loam_delegates::component::{Caches, chunk_inputs, lower, observe};
+use loam_delegates::provider::{Arch, Provider, Qnn};
+use loam_delegates::quantize::{Calibrated, Calibration};
+use loam_delegates::{Compiler, OnnxBackend, Target};
+
+use crate::fixture::{cosine, libraries, nano, runtime};
+use crate::qnn::{dumped, simulator};
+
+/// Prose of this project, in pieces of some 200 tokens; the first ones calibrate, and the last ones test.
+fn texts() -> Vec<String> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let mut texts = Vec::new();
+    for name in
+        ["tasks.md", "adapters.md", "many-apps.md", "foundation.md", "training-an-adapter.md", "data-folders.md"]
+    {
+        let text = std::fs::read_to_string(docs.join(name)).expect("a page of the documentation");
+        let words: Vec<&str> = text.split_inclusive(' ').collect();
+        texts.extend(words.chunks_exact(150).map(<[&str]>::concat));
+    }
+    texts
+}
+
+fn calibrated(engine: &Engine, kind: ComponentKind, segments: &[Segment], rank: usize, texts: &[String]) -> Calibrated {
+    let component = engine.foundation().component(kind).expect("component");
+    let samples: Vec<Input> = texts.iter().cloned().map(Input::Text).collect();
+    let mut calibration = Calibration::default();
+    for &segment in segments {
+        let graph = lower(engine, component, segment, rank).expect("a graph");
+        let read = observe(&mut calibration, engine, component, (segment, &graph), &samples, &mut || {});
+        assert!(read.expect("observed") >= texts.len());
+    }
+    calibration.finish(0.0)
+}
+
+/// Compiles a segment, for `target`.
+fn compiled(
+    engine: &Engine,
+    kind: ComponentKind,
+    (segment, rank): (Segment, usize),
+    calibrated: &Calibrated,
+    (target, root): (Target, &Path),
+) -> Box<dyn Delegate> {
+    let component = engine.foundation().component(kind).expect("component");
+    let fingerprint = component.fingerprint().expect("fingerprint");
+    let subject = Subject { component: component.name(), fingerprint, segment };
+    let graph = lower(engine, component, segment, rank).expect("a graph");
+    let runtime = runtime().expect("the caller has asked");
+    let provider = target.provider(&libraries()).expect("provider");
+    let compiler = Compiler { runtime: &runtime, provider: &*provider, target, root };
+    compiler.compile(&subject, &graph, calibrated).expect("compiled");
+    OnnxBackend::new(target, libraries(), root).open(&subject).expect("opened")
+}
+
+/// Fails unless a graph that was compiled for the reference is one graph of integers for QNN.
+fn check_integers(root: &Path, component: &str, segment: Segment) {
+    let dump = tempfile::tempdir().expect("folder");
+    let provider = Qnn::new(Arch::V75, &libraries().qnn.expect("checked")).dumping_to(dump.path());
+    let graph = root.join(format!("onnx-integer/{component}/{segment}/graph.onnx"));
+    provider.compile(&runtime().expect("checked"), &graph, dump.path()).expect("compiled");
+    let (graphs, operators, floats) = dumped(dump.path());
+    assert_eq!((graphs, floats), (1, Vec::new()), "{component} {segment}: {operators:?}");
+    println!("{component} {segment}: {operators:?}");
+}
+
+#[test]
+fn sentences_mean_the_same_on_the_simulator() {
+    let (Some(_), Some(dir)) = (simulator(), nano()) else { return };
+    let plain = Engine::open(&dir).expect("foundation");
+    let root = tempfile::tempdir().expect("folder");
+    let segment = Segment::Text { tokens: 64 };
+    let texts = texts();
+    let ranges = calibrated(&plain, ComponentKind::TEXT, &[segment], 16, &texts[..40]);
+    for target in [Target::QnnV75, Target::OnnxInteger] {
+        compiled(&plain, ComponentKind::TEXT, (segment, 16), &ranges, (target, root.path()));
+    }
+    check_integers(root.path(), "text", segment);
+    let dispatch = DispatchOptions {
+        backends: vec![Arc::new(OnnxBackend::new(Target::QnnV75, libraries(), root.path()))],
+        preference: Preference::Delegate,
+        strictness: Strictness::Strict,
+        ..DispatchOptions::default()
+    };
+    let engine = Engine::open_with(&dir, EngineOptions { dispatch, ..EngineOptions::default() }).expect("foundation");
+    engine.text().expect("text encoder");
+    engine.wait_for_delegates("text");
+    let sentences = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/fixtures/minilm/sentences.json");
+    let sentences: Vec<String> = serde_json::from_slice(&std::fs::read(sentences).expect("sentences")).expect("a list");
+    let cosines: Vec<f32> = sentences
+        .iter()
+        .map(|sentence| {
+            let embed = |engine: &Engine| engine.embed(&sentence[..], &EmbedOptions::default()).expect("embedded");
+            let (ours, theirs) = (embed(&engine), embed(&plain));
+            assert_eq!(ours.trace.steps[0].backend, "qnn-v75");
+            similarity(&ours.vector, &theirs.vector)
+        })
+        .collect();
+    let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
+    println!(
+        "20 sentences on the simulator: cosine {mean:.5}, least {:.5}",
+        cosines.iter().fold(1.0f32, |a, b| a.min(*b))
+    );
+    assert!(mean >= 0.999, "mean {mean} of {cosines:?}");
+}
+
+/// The graphs of a backbone, one for pieces of prompts and one for single tokens.
+struct Chunks<'m> {
+    model: &'m LanguageModel,
+    shapes: [ChunkShape; 2],
+    delegates: [Box<dyn Delegate>; 2],
+}
+
+impl Chunks<'_> {
+    /// States of all tokens but the first, which the processor runs; the last `singles` one by one.
+    fn states(&self, tokens: &[u32], singles: usize) -> Vec<f32> {
+        let backbone = self.model.backbone();
+        let signature = self.delegates[0].signature();
+        let mut caches = Caches::new(signature, self.shapes[0].past, backbone.config().head_dim);
+        let blocks = self.shapes[0].blocks;
+        let mut states = Vec::new();
+        // The first token on the processor: its keys and values enter as they are.
+        let component = ChunkShape { rows: 1, rank: 0, ..self.shapes[1] };
+        let graph = backbone.lower(component).expect("a graph");
+        let inputs = chunk_inputs(backbone, &graph.signature(), component, &caches, &tokens[..1]);
+        let outputs = Evaluator::new(&graph).run(&inputs, |_, _| {}).expect("ran");
+        caches.write(&outputs[1..=2 * blocks], 1, 1);
+        let whole = (tokens.len() - 1 - singles) / self.shapes[0].rows * self.shapes[0].rows;
+        let (chunks, rest) = tokens[1..].split_at(whole);
+        let pieces = chunks.chunks_exact(self.shapes[0].rows).map(|piece| (0, piece));
+        for (at, piece) in pieces.chain(rest.chunks_exact(1).take(singles).map(|token| (1, token))) {
+            let (shape, delegate) = (self.shapes[at], &self.delegates[at]);
+            let inputs = chunk_inputs(backbone, delegate.signature(), shape, &caches, piece);
+            let inputs: Vec<&[f32]> = inputs.iter().map(|values| &values[..]).collect();
+            let zeros = delegate.adapt(&delegate.signature().factors(None).expect("zeros")).expect("in range");
+            let outputs = delegate.run(&inputs, &zeros).expect("ran");
+            states.extend(&outputs[0]);
+            caches.write(&outputs[1..], shape.rows, shape.rows);
+        }
+        states
+    }
+}
+
+/// The backbone's first `blocks` blocks, compiled for a target.
+fn chunks<'m>(
+    engine: &Engine,
+    model: &'m LanguageModel,
+    (blocks, past, rank): (usize, usize, usize),
+    (target, root): (Target, &Path),
+    texts: &[String],
+) -> Chunks<'m> {
+    let segments = [32, 1].map(|rows| Segment::Chunk { rows, past, blocks });
+    let ranges = calibrated(engine, ComponentKind::Backbone, &segments, rank, texts);
+    let delegates =
+        segments.map(|segment| compiled(engine, ComponentKind::Backbone, (segment, rank), &ranges, (target, root)));
+    let shapes = [32, 1].map(|rows| ChunkShape { rows, past, blocks, rank });
+    Chunks { model, shapes, delegates }
+}
+
+/// What the engine makes of the same tokens: states after `blocks` blocks.
+fn expected(model: &LanguageModel, blocks: usize, tokens: &[u32]) -> Vec<f32> {
+    let backbone = model.backbone();
+    let mut cache = match blocks == backbone.config().num_hidden_layers {
+        true => backbone.new_cache_as(CacheType::F32),
+        false => backbone.new_cache_of(blocks).expect("a cache"),
+    };
+    let rows = tokens.iter().enumerate().map(|(position, &id)| Row {
+        entry: Entry::Token(id),
+        sequence: 0,
+        position,
+        deltas: None,
+        want: if position == 0 { Want::Nothing } else { Want::Hidden },
+    });
+    backbone.forward(&rows.collect::<Vec<_>>(), &mut [&mut cache]).expect("states")
+}
+
+fn tokens(model: &LanguageModel, text: &str, most: usize) -> Vec<u32> {
+    model.tokenizer().expect("tokenizer").encode_within(text, Special::Plain, Affixes::Add, most).expect("tokens")
+}
+
+#[test]
+fn four_blocks_of_the_backbone_run_in_pieces_and_token_by_token() {
+    let (Some(_), Some(dir)) = (simulator(), nano()) else { return };
+    let engine = Engine::open(&dir).expect("foundation");
+    let model = engine.language().expect("backbone");
+    let (root, texts) = (tempfile::tempdir().expect("folder"), texts());
+    let of = |target| chunks(&engine, &model, (4, 96, 8), (target, root.path()), &texts[..12]);
+    let (ours, reference) = (of(Target::QnnV75), of(Target::OnnxInteger));
+    for rows in [32, 1] {
+        check_integers(root.path(), "backbone", Segment::Chunk { rows, past: 96, blocks: 4 });
+    }
+    let width = model.backbone().config().hidden_size;
+    let text = tokens(&model, texts.last().expect("texts"), 68);
+    let (given, closest) = (ours.states(&text, 3), reference.states(&text, 3));
+    let wanted = expected(&model, 4, &text[..1 + given.len() / width]);
+    assert_eq!(given.len() / width, 67);
+    let mean = |a: &[f32], b: &[f32]| {
+        let cosines: Vec<f64> = a.chunks_exact(width).zip(b.chunks_exact(width)).map(|(a, b)| cosine(a, b)).collect();
+        cosines.iter().sum::<f64>() / cosines.len() as f64
+    };
+    let (to_engine, to_reference) = (mean(&given, &wanted), mean(&given, &closest));
+    println!(
+        "4 blocks, 64 tokens in pieces and 3 one by one: cosine {to_engine:.5} to the engine, {to_reference:.5} to the processor's integers"
+    );
+    assert!(to_engine >= 0.999 && to_reference >= 0.999, "{to_engine} {to_reference}");
+}
+
+/// Argmax agreement of all blocks on 1,000 tokens: some ten minutes on the simulator, so it runs on demand.
+/// `LOAM_TEST_TARGET=onnx-integer` takes a minute.
+#[test]
+#[ignore = "ten minutes on the simulator: make delegates-backbone"]
+fn all_blocks_choose_the_same_tokens() {
+    let (Some(_), Some(dir)) = (simulator(), nano()) else { return };
+    let target = std::env::var("LOAM_TEST_TARGET").map_or(Target::QnnV75, |name| name.parse().expect("a target"));
+    let engine = Engine::open(&dir).expect("foundation");
+    let model = engine.language().expect("backbone");
+    let blocks = model.backbone().config().num_hidden_layers;
+    let (root, texts) = (tempfile::tempdir().expect("folder"), texts());
+    let (known, new) = texts.split_at(texts.len() - 6);
+    let chunks = chunks(&engine, &model, (blocks, 224, 0), (target, root.path()), known);
+    let (mut same, mut all, mut cosines) = (0, 0, 0.0);
+    let width = model.backbone().config().hidden_size;
+    for text in new {
+        let tokens = tokens(&model, text, 193);
+        let states = chunks.states(&tokens, 0);
+        let count = states.len() / width;
+        let wanted = expected(&model, blocks, &tokens[..=count]);
+        cosines += states.chunks_exact(width).zip(wanted.chunks_exact(width)).map(|(a, b)| cosine(a, b)).sum::<f64>();
+        let vocabulary = model.backbone().config().vocab_size;
+        let choices = |states: &[f32]| -> Vec<usize> {
+            let logits = model.backbone().logits(states);
+            let largest = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).expect("a token");
+            logits.chunks_exact(vocabulary).map(largest).collect()
+        };
+        same += choices(&states).iter().zip(&choices(&wanted)).filter(|(a, b)| a == b).count();
+        all += count;
+        println!("{}: {same} of {all} tokens, mean cosine {:.5}", target.name(), cosines / all as f64);
+    }
+    assert!(all >= 1000, "{all} tokens");
+    let agreement = same as f64 / all as f64;
+    assert!(agreement >= 0.97, "argmax agreement {agreement}");
+}
