@@ -10,6 +10,7 @@ mod compile;
 pub mod component;
 mod delegate;
 pub mod onnx;
+pub mod operators;
 pub mod provider;
 pub mod quantize;
 pub mod runtime;

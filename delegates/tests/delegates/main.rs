@@ -3,5 +3,6 @@
 mod artefacts;
 mod fixture;
 mod networks;
+mod operators;
 mod qnn;
 mod references;
