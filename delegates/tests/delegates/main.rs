@@ -1,6 +1,9 @@
 //! Graphs on ONNX Runtime's processor and on Qualcomm's simulator, against the engine.
 
+mod absent;
 mod artefacts;
+#[cfg(feature = "coreml")]
+mod coreml;
 mod fixture;
 mod networks;
 mod operators;
