@@ -20,7 +20,7 @@ LOAM_HOME_DIR := $(or $(LOAM_HOME),$(HOME)/.cache/loam)
 .PHONY: help demo test build pull vocabularies lint docs-check test-rust packages-test aarch64-test \
   aarch64-quick android-sample screenshots ffi scenarios kotlin kotlin-bench aar swift-test swift-bench swift-lint \
   swift-docs xcframework ios-sample-test \
-  python python-reference training training-test results android-check apple-check android-size parity fixtures bench crowd soak sanitize fuzz clean
+  python python-reference training training-test results android-check apple-check android-size coreml-test parity fixtures bench crowd soak sanitize fuzz clean
 
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -123,6 +123,9 @@ screenshots: kotlin ## Pictures of the desktop twin's four screens, from a virtu
 
 ios-sample-test: ffi scenarios ## The iOS sample without a phone: models on the real engine, SwiftUI files parsed
 	LOAM_SCENARIOS=$(SCENARIOS) ios-sample/test.sh || [ $$? -eq 3 ]
+
+coreml-test: ## Conversion of graphs to Core ML packages, as far as Linux can tell (installs coremltools once, 0.4 GB)
+	delegates/coreml/test.sh
 
 parity: build pull ## Live comparison with transformers, peft, llama.cpp and sentence-transformers (installs 6 GB)
 	parity/setup.sh

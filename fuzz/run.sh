@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 seconds=${1:-240}
 targets=("${@:2}")
-[ ${#targets[@]} -gt 0 ] || targets=(gguf safetensors pytorch adapter gguf_tokenizer chat_template image audio service saved_context signature)
+[ ${#targets[@]} -gt 0 ] || targets=(gguf safetensors pytorch adapter gguf_tokenizer chat_template image audio service saved_context signature operators)
 toolchain=${LOAM_FUZZ_TOOLCHAIN:-nightly}
 max_files=30
 max_bytes=2048

@@ -181,7 +181,35 @@ def service() -> None:
         put("service", name, b"\1" + struct.pack("<I", len(data)) + data)
 
 
+def onnx() -> bytes:
+    """A branch with a node of its own, and a call of a function that the file defines."""
+
+    def field(tag: int, data: bytes) -> bytes:
+        return bytes([tag << 3 | 2, len(data)]) + data
+
+    def node(operator: bytes, domain: bytes = b"", *attributes: bytes) -> bytes:
+        return field(4, operator) + b"".join(field(5, one) for one in attributes) + field(7, domain)
+
+    branch = field(6, field(1, node(b"Add")))
+    graph = field(1, node(b"If", b"", branch)) + field(1, node(b"Swish", b"own"))
+    function = field(1, b"Swish") + field(7, node(b"Sigmoid")) + field(10, b"own")
+    # The tag of a function, 25, takes two bytes.
+    return b"\x08\x0a" + field(7, graph) + b"\xca\x01" + bytes([len(function)]) + function
+
+
+def tflite() -> bytes:
+    """A subgraph with one operator, which has a name of its own."""
+    # Where each part lies: the model at 20, its codes at 32, its subgraphs at 80.
+    out = struct.pack("<I4sHHHHHxx", 20, b"TFL3", 10, 12, 0, 4, 8) + struct.pack("<iII", 12, 8, 52)
+    out += struct.pack("<IIHHHHHHxxxx", 1, 20, 12, 12, 4, 8, 0, 0) + struct.pack("<iBxxxI", 16, 32, 4)
+    out += struct.pack("<I8s", 5, b"Twice")
+    out += struct.pack("<IIHHHHHH", 1, 16, 12, 8, 0, 0, 0, 4) + struct.pack("<iI", 12, 4)
+    return out + struct.pack("<IIHHHxx", 1, 12, 6, 8, 4) + struct.pack("<iI", 8, 0)
+
+
 def main() -> None:
+    put("operators", "onnx", onnx())
+    put("operators", "tflite", tflite())
     put("gguf", "llama", llama())
     put("gguf", "v2", gguf({"general.alignment": 64, "a": [1.0, 2.0], "b": [1], "c": ["x"]}, {"w": [32, 2]}, 2))
     put("gguf", "empty", gguf({}, {}))

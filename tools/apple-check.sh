@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Type-checks the engine and the crate that bindings come from for iOS. Where there is no Xcode, Apple's tools are replaced by
-# stand-ins, with which no C code is checked: see tools/cross/README.md.
+# Type-checks the engine, the crate that bindings come from and the delegates for iOS. Where there is no Xcode, Apple's tools are
+# replaced by stand-ins, with which no C code is checked: see tools/cross/README.md.
 # Usage: tools/apple-check.sh [TARGET]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,4 +11,4 @@ if ! command -v xcrun >/dev/null; then
   export PATH="$cross/bin:$PATH"
   export "CC_${target//-/_}=$cross/cc" "AR_${target//-/_}=$cross/ar"
 fi
-RUSTFLAGS="${RUSTFLAGS:-} --deny warnings" cargo check --release --package loam-ffi --lib --target "$target"
+RUSTFLAGS="${RUSTFLAGS:-} --deny warnings" cargo check --release --package loam-ffi --package loam-delegates --lib --target "$target"

@@ -19,6 +19,7 @@ use crate::command::eval::EvalArgs;
 use crate::command::generate::GenerateArgs;
 use crate::command::inspect::InspectArgs;
 use crate::command::logits::LogitsArgs;
+use crate::command::ops::OpsArgs;
 use crate::command::perplexity::PerplexityArgs;
 use crate::command::regress::RegressArgs;
 use crate::command::retrieve::RetrieveArgs;
@@ -200,6 +201,9 @@ pub enum Run {
 
     /// Show what a foundation, model or adapter holds
     Inspect(InspectArgs),
+
+    /// Count the operators of a foundation's graphs, and those of models of one task each
+    Ops(OpsArgs),
 
     /// Teacher-forced logits of a text
     Logits(LogitsArgs),

@@ -83,6 +83,7 @@ fn engine(run: &Run, home: &Home, console: &Console) -> anyhow::Result<()> {
         Run::Adapter(args) => command::adapter::run(args, home, console),
         Run::Eval(args) => command::eval::run(args, home, console),
         Run::Inspect(args) => command::inspect::run(args, home, console),
+        Run::Ops(args) => command::ops::run(args, home, console),
         Run::Logits(args) => command::logits::run(args, home, console),
         Run::Perplexity(args) => command::perplexity::run(args, home, console),
         Run::Crowd(args) => command::crowd::run(args, home, console),

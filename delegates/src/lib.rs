@@ -8,8 +8,11 @@ pub mod artefact;
 mod backend;
 mod compile;
 pub mod component;
+#[cfg(feature = "coreml")]
+pub mod coreml;
 mod delegate;
 pub mod onnx;
+pub mod operators;
 pub mod provider;
 pub mod quantize;
 pub mod runtime;

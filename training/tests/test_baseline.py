@@ -14,7 +14,7 @@ from PIL import Image
 from sklearn.metrics import f1_score
 
 from loam_train import places
-from loam_train.baseline import command, plan, sources
+from loam_train.baseline import command, export, plan, sources
 from loam_train.baseline.candidate import confusion, macro_f1
 from loam_train.baseline.command import Budget
 from loam_train.baseline.problem import Part, held_out
@@ -222,3 +222,12 @@ def test_plans_are_checked(tmp_path: Path, task: str, reason: str) -> None:
 def test_the_list_can_be_read() -> None:
     found = plan.read(places.ROOT / "training" / "configs" / "baselines.toml")
     assert len(found.tasks) >= 19
+
+
+def test_networks_are_written_as_onnx_files(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="PyTorch's exporter needs onnx and onnxscript")
+    tiny_language.write_encoder(tmp_path, ["word", "twice"])
+    written = export.export(tmp_path / "text", tmp_path / "out")
+    kinds = ["cnn-image", "cnn-sound", "cnn-imu", "gru-imu", "cnn-words-image", "minilm-text"]
+    assert [path.stem for path in written] == kinds
+    assert all(path.stat().st_size > 10_000 for path in written)

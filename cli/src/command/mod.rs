@@ -11,6 +11,7 @@ pub mod generate;
 pub mod inspect;
 pub mod interrupt;
 pub mod logits;
+pub mod ops;
 pub mod perplexity;
 pub mod regress;
 pub mod retrieve;

@@ -5,6 +5,7 @@
 mod eval;
 #[cfg(target_os = "linux")]
 mod long_sound;
+mod ops;
 #[cfg(target_os = "linux")]
 mod path3;
 mod signatures;

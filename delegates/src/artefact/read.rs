@@ -1,6 +1,6 @@
 //! Reading an artefact.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use loam::dispatch::{Reason, Subject};
 use loam::weights::{read_bounded, sha256_file};
@@ -66,7 +66,7 @@ impl Artefact {
         Ok(Self { record, probes, sample, folder: folder.to_owned() })
     }
 
-    /// The file that the runtime opens.
+    /// The file that the runtime opens, or the package.
     #[must_use]
     pub fn entry(&self) -> PathBuf {
         self.folder.join(&self.record.entry)
@@ -81,7 +81,7 @@ impl Artefact {
 
 fn check_file(folder: &Path, file: &super::FileRecord) -> Result<(), Reason> {
     let path = folder.join(&file.name);
-    if Path::new(&file.name).components().count() != 1 || file.name.starts_with("..") {
+    if !Path::new(&file.name).components().all(|part| matches!(part, Component::Normal(_))) {
         return Err(damaged(&path, "it lies in another folder"));
     }
     let found = std::fs::metadata(&path).map_err(|e| damaged(&path, e))?.len();
@@ -97,7 +97,9 @@ fn check_file(folder: &Path, file: &super::FileRecord) -> Result<(), Reason> {
 
 /// Ports and signature have the same extents, and every index is one of them.
 fn check_ports(record: &Record) -> Result<(), String> {
-    if !record.files.iter().any(|file| file.name == record.entry) {
+    // Packages are folders.
+    let is_entry = |name: &str| !record.entry.is_empty() && Path::new(name).starts_with(&record.entry);
+    if !record.files.iter().any(|file| is_entry(&file.name)) {
         return Err(format!("the entry '{}' is not among the files", record.entry));
     }
     let (inputs, outputs) = (&record.signature.inputs, &record.signature.outputs);

@@ -34,7 +34,7 @@ pub struct Record {
     pub outputs: Vec<Port>,
     /// Where adapters act.
     pub adapted: Vec<Adapted>,
-    /// The file that the runtime opens.
+    /// The file that the runtime opens, or the package.
     pub entry: String,
     /// All files but this record.
     pub files: Vec<FileRecord>,
@@ -44,7 +44,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileRecord {
-    /// Its name in the folder.
+    /// Its name in the folder, with a `/` between folders.
     pub name: String,
     /// Its length.
     pub bytes: u64,

@@ -35,6 +35,22 @@ pub(crate) fn store(root: &Path, target: &str, component: &str, segment: Segment
     component_folder(root, target, component).join(segment.to_string())
 }
 
+/// Files in a folder and in those within it, such as Core ML's packages; names have a `/` between folders.
+fn list(folder: &Path, prefix: &str, files: &mut Vec<FileRecord>) -> Result<(), Reason> {
+    for file in std::fs::read_dir(folder).map_err(failed(folder))? {
+        let file = file.map_err(failed(folder))?;
+        let (path, name) = (file.path(), format!("{prefix}{}", file.file_name().to_string_lossy()));
+        if path.is_dir() {
+            list(&path, &format!("{name}/"), files)?;
+            continue;
+        }
+        let bytes = file.metadata().map_err(failed(&path))?.len();
+        let sha256 = sha256_file(&path).map_err(|e| Reason::Failed(e.to_string()))?;
+        files.push(FileRecord { name, bytes, sha256 });
+    }
+    Ok(())
+}
+
 impl Writing {
     /// Begins an artefact that will lie at `place`.
     pub(crate) fn begin(place: PathBuf) -> Result<Self, Reason> {
@@ -63,13 +79,7 @@ impl Writing {
     /// Lists the files and puts the folder in its place, where an older one is given up.
     pub(crate) fn finish(self, mut record: Record) -> Result<(), Reason> {
         let folder = self.folder.path();
-        for file in std::fs::read_dir(folder).map_err(failed(folder))? {
-            let file = file.map_err(failed(folder))?;
-            let (path, name) = (file.path(), file.file_name().to_string_lossy().into_owned());
-            let bytes = file.metadata().map_err(failed(&path))?.len();
-            let sha256 = sha256_file(&path).map_err(|e| Reason::Failed(e.to_string()))?;
-            record.files.push(FileRecord { name, bytes, sha256 });
-        }
+        list(folder, "", &mut record.files)?;
         record.files.sort_by(|a, b| a.name.cmp(&b.name));
         let path = folder.join(RECORD);
         let text = serde_json::to_vec_pretty(&record).map_err(|e| Reason::Failed(e.to_string()))?;

@@ -1,6 +1,10 @@
 //! A graph as a file, in single precision.
 
+use std::path::Path;
+
 use loam::graph::{Graph, Source};
+use loam::{Error, Result};
+use prost::Message;
 
 use super::node::{Writer, named, output_name};
 use super::proto::{Element, Model, Tensor};
@@ -27,4 +31,13 @@ pub fn export(graph: &Graph, name: &str) -> Model {
         writer.node("Identity", vec![tensor.to_owned()], &name, Vec::new());
     }
     writer.finish(name)
+}
+
+/// Writes `graph` to a file, as [`export`] makes it.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn save(graph: &Graph, name: &str, path: &Path) -> Result<()> {
+    let bytes = export(graph, name).encode_to_vec();
+    std::fs::write(path, bytes).map_err(|source| Error::Io { path: path.to_owned(), source })
 }

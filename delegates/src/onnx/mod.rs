@@ -4,5 +4,5 @@ mod float;
 mod node;
 pub mod proto;
 
-pub use float::export;
+pub use float::{export, save};
 pub(crate) use node::{Writer, named, output_name};

@@ -1,8 +1,12 @@
 //! Graphs on ONNX Runtime's processor and on Qualcomm's simulator, against the engine.
 
+mod absent;
 mod artefacts;
+#[cfg(feature = "coreml")]
+mod coreml;
 mod fixture;
 mod foundation;
 mod networks;
+mod operators;
 mod qnn;
 mod references;

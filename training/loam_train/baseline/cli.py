@@ -1,4 +1,4 @@
-"""`baseline` and `baselines` on the command line."""
+"""`baseline`, `baselines` and `baseline-export` on the command line."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from .. import places
 from ..arguments import positive
 from ..errors import InputError
-from . import command, plan, sources
+from . import command, export, plan, sources
 from .command import Budget
 from .problem import Problem
 
 
 def add_commands(commands: Any) -> None:
-    """Adds both to the subparsers of the program."""
+    """Adds them to the subparsers of the program."""
     common = argparse.ArgumentParser(add_help=False)
     encoder = places.foundation() / "text"
     common.add_argument("--encoder", type=Path, default=encoder, help="directory of the text encoder")
@@ -44,6 +44,14 @@ def add_commands(commands: Any) -> None:
     many.add_argument("--data", type=Path, default=places.SETS, help="root of the published sets")
     many.add_argument("--folders", type=Path, help="where the data folders are; in the cache by default")
     many.set_defaults(run=_many)
+    files = commands.add_parser(
+        "baseline-export",
+        help="the networks among them as ONNX files, with first weights (needs onnx and onnxscript)",
+        epilog="example: python -m loam_train baseline-export exports; then: loam ops --models exports",
+    )
+    files.add_argument("out", type=Path, help="folder for the files")
+    files.add_argument("--encoder", type=Path, default=encoder, help="directory of the text encoder")
+    files.set_defaults(run=_export)
 
 
 def results(work: Path) -> Path:
@@ -77,6 +85,12 @@ def _many(chosen: argparse.Namespace) -> int:
         budget = Budget(task.minutes, task.rows)
         out = results(work) / f"{task.name}.json"
         _show(problem, command.run(problem, budget, chosen.encoder, work, out, chosen.models))
+    return 0
+
+
+def _export(chosen: argparse.Namespace) -> int:
+    for path in export.export(chosen.encoder, chosen.out):
+        print(path)
     return 0
 
 

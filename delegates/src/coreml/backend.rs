@@ -1,0 +1,48 @@
+//! Core ML as the engine's backend, without a runtime in between.
+
+use std::path::{Path, PathBuf};
+
+use loam::dispatch::{Backend, Delegate, Reason, Subject, Support};
+use loam::graph::Graph;
+
+use super::model::Loaded;
+use super::package::COMPILER;
+use crate::artefact::{Artefact, store};
+use crate::target::Target;
+
+/// Runs packages that [`Packager`](super::Packager) made.
+#[derive(Clone, Debug)]
+pub struct CoreMlBackend {
+    root: PathBuf,
+}
+
+impl CoreMlBackend {
+    /// With artefacts below `root`.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+}
+
+impl Backend for CoreMlBackend {
+    fn name(&self) -> &str {
+        Target::CoreMl.name()
+    }
+
+    fn is_available(&self) -> Result<(), Reason> {
+        Ok(())
+    }
+
+    /// Packages take every operator; Core ML gives to the processor what its other units do not take.
+    fn supports(&self, _graph: &Graph) -> Support {
+        Support::Full
+    }
+
+    fn open(&self, subject: &Subject<'_>) -> Result<Box<dyn Delegate>, Reason> {
+        let folder = store(&self.root, self.name(), subject.component, subject.segment);
+        if !folder.is_dir() {
+            return Err(Reason::NotCompiled);
+        }
+        Ok(Box::new(Loaded::load(Artefact::open(&folder, subject, COMPILER)?)?))
+    }
+}
