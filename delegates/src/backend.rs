@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use loam::dispatch::{Backend, Delegate, Reason, Segment, Subject, Support};
 use loam::graph::{Graph, Op};
 
-use crate::artefact::{Artefact, component_folder, store};
+use crate::artefact::{Artefact, compiled, store};
 use crate::compile::compiler;
 use crate::delegate::Compiled;
 use crate::provider::Provider;
@@ -54,13 +54,11 @@ impl Backend for OnnxBackend {
 
     fn identity(&self) -> Result<String, Reason> {
         let (runtime, provider) = self.load()?;
-        compiler(&runtime, &*provider)
+        compiler(&runtime, &*provider, self.target)
     }
 
     fn compiled(&self, component: &str) -> Vec<Segment> {
-        let folder = component_folder(&self.root, self.target.name(), component);
-        let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        names.filter_map(|name| name.file_name().to_str()?.parse().ok()).collect()
+        compiled(&self.root, self.target.name(), component)
     }
 
     fn supports(&self, graph: &Graph) -> Support {
@@ -79,7 +77,7 @@ impl Backend for OnnxBackend {
             return Err(Reason::NotCompiled);
         }
         let (runtime, provider) = self.load()?;
-        let artefact = Artefact::open(&folder, subject, &compiler(&runtime, &*provider)?)?;
+        let artefact = Artefact::open(&folder, subject, &compiler(&runtime, &*provider, self.target)?)?;
         Ok(Box::new(Compiled::load(artefact, &*provider, &runtime)?))
     }
 }

@@ -20,6 +20,6 @@ mod target;
 mod tensors;
 
 pub use backend::{OnnxBackend, beside};
-pub use compile::Compiler;
+pub use compile::{Compiler, keep};
 pub use target::{Form, Target};
 pub use tensors::Rows;

@@ -1,5 +1,6 @@
 //! `loam compile`: a foundation's components for NPUs and other processors, ahead of time.
 
+mod maker;
 mod samples;
 
 use std::path::{Path, PathBuf};
@@ -7,13 +8,13 @@ use std::time::Instant;
 
 use clap::Args;
 use loam::Engine;
-use loam::dispatch::{Backend, Reason, Segment, Subject};
+use loam::dispatch::{Reason, Segment, Subject};
 use loam::foundation::{Component, ComponentKind};
 use loam::input::Input;
 use loam_delegates::component::{Extents, lower, observe, segments};
 use loam_delegates::quantize::{Calibrated, Calibration};
-use loam_delegates::runtime::{Libraries, Runtime};
-use loam_delegates::{Compiler, Form, OnnxBackend, Target, beside};
+use loam_delegates::{Form, Target, beside};
+use maker::Maker;
 use serde_json::json;
 
 use crate::command::model::ModelArgs;
@@ -80,7 +81,7 @@ pub struct CompileArgs {
 struct Outcome {
     component: String,
     segment: Option<Segment>,
-    result: Result<u64, Reason>,
+    result: Result<Option<u64>, Reason>,
     seconds: f64,
 }
 
@@ -96,16 +97,11 @@ pub fn run(args: &CompileArgs, home: &Home, console: &Console) -> anyhow::Result
     }
     let target: Target = args.target.parse().map_err(|reason| Error::Argument { name: "--target", reason })?;
     let root = args.output.clone().unwrap_or_else(|| beside(engine.foundation().root()));
-    let libraries = Libraries::of_environment();
     let unavailable =
         |reason: Reason| loam::Error::Delegate { component: args.target.clone(), reason: reason.to_string() };
-    let runtime = Runtime::load(&libraries).map_err(unavailable)?;
-    let provider = target.provider(&libraries).map_err(unavailable)?;
-    provider.builder(&runtime).map_err(unavailable)?;
     let work = Work {
         engine: &engine,
-        compiler: Compiler { runtime: &runtime, provider: &*provider, target, root: &root },
-        backend: OnnxBackend::new(target, libraries, &root),
+        maker: Maker::new(target, &root).map_err(unavailable)?,
         extents: extents(args),
         samples: samples::read(&args.samples, SAMPLES)?,
         console,
@@ -163,8 +159,7 @@ fn pack(engine: &Engine, components: &[&Component], console: &Console) -> anyhow
 /// What all components are compiled with.
 struct Work<'a> {
     engine: &'a Engine,
-    compiler: Compiler<'a>,
-    backend: OnnxBackend,
+    maker: Maker,
     extents: Extents,
     samples: Vec<Input>,
     console: &'a Console,
@@ -189,7 +184,7 @@ impl Work<'_> {
         };
         let compile = |&segment: &Segment| {
             let start = Instant::now();
-            self.console.note(format!("{} {segment}: compiling for {}", component.name(), self.backend.name()));
+            self.console.note(format!("{} {segment}: compiling for {}", component.name(), self.maker.target.name()));
             let result = self.compile(component, segment, &calibrated);
             let seconds = start.elapsed().as_secs_f64();
             Outcome { component: component.name().to_owned(), segment: Some(segment), result, seconds }
@@ -197,19 +192,17 @@ impl Work<'_> {
         segments.iter().map(compile).collect()
     }
 
-    /// Compiles a graph and opens it again: bytes of its files.
-    fn compile(&self, component: &Component, segment: Segment, calibrated: &Calibrated) -> Result<u64, Reason> {
+    /// Compiles a graph: bytes of its files, where they were counted.
+    fn compile(&self, component: &Component, segment: Segment, calibrated: &Calibrated) -> Result<Option<u64>, Reason> {
         let fingerprint = component.fingerprint().map_err(|e| Reason::Failed(e.to_string()))?;
         let subject = Subject { component: component.name(), fingerprint, segment };
         let graph = lower(self.engine, component, segment, self.extents.rank)?;
-        self.compiler.compile(&subject, &graph, calibrated)?;
-        drop(graph);
-        Ok(self.backend.open(&subject)?.bytes())
+        self.maker.make(&subject, &graph, calibrated)
     }
 
     /// Ranges of a component's tensors: those of the same weights, graphs and samples are kept.
     fn calibrated(&self, component: &Component, segments: &[Segment]) -> Result<Calibrated, Reason> {
-        if self.compiler.target.form() == Form::Floats && self.samples.is_empty() {
+        if self.maker.target.form() == Form::Floats && self.samples.is_empty() {
             return Ok(Calibrated::default());
         }
         let fingerprint = component.fingerprint().map_err(|e| Reason::Failed(e.to_string()))?;
@@ -218,7 +211,7 @@ impl Work<'_> {
             _ => self.samples.clone(),
         };
         let key = samples::digest(fingerprint, segments, self.extents.rank, &samples);
-        let kept = self.compiler.root.join("ranges").join(format!("{}-{key:.16}.safetensors", component.name()));
+        let kept = self.maker.root.join("ranges").join(format!("{}-{key:.16}.safetensors", component.name()));
         match Calibrated::load(&kept) {
             Ok(Some(calibrated)) => return Ok(calibrated),
             Ok(None) => {}
@@ -254,7 +247,7 @@ fn report(outcomes: &[Outcome], root: &Path, console: &Console) -> anyhow::Resul
             json!({
                 "component": outcome.component,
                 "segment": outcome.segment.map(|segment| segment.to_string()),
-                "bytes": outcome.result.as_ref().ok(),
+                "bytes": outcome.result.as_ref().ok().copied().flatten(),
                 "seconds": outcome.seconds,
                 "reason": outcome.result.as_ref().err().map(ToString::to_string),
             })
@@ -265,7 +258,8 @@ fn report(outcomes: &[Outcome], root: &Path, console: &Console) -> anyhow::Resul
     for outcome in outcomes {
         let segment = outcome.segment.map(|segment| segment.to_string()).unwrap_or_default();
         let what = match &outcome.result {
-            Ok(bytes) => format!("{:.1} MB, {:.1} s", *bytes as f64 / 1e6, outcome.seconds),
+            Ok(Some(bytes)) => format!("{:.1} MB, {:.1} s", *bytes as f64 / 1e6, outcome.seconds),
+            Ok(None) => format!("{:.1} s", outcome.seconds),
             Err(reason) => reason.to_string(),
         };
         console.line(format!("{:<16} {segment:<18} {what}", outcome.component))?;

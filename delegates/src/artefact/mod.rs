@@ -8,4 +8,4 @@ mod write;
 pub use read::Artefact;
 pub(crate) use record::VERSION;
 pub use record::{FileRecord, Record};
-pub(crate) use write::{Writing, component_folder, store};
+pub(crate) use write::{Writing, compiled, store};

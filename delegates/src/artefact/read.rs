@@ -4,14 +4,18 @@ use std::path::{Component, Path, PathBuf};
 
 use loam::dispatch::{Reason, Subject};
 use loam::weights::{read_bounded, sha256_file};
+use sha2::{Digest, Sha256};
 
-use super::record::{RECORD, Record, VERSION};
+use super::record::{RECORD, RECORD_DIGEST, Record, VERSION};
 use super::write::{PROBES, SAMPLE};
 use crate::quantize::{Adapted, Code, Port, Probes};
 use crate::tensors;
 
 /// Longest record: some 200 bytes for each of the inputs of a backbone.
 const MAX_RECORD: u64 = 16 << 20;
+
+/// Longest content of the file with its digest.
+const MAX_DIGEST: u64 = 256;
 
 /// An artefact whose files are as they were written.
 #[derive(Clone, Debug)]
@@ -41,6 +45,11 @@ impl Artefact {
             return Err(Reason::NotCompiled);
         }
         let text = read_bounded(&path, MAX_RECORD).map_err(|e| damaged(&path, e))?;
+        let digest = folder.join(RECORD_DIGEST);
+        let written = read_bounded(&digest, MAX_DIGEST).map_err(|e| damaged(&digest, e))?;
+        if written != format!("{:x}  {RECORD}\n", Sha256::digest(&text)).into_bytes() {
+            return Err(damaged(&path, "it is not what was written"));
+        }
         let record: Record = serde_json::from_slice(&text).map_err(|e| damaged(&path, e))?;
         let stale = |found: &str, wanted: &str| Reason::Stale { found: found.to_owned(), wanted: wanted.to_owned() };
         if record.version != VERSION {

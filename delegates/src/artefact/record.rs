@@ -7,6 +7,8 @@ use crate::quantize::{Adapted, Port};
 
 /// Name of the record in the folder.
 pub(super) const RECORD: &str = "artefact.json";
+/// Name of the file with the record's own digest, in the form of `sha256sum`.
+pub(super) const RECORD_DIGEST: &str = "artefact.json.sha256";
 /// Version of the format.
 pub(crate) const VERSION: u32 = 1;
 

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use loam::dispatch::{Reason, Segment};
 use loam::weights::sha256_file;
+use sha2::{Digest, Sha256};
 
-use super::record::{FileRecord, RECORD, Record};
+use super::record::{FileRecord, RECORD, RECORD_DIGEST, Record};
 use crate::quantize::Probes;
 use crate::tensors::{self, Rows};
 
@@ -26,8 +27,14 @@ fn failed(path: &Path) -> impl Fn(std::io::Error) -> Reason + '_ {
 }
 
 /// The folder of a component's graphs among those of a target.
-pub(crate) fn component_folder(root: &Path, target: &str, component: &str) -> PathBuf {
+fn component_folder(root: &Path, target: &str, component: &str) -> PathBuf {
     root.join(target).join(component.replace(['/', '\\'], "_"))
+}
+
+/// The graphs of a component that lie there, whatever weights they are of.
+pub(crate) fn compiled(root: &Path, target: &str, component: &str) -> Vec<Segment> {
+    let names = std::fs::read_dir(component_folder(root, target, component)).into_iter().flatten().flatten();
+    names.filter_map(|name| name.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// The folder of a graph.
@@ -83,8 +90,10 @@ impl Writing {
         record.files.sort_by(|a, b| a.name.cmp(&b.name));
         let path = folder.join(RECORD);
         let text = serde_json::to_vec_pretty(&record).map_err(|e| Reason::Failed(e.to_string()))?;
+        let digest = format!("{:x}  {RECORD}\n", Sha256::digest(&text));
         std::fs::write(&path, text).map_err(failed(&path))?;
-        for name in record.files.iter().map(|file| &file.name[..]).chain([RECORD]) {
+        std::fs::write(folder.join(RECORD_DIGEST), digest).map_err(failed(&path))?;
+        for name in record.files.iter().map(|file| &file.name[..]).chain([RECORD, RECORD_DIGEST]) {
             let path = folder.join(name);
             std::fs::File::open(&path).and_then(|file| file.sync_all()).map_err(failed(&path))?;
         }

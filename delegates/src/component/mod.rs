@@ -92,7 +92,7 @@ pub fn observe(
             (ComponentKind::Encoder(Modality::TEXT), Segment::Text { tokens }) => {
                 text::inputs(engine, component, sample, tokens)?
             }
-            (ComponentKind::Encoder(modality), _) => encoder::inputs(engine, modality, sample)?,
+            (ComponentKind::Encoder(modality), _) => encoder::inputs(engine, modality, sample)?.into_iter().collect(),
             (ComponentKind::Backbone, Segment::Chunk { rows, past, blocks }) => {
                 let shape = loam::model::backbone::ChunkShape { rows, past, blocks, rank: 0 };
                 let name = segment.to_string();
@@ -100,9 +100,9 @@ pub fn observe(
                 progress();
                 continue;
             }
-            _ => None,
+            _ => Vec::new(),
         };
-        if let Some(data) = data {
+        for data in data {
             let inputs = filled(graph, data, &zeros);
             calibration.observe(&segment.to_string(), (graph, &evaluator), &inputs).map_err(unreadable)?;
         }

@@ -11,6 +11,10 @@ use loam::input::Input;
 
 use super::{Extents, unreadable};
 
+/// Tokens of the beginning of a text: so many, and some more.
+const SHORTEST: usize = 3;
+const LENGTHS: usize = 22;
+
 fn model(engine: &Engine, component: &Component) -> Result<Arc<TextModel>, Reason> {
     engine.text_encoder(component).map_err(unreadable)
 }
@@ -31,14 +35,19 @@ pub(super) fn lower(engine: &Engine, component: &Component, tokens: usize, rank:
     model(engine, component)?.encoder().lower(tokens, rank).map_err(|e| Reason::NoGraph(e.to_string()))
 }
 
+/// Inputs for a text as long as the graph allows, and for its beginning: in short texts states take other values.
 pub(super) fn inputs(
     engine: &Engine,
     component: &Component,
     sample: &Input,
     tokens: usize,
-) -> Result<Option<Vec<Vec<f32>>>, Reason> {
-    let Input::Text(text) = sample else { return Ok(None) };
+) -> Result<Vec<Vec<Vec<f32>>>, Reason> {
+    let Input::Text(text) = sample else { return Ok(Vec::new()) };
     let model = model(engine, component)?;
-    let ids = model.tokens(text, tokens).map_err(unreadable)?;
-    model.encoder().graph_inputs(&ids, None, tokens).map(Some).map_err(unreadable)
+    let short = (SHORTEST + text.len() % LENGTHS).min(tokens);
+    let of_length = |most: usize| {
+        let ids = model.tokens(text, most).map_err(unreadable)?;
+        model.encoder().graph_inputs(&ids, None, tokens).map_err(unreadable)
+    };
+    [tokens, short].into_iter().map(of_length).collect()
 }

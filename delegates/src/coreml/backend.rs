@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use loam::dispatch::{Backend, Delegate, Reason, Subject, Support};
+use loam::dispatch::{Backend, Delegate, Reason, Segment, Subject, Support};
 use loam::graph::Graph;
 
 use super::model::Loaded;
 use super::package::COMPILER;
-use crate::artefact::{Artefact, store};
+use crate::artefact::{Artefact, compiled, store};
 use crate::target::Target;
 
 /// Runs packages that [`Packager`](super::Packager) made.
@@ -31,6 +31,15 @@ impl Backend for CoreMlBackend {
 
     fn is_available(&self) -> Result<(), Reason> {
         Ok(())
+    }
+
+    /// The format alone: Core ML compiles the package for the system when it is opened.
+    fn identity(&self) -> Result<String, Reason> {
+        Ok(COMPILER.to_owned())
+    }
+
+    fn compiled(&self, component: &str) -> Vec<Segment> {
+        compiled(&self.root, self.name(), component)
     }
 
     /// Packages take every operator; Core ML gives to the processor what its other units do not take.

@@ -23,6 +23,7 @@ use crate::quantize::Port;
 pub(super) struct Loaded {
     model: Mutex<Model>,
     record: Record,
+    sample: Vec<Vec<f32>>,
     bytes: u64,
 }
 
@@ -110,7 +111,7 @@ impl Loaded {
     pub(super) fn load(artefact: Artefact) -> Result<Self, Reason> {
         let model = autoreleasepool(|_| Model::load(&artefact.entry()))?;
         let bytes = artefact.bytes();
-        Ok(Self { model: Mutex::new(model), record: artefact.record, bytes })
+        Ok(Self { model: Mutex::new(model), record: artefact.record, sample: artefact.sample, bytes })
     }
 }
 
@@ -121,6 +122,10 @@ impl Delegate for Loaded {
 
     fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    fn sample(&self) -> &[Vec<f32>] {
+        &self.sample
     }
 
     fn adapt(&self, factors: &[Vec<f32>]) -> Result<Factors, Reason> {

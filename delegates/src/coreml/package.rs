@@ -8,7 +8,7 @@ use loam::graph::Graph;
 
 use crate::artefact::{Record, VERSION, Writing, store};
 use crate::onnx::save;
-use crate::quantize::{Port, Written};
+use crate::quantize::{Calibrated, Port, Written};
 use crate::target::Target;
 
 /// Names the Python interpreter in the environment; coremltools and onnx must be installed for it.
@@ -70,21 +70,32 @@ impl Packager {
         }
     }
 
-    /// Makes a package and puts it into its place below `root`, where [`Target::CoreMl`]'s artefacts lie.
+    /// Makes a package and puts it into its place below `root`, where [`Target::CoreMl`]'s artefacts lie, with the sample that
+    /// calibration has kept.
     ///
     /// # Errors
     /// As [`Packager::package`]; [`Reason::Failed`] for a folder that cannot be written.
-    pub fn compile(&self, subject: &Subject<'_>, graph: &Graph, root: &Path) -> Result<(), Reason> {
+    pub fn compile(
+        &self,
+        subject: &Subject<'_>,
+        graph: &Graph,
+        calibrated: &Calibrated,
+        root: &Path,
+    ) -> Result<(), Reason> {
         let target = Target::CoreMl.name();
         let writing = Writing::begin(store(root, target, subject.component, subject.segment))?;
-        self.package(graph, subject.segment, writing.folder())?;
-        let Written { inputs, outputs, adapted, .. } = Written::floats(graph, subject.segment);
+        let segment = subject.segment.to_string();
+        self.package(graph, &segment, writing.folder())?;
+        if let Some(sample) = calibrated.samples.get(&segment) {
+            writing.sample(sample)?;
+        }
+        let Written { inputs, outputs, adapted, .. } = Written::floats(graph, &segment);
         let named = |port: Port| Port { name: identifier(&port.name), ..port };
         writing.finish(Record {
             version: VERSION,
             component: subject.component.to_owned(),
             fingerprint: subject.fingerprint.to_owned(),
-            segment: subject.segment.to_owned(),
+            segment,
             target: target.to_owned(),
             compiler: COMPILER.to_owned(),
             signature: graph.signature(),

@@ -1,13 +1,11 @@
 //! ONNX Runtime's own kernels: what graphs of integers are compared with, and a delegate for tests. The engine's kernels are the
 //! ones that serve.
 
-use std::path::Path;
-
 use loam::dispatch::Reason;
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
 
-use super::{Provider, keep_graph, refused};
+use super::{Provider, refused};
 use crate::runtime::Runtime;
 
 const NAME: &str = "CPUExecutionProvider";
@@ -26,9 +24,5 @@ impl Provider for Cpu {
         // Named, since the runtime picks a device by itself once others are registered.
         let devices = environment.devices().filter(|device| device.ep().is_ok_and(|name| name == NAME));
         Session::builder(environment).map_err(refused)?.with_devices(devices, None).map_err(refused)
-    }
-
-    fn compile(&self, runtime: &Runtime, model: &Path, folder: &Path) -> Result<String, Reason> {
-        keep_graph(self, runtime, model, folder)
     }
 }

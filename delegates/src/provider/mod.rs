@@ -52,24 +52,17 @@ pub trait Provider: Debug + Send + Sync {
     ///
     /// # Errors
     /// As [`Provider::builder`]; [`Reason::Refused`] naming what it does not take.
-    fn compile(&self, runtime: &Runtime, model: &Path, folder: &Path) -> Result<String, Reason>;
+    fn compile(&self, runtime: &Runtime, model: &Path, folder: &Path) -> Result<String, Reason> {
+        // Opened once, which shows whether it is taken.
+        crate::runtime::Session::open(self.builder(runtime)?, model)?;
+        let failed = |e: std::io::Error| Reason::Failed(format!("{}: {e}", folder.display()));
+        std::fs::copy(model, folder.join(GRAPH_FILE)).map_err(failed)?;
+        Ok(GRAPH_FILE.to_owned())
+    }
 }
 
 /// The graph itself, for providers that compile in memory each time.
 pub(crate) const GRAPH_FILE: &str = "graph.onnx";
-
-/// Opens the graph once, which shows whether it is taken, and keeps it.
-pub(crate) fn keep_graph(
-    provider: &dyn Provider,
-    runtime: &Runtime,
-    model: &Path,
-    folder: &Path,
-) -> Result<String, Reason> {
-    crate::runtime::Session::open(provider.builder(runtime)?, model)?;
-    let failed = |e: std::io::Error| Reason::Failed(format!("{}: {e}", folder.display()));
-    std::fs::copy(model, folder.join(GRAPH_FILE)).map_err(failed)?;
-    Ok(GRAPH_FILE.to_owned())
-}
 
 /// A runtime's error while a session is prepared.
 pub(crate) fn refused(error: impl std::fmt::Display) -> Reason {

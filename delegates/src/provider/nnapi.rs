@@ -1,13 +1,11 @@
 //! Android's Neural Networks API: deprecated since Android 15, and the only way to some older NPUs.
 
-use std::path::Path;
-
 use loam::dispatch::Reason;
 use ort::ep;
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
 
-use super::{Provider, keep_graph, refused};
+use super::{Provider, refused};
 use crate::runtime::Runtime;
 
 /// The provider.
@@ -23,9 +21,5 @@ impl Provider for Nnapi {
         let provider = ep::NNAPI::default().with_disable_cpu(true).build().error_on_failure();
         let builder = Session::builder(runtime.environment()).map_err(refused)?;
         builder.with_execution_providers([provider]).map_err(|e| Reason::Unavailable(e.to_string()))
-    }
-
-    fn compile(&self, runtime: &Runtime, model: &Path, folder: &Path) -> Result<String, Reason> {
-        keep_graph(self, runtime, model, folder)
     }
 }

@@ -1,13 +1,11 @@
 //! XNNPACK's kernels for the processor.
 
-use std::path::Path;
-
 use loam::dispatch::Reason;
 use ort::ep;
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
 
-use super::{Provider, keep_graph, refused};
+use super::{Provider, refused};
 use crate::runtime::Runtime;
 
 /// The provider.
@@ -23,9 +21,5 @@ impl Provider for Xnnpack {
         let provider = ep::XNNPACK::default().build().error_on_failure();
         let builder = Session::builder(runtime.environment()).map_err(refused)?;
         builder.with_execution_providers([provider]).map_err(|e| Reason::Unavailable(e.to_string()))
-    }
-
-    fn compile(&self, runtime: &Runtime, model: &Path, folder: &Path) -> Result<String, Reason> {
-        keep_graph(self, runtime, model, folder)
     }
 }

@@ -6,6 +6,7 @@ use loam::dispatch::Reason;
 use loam::graph::{Graph, Op, Role, Window};
 use loam_delegates::artefact::{Artefact, Record};
 use loam_delegates::coreml::{PACKAGE, PYTHON_VARIABLE, Packager};
+use loam_delegates::quantize::Calibrated;
 
 use crate::networks::{backbone, text};
 use crate::references::subject;
@@ -29,7 +30,7 @@ fn packages_are_kept_whole() {
     for network in [text("clip-text-tiny"), backbone("llama2")] {
         let root = tempfile::tempdir().expect("folder");
         let subject = subject(&network);
-        packager.compile(&subject, &network.graph, root.path()).expect(network.name);
+        packager.compile(&subject, &network.graph, &Calibrated::default(), root.path()).expect(network.name);
         let folder = root.path().join("coreml").join(network.name).join("whole");
         let record = std::fs::read(folder.join("artefact.json")).expect("written");
         let record: Record = serde_json::from_slice(&record).expect("a record");

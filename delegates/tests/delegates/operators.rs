@@ -27,8 +27,8 @@ fn files_have_the_operators_of_their_graphs() {
         assert_eq!(beside(&floats, graph), ["Identity"], "{}", network.name);
         let mut calibration = Calibration::default();
         let inputs = network.inputs(&network.samples[0], &network.zeros());
-        calibration.observe(graph, &Evaluator::new(graph), &inputs).expect("ran");
-        let integers = quantize(graph, &calibration.ranges(0.0), network.name).expect("calibrated");
+        calibration.observe("whole", (graph, &Evaluator::new(graph)), &inputs).expect("ran");
+        let integers = quantize(graph, &calibration.finish(0.0).ranges, network.name).expect("calibrated");
         let integers = of_file(&integers.model);
         assert_eq!(beside(&integers, graph), ["DequantizeLinear", "QuantizeLinear"], "{}", network.name);
     }
