@@ -20,7 +20,7 @@ LOAM_HOME_DIR := $(or $(LOAM_HOME),$(HOME)/.cache/loam)
 .PHONY: help demo test build pull vocabularies lint docs-check test-rust packages-test aarch64-test \
   aarch64-quick android-sample screenshots ffi scenarios kotlin kotlin-bench aar swift-test swift-bench swift-lint \
   swift-docs xcframework ios-sample-test \
-  python python-reference training training-test results android-check apple-check android-size coreml-test parity fixtures bench crowd soak sanitize fuzz clean
+  python python-reference training training-test results android-check apple-check android-size coreml-test delegates-setup npu delegates-backbone parity fixtures bench crowd soak sanitize fuzz clean
 
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -29,7 +29,7 @@ demo: build pull ## Build, fetch the foundation, install the adapters, and tour 
 	for adapter in models/adapters/*; do $(LOAM) adapter install "$$adapter" --replace; done
 	$(LOAM) tour
 
-test: lint pull vocabularies test-rust docs-check packages-test training-test ## Everything that must pass: the engine, the packages, the samples, training
+test: lint pull vocabularies delegates-setup test-rust docs-check packages-test training-test ## Everything that must pass: the engine, the packages, the samples, training
 
 packages-test: kotlin android-sample swift-test ios-sample-test python android-check apple-check aarch64-quick ## Packages, samples, other processors
 
@@ -47,6 +47,15 @@ vocabularies: ## Fetch the vocabularies of Llama 3 and Qwen 2 for their tokenize
 lint: ## rustfmt, and clippy with warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- --deny warnings
+
+delegates-setup: ## Fetch ONNX Runtime and Qualcomm's simulator of its NPU for the tests of delegates (100 MB; skipped where it fails)
+	delegates/setup.sh
+
+npu: build pull delegates-setup ## Compile loam-nano's encoders for Qualcomm's NPU, and run them on the simulator beside the processor
+	LOAM=$(LOAM) delegates/demo.sh
+
+delegates-backbone: pull delegates-setup ## All 30 blocks on the simulator: the tokens that they choose (half an hour)
+	$(CARGO) test --release --package loam-delegates -- --ignored --nocapture all_blocks
 
 test-rust: ## All Rust tests
 	$(CARGO) test --release --workspace
