@@ -34,7 +34,7 @@ impl Compiler<'_> {
         if self.target.form() == Form::Floats {
             return keep(self.target, self.root, subject, graph, calibrated);
         }
-        let written = quantize(graph, &calibrated.ranges, &subject.segment.to_string())?;
+        let written = quantize(graph, calibrated, &subject.segment.to_string())?;
         let writing = Writing::begin(store(self.root, self.target.name(), subject.component, subject.segment))?;
         let work = tempfile::tempdir().map_err(|e| Reason::Failed(e.to_string()))?;
         let model = work.path().join(GRAPH_FILE);

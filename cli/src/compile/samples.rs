@@ -22,7 +22,7 @@ const PIECE: usize = 900;
 /// Bytes of a text file.
 const MAX_TEXT: u64 = 16 << 20;
 /// The form of what is kept: a number that changes with it.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
 /// Texts of this project, and at most `limit` rows of each of `paths`.
 ///

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use loam::dispatch::Reason;
 
-use super::probe::Probes;
+use super::probe::{Probes, Spread};
 use super::range::{Range, Ranges};
 use crate::tensors::{self, Rows};
 
@@ -16,6 +16,8 @@ pub struct Calibrated {
     pub ranges: Ranges,
     /// Rows that linears read.
     pub probes: Probes,
+    /// Rows that weights are rounded by.
+    pub spread: Spread,
     /// Values of all inputs but factors, by the name of a graph.
     pub samples: BTreeMap<String, Vec<Vec<f32>>>,
 }
@@ -25,6 +27,7 @@ const RANGE: &str = "range/";
 const NORM: &str = "norm/";
 const PROBE: &str = "probe/";
 const SAMPLE: &str = "sample/";
+const SPREAD: &str = "spread/";
 
 impl Calibrated {
     /// Writes a file.
@@ -32,7 +35,7 @@ impl Calibrated {
     /// # Errors
     /// [`Reason::Failed`] naming it.
     pub fn save(&self, path: &Path) -> Result<(), Reason> {
-        let Self { ranges, probes, samples } = self;
+        let Self { ranges, probes, spread, samples } = self;
         let mut all = BTreeMap::new();
         let mut add = |kind: &str, name: &str, rows: Rows| all.insert(format!("{kind}{name}"), rows);
         for (name, range) in &ranges.tensors {
@@ -43,6 +46,9 @@ impl Calibrated {
         }
         for (name, rows) in &probes.0 {
             add(PROBE, name, rows.clone());
+        }
+        for (name, rows) in &spread.0 {
+            add(SPREAD, name, rows.clone());
         }
         for (name, sample) in samples {
             for (at, values) in sample.iter().enumerate() {
@@ -69,6 +75,8 @@ impl Calibrated {
                 found.ranges.norms.insert(name.to_owned(), norm);
             } else if let Some(name) = name.strip_prefix(PROBE) {
                 found.probes.0.insert(name.to_owned(), rows);
+            } else if let Some(name) = name.strip_prefix(SPREAD) {
+                found.spread.0.insert(name.to_owned(), rows);
             } else if let Some((name, at)) = name.strip_prefix(SAMPLE).and_then(|name| name.rsplit_once('/')) {
                 let at = at.parse().unwrap_or(usize::MAX);
                 samples.entry(name.to_owned()).or_default().insert(at, rows.values);

@@ -6,7 +6,7 @@ use loam::error::Result;
 use loam::graph::{Evaluator, Graph};
 
 use super::calibrated::Calibrated;
-use super::probe::Probes;
+use super::probe::{Probes, Sieve, Spread, read_by_linears};
 use super::range::{Range, Ranges};
 
 /// Bins on each side of zero.
@@ -19,6 +19,7 @@ pub struct Calibration {
     histograms: BTreeMap<String, Histogram>,
     norms: BTreeMap<String, f32>,
     probes: Probes,
+    sieves: BTreeMap<String, Sieve>,
     /// Inputs of the latest run, without factors, by the name of a graph.
     samples: BTreeMap<String, Vec<Vec<f32>>>,
     runs: usize,
@@ -50,6 +51,7 @@ impl Calibration {
         let data = graph.signature().inputs.into_iter().zip(inputs).filter(|(input, _)| !input.is_factor());
         self.samples.insert(name.to_owned(), data.map(|(_, values)| values.clone()).collect());
         let adapted = Probes::watched(graph);
+        let read = read_by_linears(graph);
         evaluator.run(inputs, |value, values| {
             let tensor = graph.tensor(value);
             self.histograms.entry(tensor.name.clone()).or_default().add(values);
@@ -58,6 +60,10 @@ impl Calibration {
                 let largest = values.chunks_exact(width).map(norm).fold(0.0, f32::max);
                 let norm = self.norms.entry(tensor.name.clone()).or_default();
                 *norm = norm.max(largest);
+                if read.contains(&value) {
+                    let sieve = self.sieves.entry(tensor.name.clone()).or_insert_with(|| Sieve::new(width));
+                    sieve.add(values);
+                }
                 if adapted.contains(&value) {
                     self.probes.add(&tensor.name, width, values);
                 }
@@ -76,7 +82,8 @@ impl Calibration {
     pub fn finish(self, cut: f64) -> Calibrated {
         let tensors = self.histograms.iter().map(|(name, histogram)| (name.clone(), histogram.range(cut)));
         let ranges = Ranges { tensors: tensors.collect(), norms: self.norms };
-        Calibrated { ranges, probes: self.probes, samples: self.samples }
+        let spread = self.sieves.into_iter().map(|(name, sieve)| (name, sieve.finish())).collect();
+        Calibrated { ranges, probes: self.probes, spread: Spread(spread), samples: self.samples }
     }
 }
 

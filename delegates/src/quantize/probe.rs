@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use loam::graph::{Graph, Role, Source, Value};
+use loam::graph::{Graph, Op, Role, Source, Value};
 
 use crate::tensors::Rows;
 
@@ -12,6 +12,52 @@ const KEPT: usize = 32;
 /// Rows by the names of tensors.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Probes(pub BTreeMap<String, Rows>);
+
+/// Rows of what linears read, evenly spread over the sample data: what their weights are rounded by.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Spread(pub BTreeMap<String, Rows>);
+
+/// Rows that are kept of each tensor, at most.
+const SPREAD: usize = 512;
+
+/// Rows of a tensor, every so many of those that came.
+#[derive(Clone, Debug)]
+pub(super) struct Sieve {
+    rows: Rows,
+    stride: usize,
+    seen: usize,
+}
+
+impl Sieve {
+    pub(super) fn new(width: usize) -> Self {
+        Self { rows: Rows { width, values: Vec::new() }, stride: 1, seen: 0 }
+    }
+
+    pub(super) fn add(&mut self, values: &[f32]) {
+        let width = self.rows.width;
+        for row in values.chunks_exact(width) {
+            if self.seen.is_multiple_of(self.stride) {
+                self.rows.values.extend_from_slice(row);
+            }
+            self.seen += 1;
+            if self.rows.values.len() > SPREAD * width {
+                self.stride *= 2;
+                let kept = self.rows.values.chunks_exact(width).step_by(2);
+                self.rows.values = kept.flatten().copied().collect();
+            }
+        }
+    }
+
+    pub(super) fn finish(self) -> Rows {
+        self.rows
+    }
+}
+
+/// Tensors that linears of `graph` read.
+pub(super) fn read_by_linears(graph: &Graph) -> BTreeSet<Value> {
+    let linears = graph.nodes().iter().filter(|node| node.op == Op::Linear);
+    linears.map(|node| node.inputs[0]).collect()
+}
 
 impl Probes {
     /// Tensors of `graph` that linears with adapters read.

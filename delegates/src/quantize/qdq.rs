@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::range::{Range, Ranges};
+use super::calibrated::Calibrated;
+use super::probe::Spread;
+use super::range::Range;
+use super::rounding::Moments;
 use super::scheme::{Code, Scheme};
 use super::schemes::Schemes;
 use super::written::{Adapted, Port, Written};
@@ -15,9 +18,9 @@ use loam::graph::{Graph, Node, Op, Role, Source, Value};
 /// `graph` with activations of sixteen bits and weights of eight.
 ///
 /// # Errors
-/// [`Reason::NoRange`] naming a tensor that `ranges` lacks.
-pub fn quantize(graph: &Graph, ranges: &Ranges, name: &str) -> Result<Written, Reason> {
-    let schemes = Schemes::of(graph, ranges)?;
+/// [`Reason::NoRange`] naming a tensor that calibration has not seen.
+pub fn quantize(graph: &Graph, calibrated: &Calibrated, name: &str) -> Result<Written, Reason> {
+    let schemes = Schemes::of(graph, &calibrated.ranges)?;
     let mut rewriter = Rewriter {
         graph,
         schemes,
@@ -26,6 +29,8 @@ pub fn quantize(graph: &Graph, ranges: &Ranges, name: &str) -> Result<Written, R
         codes: BTreeMap::new(),
         decoded: BTreeMap::new(),
         settings: BTreeMap::new(),
+        spread: &calibrated.spread,
+        moments: None,
     };
     let mut inputs = Vec::new();
     for (value, tensor, _) in graph.inputs() {
@@ -82,6 +87,9 @@ struct Rewriter<'g> {
     decoded: BTreeMap<String, String>,
     /// Names of the constants of a scheme.
     settings: BTreeMap<Key, [String; 2]>,
+    /// Rows that weights are rounded by, and what is known of those that were used last: neighbours read the same tensor.
+    spread: &'g Spread,
+    moments: Option<(Value, Option<Moments>)>,
 }
 
 impl Rewriter<'_> {
@@ -234,6 +242,15 @@ impl Rewriter<'_> {
         rows.map(scale).collect()
     }
 
+    /// What is known of the rows of a tensor.
+    fn moments(&mut self, value: Value) -> Option<&Moments> {
+        if self.moments.as_ref().is_none_or(|(known, _)| *known != value) {
+            let rows = self.spread.0.get(named(self.graph, value).0);
+            self.moments = Some((value, rows.and_then(|rows| Moments::of(&rows.values, rows.width))));
+        }
+        self.moments.as_ref().and_then(|(_, moments)| moments.as_ref())
+    }
+
     /// Weights with a scheme per channel, which lie along `axis`.
     fn weight(&mut self, node: &Node, value: Value, values: &[f32], axis: usize) -> String {
         let (name, shape) = named(self.graph, value);
@@ -256,7 +273,10 @@ impl Rewriter<'_> {
         };
         let encode =
             |(at, &value): (usize, &f32)| Scheme { code: Code::S8, scale: scales[channel(at)], zero: 0 }.encode(value);
-        let all: Vec<i32> = values.iter().enumerate().map(encode).collect();
+        let all = match (&node.op, self.moments(node.inputs[0])) {
+            (Op::Linear, Some(moments)) => moments.round(values, &scales, Code::S8.limits().1 as f32),
+            _ => values.iter().enumerate().map(encode).collect(),
+        };
         self.writer.constant(Tensor::new(&codes, Element::Int8, &shape, Code::S8.bytes(&all)));
         self.channels(&codes, &scales, Element::Int8, Some(axis))
     }

@@ -28,7 +28,7 @@ fn files_have_the_operators_of_their_graphs() {
         let mut calibration = Calibration::default();
         let inputs = network.inputs(&network.samples[0], &network.zeros());
         calibration.observe("whole", (graph, &Evaluator::new(graph)), &inputs).expect("ran");
-        let integers = quantize(graph, &calibration.finish(0.0).ranges, network.name).expect("calibrated");
+        let integers = quantize(graph, &calibration.finish(0.0), network.name).expect("calibrated");
         let integers = of_file(&integers.model);
         assert_eq!(beside(&integers, graph), ["DequantizeLinear", "QuantizeLinear"], "{}", network.name);
     }
