@@ -14,6 +14,9 @@ use super::scheme::{Code, Scheme};
 
 /// The largest magnitude of a value of `B`, where columns of `A` have a norm of one: five public adapters had 1.26 at most.
 const UP_LIMIT: f32 = 2.0;
+/// Activations beyond those of the calibration: steps of sixteen bits are so fine that half a range more costs nothing, and what is
+/// cut off costs much.
+const MARGIN: f32 = 1.5;
 /// Keys and values of texts beyond those of the calibration.
 const CACHE_MARGIN: f32 = 1.1;
 /// Shares of a softmax: the last code is all but one step of one, and a step is a power of two.
@@ -64,7 +67,8 @@ impl<'g> Schemes<'g> {
 
     fn range(&self, value: Value) -> Result<Range, Reason> {
         let name = &self.graph.tensor(value).name;
-        self.ranges.tensors.get(name).copied().ok_or_else(|| Reason::NoRange { tensor: name.clone() })
+        let range = self.ranges.tensors.get(name).ok_or_else(|| Reason::NoRange { tensor: name.clone() })?;
+        Ok(range.widened(MARGIN))
     }
 
     fn is_role(&self, value: Value, test: impl Fn(&Role) -> bool) -> bool {
