@@ -64,6 +64,14 @@ pub trait Provider: Debug + Send + Sync {
 /// The graph itself, for providers that compile in memory each time.
 pub(crate) const GRAPH_FILE: &str = "graph.onnx";
 
+/// A session's builder for a provider that the runtime's own library may have.
+#[cfg(any(feature = "coreml", feature = "nnapi", feature = "xnnpack"))]
+fn of_runtime(runtime: &Runtime, provider: ort::ep::ExecutionProviderDispatch) -> Result<SessionBuilder, Reason> {
+    let builder = ort::session::Session::builder(runtime.environment()).map_err(refused)?;
+    let builder = builder.with_execution_providers([provider.error_on_failure()]);
+    builder.map_err(|e| Reason::Unavailable(e.to_string()))
+}
+
 /// A runtime's error while a session is prepared.
 pub(crate) fn refused(error: impl std::fmt::Display) -> Reason {
     Reason::Refused(error.to_string())

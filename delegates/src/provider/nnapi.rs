@@ -2,10 +2,9 @@
 
 use loam::dispatch::Reason;
 use ort::ep;
-use ort::session::Session;
 use ort::session::builder::SessionBuilder;
 
-use super::{Provider, refused};
+use super::{Provider, of_runtime};
 use crate::runtime::Runtime;
 
 /// The provider.
@@ -18,8 +17,6 @@ impl Provider for Nnapi {
     }
 
     fn builder(&self, runtime: &Runtime) -> Result<SessionBuilder, Reason> {
-        let provider = ep::NNAPI::default().with_disable_cpu(true).build().error_on_failure();
-        let builder = Session::builder(runtime.environment()).map_err(refused)?;
-        builder.with_execution_providers([provider]).map_err(|e| Reason::Unavailable(e.to_string()))
+        of_runtime(runtime, ep::NNAPI::default().with_disable_cpu(true).build())
     }
 }
