@@ -30,7 +30,7 @@ pub(super) struct Tag {
     pub(super) last: u64,
     /// Its place among all that have started.
     pub(super) started: u64,
-    /// It gave its memory to an older one, and waits until some request has ended.
+    /// It gave its memory to an older one, or wants what an older one has: it waits until some request has ended.
     pub(super) parked: bool,
     /// Since when its receiver is behind.
     pub(super) behind: Option<Instant>,
@@ -103,10 +103,12 @@ impl Group {
         };
         let grants = share(&flows.iter().map(demand).collect::<Vec<_>>(), bounds);
         let mut turns = Vec::new();
-        for (Flow { mut decoding, prompts, .. }, grant) in flows.into_iter().zip(grants) {
+        for (Flow { mut decoding, mut prompts, .. }, grant) in flows.into_iter().zip(grants) {
             // In turn, where not all get a row.
             decoding.sort_by_key(|&slot| (self.tags[slot].last, slot));
             turns.extend(decoding.into_iter().take(grant.decoding).map(|slot| Turn { slot, rows: 1 }));
+            // The oldest prompt first, whose memory the others may wait for.
+            prompts.sort_by_key(|&slot| self.tags[slot].started);
             let mut room = grant.prompts;
             for slot in prompts {
                 let rows = self.slots[slot].pending().min(room);

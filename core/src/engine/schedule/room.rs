@@ -55,7 +55,11 @@ impl Desk {
                         tag.parked = true;
                         shared.counters().of(&tag.app).preempted += 1;
                     }
-                    InTheWay::Older => break,
+                    InTheWay::Older => {
+                        // Its rows go to others: were they its own in the next step again, the older one might get none.
+                        self.groups[group].tags[turn.slot].parked = true;
+                        break;
+                    }
                     InTheWay::Nobody => {
                         failed.push((turn.slot, shortage.error(KEYS_AND_VALUES)));
                         break;
@@ -93,3 +97,7 @@ impl Desk {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "room_tests.rs"]
+mod tests;

@@ -18,6 +18,10 @@ use crate::error::Error;
 
 type App = Option<Arc<str>>;
 
+/// Steps after which those that wait for memory ask again, though no request has ended: a receiver may have fallen behind, or an
+/// owner have let a context go.
+const AGAIN: u64 = 16;
+
 /// A request that waits for its turn.
 pub(super) struct Job {
     pub(super) model: Arc<LanguageModel>,
@@ -52,7 +56,7 @@ pub(super) fn serve(shared: &Shared) {
 }
 
 impl Desk {
-    fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.groups.is_empty()
     }
 
@@ -62,7 +66,7 @@ impl Desk {
     }
 
     /// Takes new requests.
-    fn welcome(&mut self, arrivals: Vec<Job>) {
+    pub(super) fn welcome(&mut self, arrivals: Vec<Job>) {
         for job in arrivals {
             let waiting = self.waiting.iter().map(|job| &job.caller.app);
             let tags = self.groups.iter().flat_map(|group| &group.tags);
@@ -103,7 +107,7 @@ impl Desk {
     }
 
     /// Starts requests while there is room: of the app that was served least, the most urgent one that came first.
-    fn start(&mut self, shared: &Shared) {
+    pub(super) fn start(&mut self, shared: &Shared) {
         while self.running() < MAX_RUNNING {
             let next = {
                 let admission = shared.admission();
@@ -145,7 +149,7 @@ impl Desk {
     }
 
     /// One pass of every model, and the ends of those that have ended; false where there was nothing to do but to wait.
-    fn step(&mut self, shared: &Shared) -> bool {
+    pub(super) fn step(&mut self, shared: &Shared) -> bool {
         self.steps += 1;
         let mut worked = self.is_idle();
         let mut ended = 0;
@@ -153,6 +157,8 @@ impl Desk {
             self.groups[at].look();
             let beside = shared.pace(&self.groups[at].model);
             let (turns, guesses) = self.groups[at].turns(self.steps, &self.ledger, beside);
+            // Each of them goes on, fails or waits for memory: something changes.
+            worked |= !turns.is_empty();
             let (turns, mut failed) = self.make_room(at, turns, shared);
             let group = &mut self.groups[at];
             let mut had = BTreeMap::new();
@@ -162,7 +168,7 @@ impl Desk {
                 *had.entry(tag.app.clone()).or_default() += cost(turn);
             }
             self.ledger.charge(&had);
-            worked |= !turns.is_empty() || !failed.is_empty() || group.slots.iter().any(Slot::has_ended);
+            worked |= group.slots.iter().any(Slot::has_ended);
             let outcome = if turns.is_empty() { Ok(Vec::new()) } else { group.pass(&turns, guesses, shared) };
             group.remember(&turns, shared);
             let outcome = outcome.map(|own| {
@@ -173,7 +179,7 @@ impl Desk {
             ended += group.finish(outcome, shared);
         }
         self.groups.retain(|group| !group.slots.is_empty());
-        if ended > 0 || !worked {
+        if ended > 0 || !worked || self.steps.is_multiple_of(AGAIN) {
             self.groups.iter_mut().flat_map(|group| &mut group.tags).for_each(|tag| tag.parked = false);
         }
         worked
