@@ -7,7 +7,9 @@ use loam::engine::EngineOptions as CoreOptions;
 use loam::{foundation, model};
 
 use crate::app::App;
+use crate::backends;
 use crate::conditions::Conditions;
+use crate::delegates::{Delegates, PlaceStatus};
 use crate::error::{LoamError, Result};
 use crate::service;
 use crate::status::{EngineStatus, Quotas};
@@ -63,22 +65,32 @@ pub struct EngineOptions {
     /// another type do not fit ([`LoamError::Context`]).
     #[uniffi(default = None)]
     pub cache_type: Option<CacheType>,
+    /// Processors beside the one that everything runs on; absent for that one alone.
+    #[uniffi(default = None)]
+    pub delegates: Option<Delegates>,
 }
 
 impl EngineOptions {
-    pub(crate) fn core(self) -> CoreOptions {
+    /// For an engine of `foundation`.
+    ///
+    /// # Errors
+    /// [`LoamError::Unsupported`] for a delegate that this build or this system does not have, [`LoamError::Argument`] for one that
+    /// is named twice.
+    pub(crate) fn core(self, foundation: &str) -> Result<CoreOptions> {
         let verify = match self.verify {
             None | Some(Verify::Sizes) => foundation::Verify::Sizes,
             Some(Verify::Digests) => foundation::Verify::Digests,
         };
-        CoreOptions {
+        let dispatch = self.delegates.map(|delegates| backends::dispatch(delegates, foundation)).transpose()?;
+        Ok(CoreOptions {
             component_budget: self.component_budget,
             verify,
             memory: MemoryLimits { budget: self.memory_budget, ..MemoryLimits::default() },
             swap: self.swap.map(Into::into),
             cache: self.cache_type.map(CacheType::core),
+            dispatch: dispatch.unwrap_or_default(),
             ..CoreOptions::default()
-        }
+        })
     }
 }
 
@@ -138,10 +150,12 @@ impl Engine {
     /// Opens a foundation directory, a GGUF file or a Hugging Face directory in this process. Loads no component yet.
     ///
     /// # Errors
-    /// [`LoamError::Io`], [`LoamError::Malformed`], [`LoamError::Unsupported`] or [`LoamError::Digest`].
+    /// [`LoamError::Io`], [`LoamError::Malformed`], [`LoamError::Unsupported`] or [`LoamError::Digest`] for its files;
+    /// [`LoamError::Unsupported`] naming a delegate that this build or this system does not have.
     #[uniffi::constructor]
     pub fn open(path: String, options: EngineOptions) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self { inner: loam_service::Engine::open(path, options.core())? }))
+        let options = options.core(&path)?;
+        Ok(Arc::new(Self { inner: loam_service::Engine::open(path, options)? }))
     }
 
     /// Connects to the service (`loamd`) that listens on the Unix socket at `path`. When it ends, calls under way fail with
@@ -229,6 +243,24 @@ impl Engine {
     /// [`LoamError::Unsupported`] for an engine in a service: its own process says it.
     pub fn set_conditions(&self, conditions: Conditions) -> std::result::Result<(), LoamError> {
         Ok(self.inner.set_conditions(conditions.core())?)
+    }
+
+    /// Where components run that are loaded and that delegates were asked for; none of an engine without delegates.
+    ///
+    /// # Errors
+    /// As [`Engine::status`].
+    pub fn places(&self) -> Result<Vec<PlaceStatus>> {
+        Ok(self.inner.places()?.into_iter().map(Into::into).collect())
+    }
+
+    /// Loads `component`, and waits until its delegates are ready or were given up; [`Engine::places`] tells which. The processor
+    /// serves until then, so that nobody has to wait. Blocks for as long as opening and timing the delegate takes.
+    ///
+    /// # Errors
+    /// [`LoamError::MissingComponent`] for a name that the foundation does not have; those of loading it;
+    /// [`LoamError::Unsupported`] for an engine in a service, which prepares components when apps first use them.
+    pub fn wait_for_delegates(&self, component: String) -> std::result::Result<(), LoamError> {
+        Ok(self.inner.wait_for_delegates(&component)?)
     }
 
     /// What the app `id` may ask for and hold.

@@ -100,6 +100,14 @@ pub enum LoamError {
         /// The whole message.
         reason: String,
     },
+    /// A delegate cannot run a component, and the engine was told not to do without ([`crate::Strictness`]).
+    #[error("{reason}")]
+    Delegate {
+        /// The component.
+        component: String,
+        /// The whole message.
+        reason: String,
+    },
     /// A saved conversation belongs to other weights, or to another adapter.
     #[error("{reason}")]
     Context {
@@ -188,6 +196,7 @@ impl LoamError {
             Self::Memory { .. } => 14,
             Self::Refused { .. } => 15,
             Self::Context { .. } => 17,
+            Self::Delegate { .. } => 19,
             Self::Disconnected { .. } => 40,
             Self::Version { .. } => 41,
             Self::Protocol { .. } => 42,
@@ -213,6 +222,7 @@ impl From<Error> for LoamError {
             Error::Argument { name, reason } => Self::Argument { name, reason },
             Error::Memory { needed, limit, reason } => Self::Memory { needed, limit, reason },
             Error::Refused { retry_after_ms, waiting, reason } => Self::Refused { retry_after_ms, waiting, reason },
+            Error::Delegate { component, reason } => Self::Delegate { component, reason },
             Error::Context { reason } => Self::Context { reason },
             Error::MissingComponent { kind, reason } => Self::MissingComponent { kind, reason },
             Error::Text { reason } => Self::Text { reason },

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::conditions::Conditions;
+use crate::delegates::PlaceStatus;
 use crate::engine::{EngineOptions, FoundationInfo};
 use crate::error::{LoamError, Result};
 use crate::service;
@@ -27,7 +28,8 @@ impl Host {
     /// other systems.
     #[uniffi::constructor]
     pub fn open(foundation: String, state: String, options: EngineOptions) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self { inner: service::Host::open(&foundation, &state, options.core())? }))
+        let options = options.core(&foundation)?;
+        Ok(Arc::new(Self { inner: service::Host::open(&foundation, &state, options)? }))
     }
 
     /// Serves the client at the other end of a connected Unix socket, on a thread of its own, until it goes. The number
@@ -76,6 +78,11 @@ impl Host {
     /// What the engine is doing, for all apps.
     pub fn status(&self) -> EngineStatus {
         self.inner.status().into()
+    }
+
+    /// Where components run that are loaded and that delegates were asked for.
+    pub fn places(&self) -> Vec<PlaceStatus> {
+        self.inner.places().into_iter().map(Into::into).collect()
     }
 
     /// Says how hot the device is and how it is powered, for all apps; as [`crate::Engine::set_conditions`].

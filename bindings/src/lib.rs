@@ -14,7 +14,10 @@
 mod adapter;
 mod app;
 mod app_streams;
+#[cfg_attr(not(feature = "delegates"), path = "no_backends.rs")]
+mod backends;
 mod conditions;
+mod delegates;
 mod engine;
 mod error;
 mod event;
@@ -38,6 +41,7 @@ mod trim;
 pub use adapter::{Adapter, InstallPolicy};
 pub use app::App;
 pub use conditions::{Battery, Conditions, Saver, Supply, Thermal};
+pub use delegates::{DelegateTarget, Delegates, PlaceStatus, Preference, Strictness, Timing};
 pub use engine::{CacheType, ComponentInfo, Engine, EngineOptions, FoundationInfo, ProcessMemory, Verify, version};
 pub use error::LoamError;
 pub use event::{Event, EventSink};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use loam::dispatch::Conditions;
-use loam::engine::{EngineOptions, EngineStatus, Quotas, TrimLevel, Trimmed};
+use loam::engine::{EngineOptions, EngineStatus, PlaceStatus, Quotas, TrimLevel, Trimmed};
 use loam_service::{Engine, FoundationInfo, Identity, Limits, Listener, Server};
 
 use crate::error::{LoamError, Result};
@@ -101,6 +101,10 @@ impl Host {
 
     pub(crate) fn status(&self) -> EngineStatus {
         self.inner.server().engine().status()
+    }
+
+    pub(crate) fn places(&self) -> Vec<PlaceStatus> {
+        self.inner.server().engine().places()
     }
 
     pub(crate) fn set_conditions(&self, conditions: Conditions) {

@@ -1,9 +1,12 @@
 //! What graphs are compiled for.
 
+use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use loam::dispatch::Reason;
+use loam::dispatch::{Backend, Reason};
 
+use crate::backend::OnnxBackend;
 use crate::provider::{self, Provider};
 use crate::runtime::Libraries;
 
@@ -63,6 +66,27 @@ impl Target {
         }
     }
 
+    /// What runs artefacts below `root`, where this system may have such a processor.
+    ///
+    /// # Errors
+    /// [`loam::Error::Unsupported`] naming the target, for one that this build or this system does not have.
+    pub fn backend(self, libraries: &Libraries, root: &Path) -> loam::Result<Arc<dyn Backend>> {
+        let without = |whose: &str| loam::Error::Unsupported {
+            what: self.name().to_owned(),
+            reason: format!("{whose} is without this delegate"),
+        };
+        if !SYSTEMS.contains(&self) {
+            return Err(without("this system"));
+        }
+        if let Some((_, opener)) = OPENERS.iter().find(|(target, _)| *target == self) {
+            return Ok(opener(root));
+        }
+        if !MAKERS.iter().any(|(target, _)| *target == self) {
+            return Err(without("this build"));
+        }
+        Ok(Arc::new(OnnxBackend::new(self, libraries.clone(), root)))
+    }
+
     /// Its provider.
     ///
     /// # Errors
@@ -72,6 +96,29 @@ impl Target {
         maker.ok_or_else(|| Reason::Unavailable(format!("this build is without '{}'", self.name())))?(libraries)
     }
 }
+
+/// Targets whose processor this system may have, whether this build knows it or not. XNNPACK is a matter of the runtime's build.
+const SYSTEMS: &[Target] = &[
+    #[cfg(not(target_vendor = "apple"))]
+    Target::QnnV75,
+    #[cfg(not(target_vendor = "apple"))]
+    Target::QnnV79,
+    #[cfg(target_vendor = "apple")]
+    Target::CoreMl,
+    #[cfg(target_os = "android")]
+    Target::Nnapi,
+    Target::Xnnpack,
+    Target::OnnxInteger,
+    Target::OnnxFloat,
+];
+
+type Opener = fn(&Path) -> Arc<dyn Backend>;
+
+/// Backends that need no runtime in between.
+const OPENERS: &[(Target, Opener)] = &[
+    #[cfg(all(feature = "coreml", target_vendor = "apple"))]
+    (Target::CoreMl, |root| Arc::new(crate::coreml::CoreMlBackend::new(root))),
+];
 
 type Maker = fn(&Libraries) -> Result<Box<dyn Provider>, Reason>;
 

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Parser;
 use loam::adapter::{PublicKey, TrustedKeys};
+use loam::dispatch::{DispatchOptions, Preference, Strictness};
 use loam::engine::Quotas;
 use loam::model::CacheType;
+use loam_delegates::runtime::Libraries;
+use loam_delegates::{Choice, Target};
 
 const OVERVIEW: &str = "\
 Examples:
   loamd --foundation ~/.cache/loam/foundations/loam-nano --socket /run/user/1000/loam.sock --state ~/.local/state/loam
   loamd ... --memory 300 --quota running=4 --quota com.example.mail:tokens_per_minute=20000
+  loamd ... --delegate qnn-v79 --delegate xnnpack --compile-with /usr/bin/loam
 
 Quotas of an app, a request or an installation beyond one is refused:
   running            requests that run at a time; further ones wait
@@ -22,11 +27,14 @@ Quotas of an app, a request or an installation beyond one is refused:
   contexts           conversations at rest that keep their memory
   bytes              bytes of keys, values and adapters in memory
 
+Components move to a delegate while the processor serves. LOAM_ONNXRUNTIME names the library of ONNX Runtime and LOAM_QNN \
+the folder of Qualcomm's; artefacts come from `loam compile`.
+
 SIGTERM and Ctrl-C end it; what clients have installed is there at the next start. LOAM_LOG sets what is logged, \
 such as 'loam_service=debug'.
 
 Exit codes: 0 success, 2 wrong argument, 3 file not usable, or another service answers on the socket or uses the state, \
-4 malformed file, 5 unsupported, 9 wrong digest.";
+4 malformed file, 5 unsupported or no such delegate here, 9 wrong digest.";
 
 /// One foundation model for all apps of this device, behind a Unix socket
 #[derive(Debug, Parser)]
@@ -67,6 +75,32 @@ pub struct Args {
     /// How keys and values are kept: f16, f32, or q8 for a little more than half of f16 [default: as the model's weights]
     #[arg(long, value_name = "TYPE", value_parser = cache_type)]
     pub cache: Option<CacheType>,
+
+    /// Run components on what `loam compile` made for this target, where that is possible; may be given several times, the best
+    /// first
+    #[arg(long, value_name = "TARGET", value_parser = Target::from_str)]
+    pub delegate: Vec<Target>,
+
+    /// Refuse requests whose components a delegate cannot run, instead of running them on the processor
+    #[arg(long, requires = "delegate")]
+    pub strict: bool,
+
+    /// What decides between a delegate that works and the processor: the faster one when both were timed, or the delegate as to
+    /// spare the battery
+    #[arg(long, requires = "delegate", value_name = "measured|delegate", default_value = "measured", value_parser = preference)]
+    pub prefer: Preference,
+
+    /// Folder of what was compiled [default: beside the foundation]
+    #[arg(long, requires = "delegate", value_name = "DIR")]
+    pub artefacts: Option<PathBuf>,
+
+    /// File in which measurements and failures of delegates are kept [default: plan.json in the folder of artefacts]
+    #[arg(long, requires = "delegate", value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+
+    /// The `loam` program, which compiles a component when it is first used and nothing was compiled for the delegate
+    #[arg(long, requires = "delegate", value_name = "PROGRAM")]
+    pub compile_with: Option<PathBuf>,
 
     /// A bound of each app, or of the app APP of each user; may be given several times
     #[arg(long, value_name = "[APP:]QUOTA=N", value_parser = quota)]
@@ -136,6 +170,14 @@ fn quota(text: &str) -> Result<Quota, String> {
     Ok(Quota { app, set: *set, value })
 }
 
+fn preference(text: &str) -> Result<Preference, String> {
+    match text {
+        "measured" => Ok(Preference::Measured),
+        "delegate" => Ok(Preference::Delegate),
+        _ => Err("expected measured or delegate".to_owned()),
+    }
+}
+
 fn cache_type(text: &str) -> Result<CacheType, String> {
     match text {
         "f16" => Ok(CacheType::F16),
@@ -168,6 +210,24 @@ impl Args {
             keys.entry(app.clone()).or_default().push(PublicKey::read(file)?);
         }
         Ok(keys.into_iter().map(|(app, keys)| (app, keys.into_iter().collect())).collect())
+    }
+
+    /// Delegates that run components.
+    ///
+    /// # Errors
+    /// As [`Choice::dispatch`].
+    pub fn dispatch(&self) -> loam::Result<DispatchOptions> {
+        let choice = Choice {
+            targets: self.delegate.clone(),
+            libraries: Libraries::of_environment(),
+            artefacts: self.artefacts.clone(),
+            preference: self.prefer,
+            strictness: if self.strict { Strictness::Strict } else { Strictness::Fallback },
+            plan: self.plan.clone(),
+            compiler: self.compile_with.clone(),
+            ..Choice::default()
+        };
+        choice.dispatch(&self.foundation)
     }
 
     /// Users that may connect; `None` for all.

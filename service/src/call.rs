@@ -1,6 +1,8 @@
 //! The one table of what can be asked of an app, and what it gives. Near and far calls are the same.
 
-use loam::engine::{App, AppStatus, EngineStatus, GenerateStats, ListenOptions, Mismatch, Quotas, TrimLevel, Trimmed};
+use loam::engine::{
+    App, AppStatus, EngineStatus, GenerateStats, ListenOptions, Mismatch, PlaceStatus, Quotas, TrimLevel, Trimmed,
+};
 use loam::input::{ImuSource, Input, Message, Repair};
 use loam::model::Modality;
 use loam::task::{
@@ -136,6 +138,8 @@ pub(crate) enum Control {
     /// Keep so many spans of what runs.
     Record(u64),
     Timeline,
+    /// Where components run that delegates were asked for.
+    Places,
 }
 
 impl Control {
@@ -159,6 +163,7 @@ impl Control {
                 Reply::Done
             }
             Self::Timeline => Reply::Timeline(engine.timeline()),
+            Self::Places => Reply::Places(engine.places()),
         })
     }
 }
@@ -444,4 +449,5 @@ pub(crate) enum Reply {
     Trimmed(Trimmed),
     Quotas(Quotas),
     Timeline(String),
+    Places(Vec<PlaceStatus>),
 }

@@ -52,6 +52,7 @@ fn run(args: &Args) -> Result<()> {
         memory: MemoryLimits { budget: args.memory.map(bytes), ..MemoryLimits::default() },
         swap: Some(args.swap.clone().unwrap_or_else(|| args.state.clone())),
         cache: args.cache,
+        dispatch: args.dispatch()?,
         ..EngineOptions::default()
     };
     let engine = Arc::new(loam::Engine::open_with(&args.foundation, options)?);

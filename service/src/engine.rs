@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use loam::dispatch::Conditions;
-use loam::engine::{EngineOptions, EngineStatus, ProcessMemory, Quotas, TrimLevel, Trimmed};
+use loam::engine::{EngineOptions, EngineStatus, PlaceStatus, ProcessMemory, Quotas, TrimLevel, Trimmed};
 
 use crate::app::App;
 use crate::call::{Control, FoundationInfo, Reply};
@@ -138,6 +138,33 @@ impl Engine {
             Reply::Timeline(json) => Ok(json),
             other => Err(unexpected("control", &other)),
         }
+    }
+
+    /// Where components run that are loaded and that delegates were asked for; none of an engine without delegates.
+    ///
+    /// # Errors
+    /// As [`Engine::status`].
+    pub fn places(&self) -> Result<Vec<PlaceStatus>> {
+        match self.source.control(Control::Places)? {
+            Reply::Places(places) => Ok(places),
+            other => Err(unexpected("control", &other)),
+        }
+    }
+
+    /// Loads `component`, and waits until its delegates are ready or were given up; [`Engine::places`] tells which. Without
+    /// delegates it is loaded, and that is all.
+    ///
+    /// # Errors
+    /// [`crate::Error::MissingComponent`] for a name that the foundation does not have; those of loading it;
+    /// [`crate::Error::Unsupported`] for an engine in a service, which prepares components when apps first use them.
+    pub fn wait_for_delegates(&self, component: &str) -> Result<()> {
+        let engine = self.local().ok_or_else(|| Error::Unsupported {
+            what: "delegates".to_owned(),
+            reason: "delegates are waited for where the engine is open, not by a client of a service".to_owned(),
+        })?;
+        engine.load(engine.foundation().named(component)?)?;
+        engine.wait_for_delegates(component);
+        Ok(())
     }
 
     /// The engine of this process; `None` where it is in a service.

@@ -116,6 +116,14 @@ pub enum Error {
         /// The whole message.
         reason: String,
     },
+    /// A delegate cannot run a component, and the engine was told not to do without.
+    #[error("{reason}")]
+    Delegate {
+        /// The component.
+        component: String,
+        /// The whole message.
+        reason: String,
+    },
     /// A saved conversation belongs to other weights, or to another adapter.
     #[error("{reason}")]
     Context {
@@ -202,6 +210,7 @@ impl Error {
             Self::Refused { .. } => 15,
             Self::Context { .. } => 17,
             Self::Signature { .. } => 18,
+            Self::Delegate { .. } => 19,
             Self::Disconnected { .. } => 40,
             Self::Version { .. } => 41,
             Self::Protocol { .. } => 42,
@@ -250,7 +259,7 @@ impl From<loam::Error> for Error {
             Core::Io { path, .. } => Self::Io { path: path.display().to_string(), reason },
             Core::Malformed { what, .. } => Self::Malformed { what, reason },
             Core::Unsupported { what, .. } => Self::Unsupported { what, reason },
-            Core::Delegate { component, .. } => Self::Unsupported { what: component, reason },
+            Core::Delegate { component, .. } => Self::Delegate { component, reason },
             Core::MissingTensor(name) | Core::Shape { name, .. } => Self::Tensor { name, reason },
             Core::Adapter { adapter, .. } => Self::Adapter { adapter, reason },
             Core::UnknownAdapter(alias) => Self::UnknownAdapter { alias, reason },

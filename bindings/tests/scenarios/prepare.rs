@@ -1,8 +1,14 @@
-//! What the scenarios work on: a foundation of tiny random models, adapters, a picture, sounds and motion, in one folder.
+//! What the scenarios work on: a foundation of tiny random models, one of them compiled for ONNX Runtime's processor, adapters, a
+//! picture, sounds and motion, in one folder.
 
 use std::path::{Path, PathBuf};
 
+use loam::Engine;
+use loam::dispatch::Subject;
 use loam::weights::sha256_file;
+use loam_delegates::component::{Extents, lower, segments};
+use loam_delegates::quantize::Calibrated;
+use loam_delegates::{Target, keep};
 use serde_json::{Value, json};
 
 type Failure = Box<dyn std::error::Error>;
@@ -21,6 +27,8 @@ const PARTS: [(&str, &str, &str); 7] = [
 const STEPS: usize = 160;
 const MOTION_RATE: f64 = 50.0;
 const RATE: u32 = 16_000;
+/// The component that is compiled, and the only one: tests of delegates find no other.
+const COMPILED: &str = "text";
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/fixtures")
@@ -38,6 +46,7 @@ pub fn prepare(root: &Path) -> Result<(), Failure> {
     let components = PARTS.iter().map(|part| component(&root.join("tiny"), part)).collect::<Result<Vec<_>, _>>()?;
     let manifest = json!({ "schema": 1, "id": "tiny", "version": "1", "components": components });
     std::fs::write(root.join("tiny/foundation.json"), serde_json::to_string_pretty(&manifest)?)?;
+    compile(&root.join("tiny"), &root.join("delegates"))?;
     for picture in ["square.png", "tall.png", "wide.png"] {
         std::fs::copy(fixtures().join("models/smolvlm").join(picture), root.join(picture))?;
     }
@@ -91,6 +100,19 @@ fn component(root: &Path, (name, kind, fixture): &(&str, &str, &str)) -> Result<
         _ => {}
     }
     Ok(record)
+}
+
+/// What `loam compile --target onnx-float --component text` writes. The runtime has not to be here for that.
+fn compile(foundation: &Path, artefacts: &Path) -> Result<(), Failure> {
+    let engine = Engine::open(foundation)?;
+    let component = engine.foundation().named(COMPILED)?;
+    let extents = Extents { rank: 4, texts: vec![16], ..Extents::default() };
+    for segment in segments(&engine, component, &extents)? {
+        let subject = Subject { component: COMPILED, fingerprint: component.fingerprint()?, segment };
+        let graph = lower(&engine, component, segment, extents.rank)?;
+        keep(Target::OnnxFloat, artefacts, &subject, &graph, &Calibrated::default())?;
+    }
+    Ok(())
 }
 
 fn adapter(from: &Path, to: &Path, task: &Value) -> Result<(), Failure> {

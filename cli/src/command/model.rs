@@ -4,15 +4,16 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use loam::Engine;
 use loam::adapter::{Adapter, InstallPolicy, SignaturePolicy, check_alias};
-use loam::dispatch::{Backend, DispatchOptions, Preference, Strictness};
+use loam::dispatch::{DispatchOptions, FirstUse, Preference, Strictness};
 use loam::engine::{EngineOptions, Packing};
 use loam::foundation::Verify;
 use loam::model::CacheType;
 use loam_delegates::runtime::Libraries;
-use loam_delegates::{OnnxBackend, Target, beside};
+use loam_delegates::{Choice, Target};
 
 use super::signature::policy;
 use crate::error::Error;
@@ -52,6 +53,10 @@ pub struct ModelArgs {
     /// Fail where a delegate cannot run a component, instead of running it on the processor
     #[arg(long, requires = "delegate")]
     strict: bool,
+    /// Compile a component when it is first used and nothing was compiled for the delegate, in a process of its own; minutes, once.
+    /// `loam compile` does so ahead of time, with samples of other data than texts
+    #[arg(long, requires = "delegate")]
+    compile: bool,
     /// Use adapters only that this public key has signed; may be given several times, for one of several
     #[arg(long, value_name = "PUBFILE")]
     require_signature: Vec<PathBuf>,
@@ -89,34 +94,32 @@ impl ModelArgs {
             packing: Packing::In(home.packed()),
             cache: self.kv.map(CacheType::from),
             signatures: self.signatures()?,
-            dispatch: self.dispatch(&self.path(home)?),
+            dispatch: self.dispatch(home)?,
             ..EngineOptions::default()
         };
-        let backends = options.dispatch.backends.clone();
         let engine = Engine::open_with(self.path(home)?, options)?;
         advise(&engine);
-        // A command does one thing and ends: it waits for what an app would do meanwhile.
-        for component in engine.foundation().components() {
-            if backends.iter().any(|backend| !backend.compiled(component.name()).is_empty()) {
-                engine.load(component)?;
-                engine.wait_for_delegates(component.name());
-            }
-        }
         Ok(engine)
     }
 
     /// Delegates that the user asked for, and what was found out about them before.
-    fn dispatch(&self, foundation: &Path) -> DispatchOptions {
-        let root = beside(foundation);
-        let backend =
-            |&target| -> Arc<dyn Backend> { Arc::new(OnnxBackend::new(target, Libraries::of_environment(), &root)) };
-        DispatchOptions {
-            backends: self.delegate.iter().map(backend).collect(),
+    fn dispatch(&self, home: &Home) -> anyhow::Result<DispatchOptions> {
+        let compiler = self.compile.then(std::env::current_exe).transpose().context("this program's own file")?;
+        let choice = Choice {
+            targets: self.delegate.clone(),
+            libraries: Libraries::of_environment(),
             preference: Preference::Delegate,
             strictness: if self.strict { Strictness::Strict } else { Strictness::Fallback },
-            preparation: None,
-            plan: (!self.delegate.is_empty()).then(|| root.join("plan.json")),
+            // A command does one thing and ends: it waits for what an app would do meanwhile.
+            first_use: FirstUse::Waits,
+            compiler,
+            ..Choice::default()
+        };
+        let mut options = choice.dispatch(&self.path(home)?)?;
+        if let Some(preparation) = &mut options.preparation {
+            preparation.arguments.extend(["--home".into(), home.root().into()]);
         }
+        Ok(options)
     }
 
     /// Whose adapters may be used.

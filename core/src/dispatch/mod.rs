@@ -11,9 +11,9 @@ mod segment;
 
 pub use backend::{Backend, Delegate, Factors, Subject, Support};
 pub use conditions::{Background, Battery, Conditions, LOW_CHARGE, Policy, Saver, Strain, Supply, Thermal};
-pub use options::{DispatchOptions, Preference, Preparation};
+pub use options::{DispatchOptions, FirstUse, Preference, Preparation};
 pub use place::{Place, Ran, Strictness};
-pub use placement::Placement;
+pub use placement::{Placement, Timing};
 pub use plan::{Entry, Plan, Verdict};
 pub use reason::Reason;
 pub use segment::Segment;

@@ -18,6 +18,16 @@ pub enum Preference {
     Delegate,
 }
 
+/// What happens to whoever uses a component first, whose delegates are not ready then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum FirstUse {
+    /// The processor serves meanwhile.
+    #[default]
+    Served,
+    /// It waits until they are ready or given up, as a program does that is asked one thing and ends.
+    Waits,
+}
+
 /// A program that compiles for a backend, in a process of its own: compilers of drivers crash and hang. It is given
 /// `--component NAME --target BACKEND` behind its own arguments, and compiles to where the backend looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +49,8 @@ pub struct DispatchOptions {
     pub preference: Preference,
     /// Whether it is an error when a delegate cannot be used.
     pub strictness: Strictness,
+    /// What happens while delegates are prepared.
+    pub first_use: FirstUse,
     /// Compiles what is not compiled; `None` leaves that to `loam compile`.
     pub preparation: Option<Preparation>,
     /// The file in which measurements and failures are kept, for this device and these versions; `None` measures anew each time

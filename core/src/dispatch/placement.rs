@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use super::backend::{Delegate, Factors};
 use super::options::Preference;
 use super::reason::Reason;
@@ -31,8 +33,19 @@ pub struct Placement {
 struct Seat {
     segment: Segment,
     delegate: Box<dyn Delegate>,
-    /// The processor is faster.
-    slower: Option<Reason>,
+    /// Median times of the delegate and of the processor, in ms; `None` until it was judged.
+    times: Option<(f64, f64)>,
+}
+
+/// What one run of a graph took on sample data, median of several.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// The graph's name, such as `text-64`.
+    pub segment: String,
+    /// The delegate's time in ms.
+    pub delegate_ms: f64,
+    /// The processor's time in ms.
+    pub processor_ms: f64,
 }
 
 /// An adapter for one graph, or why it cannot be given to it.
@@ -43,11 +56,19 @@ struct Adapted {
     factors: Result<Factors, Reason>,
 }
 
+impl Seat {
+    /// Why the processor runs it where the times decide.
+    fn slower(&self) -> Option<Reason> {
+        let (delegate_ms, processor_ms) = self.times.filter(|(delegate, processor)| delegate > processor)?;
+        Some(Reason::Slower { delegate_ms, processor_ms })
+    }
+}
+
 impl Placement {
     /// Graphs that are ready; `held` counts their bytes.
     #[must_use]
     pub fn new(backend: &str, delegates: Vec<(Segment, Box<dyn Delegate>)>, held: Held) -> Self {
-        let seat = |(segment, delegate)| Seat { segment, delegate, slower: None };
+        let seat = |(segment, delegate)| Seat { segment, delegate, times: None };
         let mut seats: Vec<Seat> = delegates.into_iter().map(seat).collect();
         seats.sort_by_key(|seat| seat.segment);
         Self { backend: backend.to_owned(), seats, adapted: Mutex::default(), failures: AtomicU32::new(0), _held: held }
@@ -64,10 +85,41 @@ impl Placement {
         self.seats.retain(|seat| seat.segment != segment);
     }
 
-    /// Notes that the processor is faster than a graph.
-    pub fn is_slower(&mut self, segment: Segment, reason: Reason) {
+    /// Notes what a graph takes on the delegate and on the processor, in ms.
+    pub fn took(&mut self, segment: Segment, delegate_ms: f64, processor_ms: f64) {
         let seat = self.seats.iter_mut().find(|seat| seat.segment == segment);
-        seat.into_iter().for_each(|seat| seat.slower = Some(reason.clone()));
+        seat.into_iter().for_each(|seat| seat.times = Some((delegate_ms, processor_ms)));
+    }
+
+    /// What was measured, the graph of the fewest tokens first.
+    #[must_use]
+    pub fn timings(&self) -> Vec<Timing> {
+        let timing = |seat: &Seat| {
+            let (delegate_ms, processor_ms) = seat.times?;
+            Some(Timing { segment: seat.segment.to_string(), delegate_ms, processor_ms })
+        };
+        self.seats.iter().filter_map(timing).collect()
+    }
+
+    /// Succeeds while the delegate is asked.
+    ///
+    /// # Errors
+    /// [`Reason::Failed`] once it is left alone; [`Reason::Slower`] where the processor is faster at every graph, unless delegates
+    /// are preferred to what is faster.
+    pub fn serves(&self, preference: Preference) -> Result<(), Reason> {
+        self.check_failures()?;
+        let taken = self.seats.iter().any(|seat| seat.slower().is_none());
+        match (self.seats.first().and_then(Seat::slower), preference) {
+            (Some(slower), Preference::Measured) if !taken => Err(slower),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_failures(&self) -> Result<(), Reason> {
+        match self.failures.load(Ordering::Relaxed) {
+            FAILURES.. => Err(Reason::Failed(format!("{FAILURES} times in a row"))),
+            _ => Ok(()),
+        }
     }
 
     /// The graphs, the one of the fewest tokens first.
@@ -81,8 +133,8 @@ impl Placement {
     /// [`Reason::Slower`], unless delegates are preferred to what is faster.
     pub fn choose(&self, preference: Preference, fits: impl Fn(&Segment) -> bool) -> Result<Option<Segment>, Reason> {
         let seat = self.seats.iter().find(|seat| fits(&seat.segment));
-        match (seat.and_then(|seat| seat.slower.as_ref()), preference) {
-            (Some(slower), Preference::Measured) => Err(slower.clone()),
+        match (seat.and_then(Seat::slower), preference) {
+            (Some(slower), Preference::Measured) => Err(slower),
             _ => Ok(seat.map(|seat| seat.segment)),
         }
     }
@@ -99,9 +151,7 @@ impl Placement {
     /// [`Reason`]. After three failures in a row no run is tried any more.
     pub fn run(&self, segment: Segment, data: &[&[f32]], deltas: Option<&Deltas>) -> Result<Vec<Vec<f32>>, Reason> {
         let delegate = self.delegate(segment).ok_or(Reason::NotCompiled)?;
-        if self.failures.load(Ordering::Relaxed) >= FAILURES {
-            return Err(Reason::Failed(format!("{FAILURES} times in a row")));
-        }
+        self.check_failures()?;
         let factors = self.factors(segment, delegate, deltas)?;
         let outputs = delegate.run(data, &factors).and_then(|outputs| {
             let named = delegate.signature().outputs.iter().zip(&outputs);

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use loam::adapter::{Adapter, InstallPolicy};
 use loam::dispatch::{
-    Backend, Conditions, Delegate, DispatchOptions, Factors, Preference, Preparation, Reason, Segment, Strictness,
-    Subject, Support, Thermal,
+    Backend, Conditions, Delegate, DispatchOptions, Factors, FirstUse, Preference, Preparation, Reason, Segment,
+    Strictness, Subject, Support, Thermal,
 };
 use loam::engine::{EngineOptions, Event, GenerateOptions, Request, Sink, Step, TrimLevel};
 use loam::graph::{Evaluator, Graph, Misfit, Signature};
@@ -248,6 +248,22 @@ fn a_delegate_serves_once_it_was_judged_and_takes_adapters() {
     }
     let places = engine.places();
     assert_eq!((places.len(), places[0].backend.as_deref(), &places[0].reason), (1, Some("test-npu"), &None));
+    let times = &places[0].times;
+    assert_eq!((times.len(), &times[0].segment[..]), (1, "whole"));
+    assert!(times[0].delegate_ms > 0.0 && times[0].processor_ms > 0.0, "{times:?}");
+}
+
+#[test]
+fn whoever_is_to_wait_gets_the_delegate_at_once() {
+    let waits = |npu| DispatchOptions { first_use: FirstUse::Waits, strictness: Strictness::Strict, ..options(npu) };
+    let engine = engine(waits(npu(Fault::Nothing)));
+    let backends = std::thread::scope(|scope| {
+        let ask = || scope.spawn(|| embed(&engine, None).map(|(_, step)| step.backend));
+        [ask(), ask(), ask()].map(|asked| asked.join().expect("no panic").expect("embedded"))
+    });
+    assert_eq!(backends, ["test-npu"; 3], "the second one waits, too");
+    let error = embed(&crate::delegates::engine(waits(npu(Fault::Refused))), None).expect_err("given up");
+    assert!(matches!(error, Error::Delegate { .. }), "{error}");
 }
 
 #[test]
@@ -287,6 +303,8 @@ fn a_delegate_that_breaks_later_costs_no_result() {
             _ => assert!(matches!(found, Reason::Failed(_)), "it is left alone: {found:?}"),
         }
     }
+    let places = engine.places();
+    assert!(places[0].backend.is_none() && matches!(places[0].reason, Some(Reason::Failed(_))), "{places:?}");
 }
 
 #[test]
@@ -360,6 +378,9 @@ fn compiling_crashes_hangs_or_works_in_a_process_of_its_own_and_is_remembered() 
         let (_, again) = embed(&settled(dispatch()), None).expect("embedded");
         assert_eq!((again.backend, again.fallback), (step.backend, step.fallback));
         assert_eq!(count(dir.path()), 1, "{script}");
+        // What was compiled by hand since is used nevertheless.
+        std::fs::write(dir.path().join("imu"), "").expect("written");
+        assert_eq!(embed(&settled(dispatch()), None).expect("embedded").1.backend, "test-npu", "{script}");
     }
 }
 
@@ -377,6 +398,9 @@ fn the_faster_one_is_taken_unless_the_delegate_is_preferred() {
         engine.set_conditions(conditions);
         let (_, step) = embed(&engine, None).expect("embedded");
         assert_eq!((step.backend == "test-npu", step.fallback.is_none()), (on_delegate, on_delegate), "{conditions:?}");
+        let place = engine.places().remove(0);
+        assert_eq!((place.backend.is_some(), place.reason.is_none()), (on_delegate, on_delegate), "{place:?}");
+        assert_eq!(place.times.len(), 1);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod absent;
 mod artefacts;
+mod choice;
 #[cfg(feature = "coreml")]
 mod coreml;
 mod fixture;

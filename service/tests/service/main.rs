@@ -4,6 +4,7 @@ mod adapters;
 mod conditions;
 mod contexts;
 mod death;
+mod delegates;
 mod equal;
 mod frames;
 mod handed;

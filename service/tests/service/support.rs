@@ -66,8 +66,12 @@ pub struct Served {
 
 impl Served {
     pub fn new(limits: Limits) -> Self {
+        Self::of(loam::Engine::open(foundation()).expect("opened"), limits)
+    }
+
+    pub fn of(engine: loam::Engine, limits: Limits) -> Self {
         let dir = tempfile::tempdir().expect("folder");
-        let engine = Arc::new(loam::Engine::open(foundation()).expect("opened"));
+        let engine = Arc::new(engine);
         let server = Server::open(engine, dir.path().join("state"), limits).expect("server");
         let listener = Arc::new(Listener::bind(dir.path().join("socket"), 0o600, None).expect("bound"));
         let (accepting, serving) = (Arc::clone(&listener), Arc::clone(&server));

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::holdings::Holdings;
 use super::trace::Part;
-use crate::dispatch::{DispatchOptions, Place, Plan, Preference, Reason};
+use crate::dispatch::{DispatchOptions, FirstUse, Place, Plan, Preference, Reason, Timing};
 use crate::foundation::Component;
 
 pub(super) use compare::{Compared, Placed, median_ms};
@@ -46,6 +46,9 @@ pub struct PlaceStatus {
     pub backend: Option<String>,
     /// Why it is the processor, where delegates were asked.
     pub reason: Option<Reason>,
+    /// What its graphs took on the delegate that was tried and on the processor; none before that.
+    #[serde(default)]
+    pub times: Vec<Timing>,
 }
 
 impl Dispatcher {
@@ -55,11 +58,21 @@ impl Dispatcher {
         Self { shared, places: Mutex::default(), spared: AtomicBool::new(false) }
     }
 
-    /// Begins to prepare delegates for a component that was loaded, once.
+    /// Begins to prepare delegates for a component that was loaded, once; waits for them where the options say so.
     pub(super) fn begin<T: Placed + 'static>(&self, component: &Component, part: &Part, model: &Arc<T>) {
-        if self.shared.options.backends.is_empty() || !part.place.begin(self.shared.options.strictness) {
+        if self.shared.options.backends.is_empty() {
             return;
         }
+        if part.place.begin(self.shared.options.strictness) {
+            self.start(component, part, model);
+        }
+        match self.shared.options.first_use {
+            FirstUse::Served => {}
+            FirstUse::Waits => part.place.wait(),
+        }
+    }
+
+    fn start<T: Placed + 'static>(&self, component: &Component, part: &Part, model: &Arc<T>) {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         part.place.prefer(self.preference());
         places.insert(component.name().to_owned(), Arc::downgrade(&part.place));
@@ -72,7 +85,10 @@ impl Dispatcher {
         };
         match component.fingerprint() {
             Ok(fingerprint) => job.start(fingerprint.to_owned()),
-            Err(e) => part.place.stay(Reason::Failed(e.to_string())),
+            Err(e) => {
+                part.place.stay(Reason::Failed(e.to_string()));
+                part.place.end();
+            }
         }
     }
 
@@ -101,11 +117,14 @@ impl Dispatcher {
         let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let places = places.iter().filter_map(|(name, place)| Some((name, place.upgrade()?)));
         let status = places.map(|(name, place)| {
-            let (backend, reason) = match place.delegate() {
-                Ok(placement) => (Some(placement.backend().to_owned()), None),
-                Err(reason) => (None, reason),
+            let (backend, reason, times) = match place.delegate() {
+                Ok(placement) => match placement.serves(place.preference()) {
+                    Ok(()) => (Some(placement.backend().to_owned()), None, placement.timings()),
+                    Err(reason) => (None, Some(reason), placement.timings()),
+                },
+                Err(reason) => (None, reason, Vec::new()),
             };
-            PlaceStatus { component: name.clone(), backend, reason }
+            PlaceStatus { component: name.clone(), backend, reason, times }
         });
         status.collect()
     }

@@ -72,19 +72,26 @@ impl Job {
             segment: None,
             verdict: Verdict::Disabled(Reason::NotCompiled),
         };
-        if let Some(Verdict::Disabled(reason)) = self.shared.plan.find(&entry) {
+        // What somebody compiled in another way is used, whatever became of an earlier attempt.
+        match self.open(backend, &entry) {
+            Err(missing @ (Reason::NotCompiled | Reason::Stale { .. } | Reason::Damaged { .. })) => {
+                self.prepare(backend, &entry, missing)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Compiles what is `missing`, unless these versions failed to do so before.
+    fn prepare(&self, backend: &dyn Backend, entry: &Entry, missing: Reason) -> Result<Placement, Reason> {
+        if let Some(Verdict::Disabled(reason)) = self.shared.plan.find(entry) {
             return Err(reason);
         }
         let (preparation, closed) = (&self.shared.options.preparation, &self.shared.closed);
-        match (self.open(backend, &entry), preparation) {
-            (Err(Reason::NotCompiled | Reason::Stale { .. } | Reason::Damaged { .. }), Some(preparation)) => {
-                let is_closed = || closed.load(Ordering::Relaxed);
-                let compiled = compile(preparation, &self.component, backend.name(), &is_closed);
-                compiled.inspect_err(|reason| self.remember(&entry, reason))?;
-                self.open(backend, &entry)
-            }
-            (opened, _) => opened,
-        }
+        let Some(preparation) = preparation else { return Err(missing) };
+        let is_closed = || closed.load(Ordering::Relaxed);
+        let compiled = compile(preparation, &self.component, backend.name(), &is_closed);
+        compiled.inspect_err(|reason| self.remember(entry, reason))?;
+        self.open(backend, entry)
     }
 
     /// A compiler that cannot be started may be there the next time; all else would end the same way.
@@ -123,10 +130,7 @@ impl Job {
         let mut left = segments.len();
         for segment in segments {
             match self.judge(&placement, segment, entry) {
-                Ok((delegate_ms, processor_ms)) if delegate_ms > processor_ms => {
-                    placement.is_slower(segment, Reason::Slower { delegate_ms, processor_ms });
-                }
-                Ok(_) => {}
+                Ok((delegate_ms, processor_ms)) => placement.took(segment, delegate_ms, processor_ms),
                 Err(reason) => {
                     log::info!("component '{}', {segment} on {}: {reason}", self.component, backend.name());
                     placement.give_up(segment);

@@ -1,0 +1,79 @@
+//! Delegates of commands, and what compiles for them.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::{fixture, json, path, run};
+
+/// ONNX Runtime is there, or a line says that the test was skipped.
+fn has_runtime() -> bool {
+    let named = std::env::var_os("LOAM_ONNXRUNTIME").is_some_and(|file| Path::new(&file).is_file());
+    if !named {
+        eprintln!("skipped: LOAM_ONNXRUNTIME names no file; delegates/setup.sh installs ONNX Runtime");
+    }
+    named
+}
+
+/// The image tower, in a folder of its own: what is compiled lies beside it.
+fn tower(dir: &Path) -> PathBuf {
+    let own = dir.join("tower");
+    std::fs::create_dir(&own).expect("made");
+    for file in std::fs::read_dir(fixture("models/tower-image")).expect("fixture") {
+        let file = file.expect("fixture");
+        std::fs::copy(file.path(), own.join(file.file_name())).expect("copied");
+    }
+    own
+}
+
+fn step(found: &Value) -> (&str, &Value) {
+    let step = &found["trace"]["steps"][0];
+    (step["backend"].as_str().expect("a backend"), &step["fallback"])
+}
+
+#[test]
+fn a_component_is_compiled_when_it_is_first_used() {
+    if !has_runtime() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("tempdir");
+    let (tower, picture) = (tower(dir.path()), fixture("models/smolvlm/square.png"));
+    let home = dir.path().join("home");
+    let plain = ["embed", "--image", path(&picture), "--model", path(&tower), "--home", path(&home), "--json"];
+    let with = |more: &[&str]| run(&[&plain[..], more].concat());
+    let refused = with(&["--delegate", "onnx-float", "--strict"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(19), "{said}");
+    assert!(said.contains("not compiled"), "{said}");
+
+    let compiled = json(&with(&["--delegate", "onnx-float", "--strict", "--compile"]));
+    assert_eq!(step(&compiled), ("onnx-float", &Value::Null));
+    assert_eq!(step(&json(&with(&["--delegate", "onnx-float", "--strict"]))).0, "onnx-float", "from now on");
+    let processor = json(&with(&[]));
+    let vector = |found: &Value| -> Vec<f64> {
+        found["embeddings"][0]
+            .as_array()
+            .expect("a vector")
+            .iter()
+            .map(|value| value.as_f64().expect("a number"))
+            .collect()
+    };
+    for (ours, theirs) in vector(&compiled).iter().zip(vector(&processor)) {
+        assert!((ours - theirs).abs() < 1e-3, "{ours} is not {theirs}");
+    }
+
+    // Integers have to be calibrated with pictures, of which none are built in: the processor does it and says why.
+    let found = json(&with(&["--delegate", "onnx-integer", "--compile"]));
+    assert!(step(&found).0.starts_with("cpu/") && found.to_string().contains("no sample"), "{found}");
+}
+
+#[test]
+fn targets_of_other_systems_are_refused_by_name() {
+    let other = if cfg!(target_vendor = "apple") { "qnn-v75" } else { "coreml" };
+    let refused = run(&["embed", "a", "--model", path(&fixture("models/tower-image")), "--delegate", other]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(5), "{said}");
+    assert!(said.contains(other), "{said}");
+    let alone = run(&["embed", "a", "--compile"]);
+    assert_eq!(alone.status.code(), Some(2), "there is nothing to compile for");
+}
