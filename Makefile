@@ -16,6 +16,10 @@ SCENARIOS ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/scenarios
 FUZZ_SECONDS ?= 240
 SOAK_SECONDS ?= 600
 LOAM_HOME_DIR := $(or $(LOAM_HOME),$(HOME)/.cache/loam)
+# What delegates/setup.sh fetched, for tests: looked for when a recipe runs, since the same call of make may have fetched it.
+DELEGATES := $(or $(LOAM_DELEGATES),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/loam/delegates)
+export LOAM_ONNXRUNTIME ?= $(shell ls $(DELEGATES)/onnxruntime/capi/libonnxruntime.so.* 2>/dev/null | head -n 1)
+export LOAM_QNN ?= $(shell ls -d $(DELEGATES)/onnxruntime_qnn 2>/dev/null)
 
 .PHONY: help demo test build pull vocabularies lint docs-check test-rust packages-test aarch64-test \
   aarch64-quick android-sample screenshots ffi scenarios kotlin kotlin-bench aar swift-test swift-bench swift-lint \

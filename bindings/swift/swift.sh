@@ -5,7 +5,7 @@
 #   ./swift.sh 'swift build --package-path $LOAM_REPOSITORY/bindings/swift'
 #
 # The command finds LOAM_REPOSITORY (read-only), LOAM_LIBRARY (the folder of libloam_ffi), LOAM_BUILD (for what it makes),
-# LOAM_SCENARIOS and LOAM_HOME. `make ffi` and `make scenarios` come first.
+# LOAM_SCENARIOS, LOAM_HOME and LOAM_ONNXRUNTIME, where that names a file. `make ffi` and `make scenarios` come first.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -29,6 +29,11 @@ fi
 binds=(-b "$repository:/loam/repository:ro" -b "$target/release:/loam/library:ro" -b "$target/swift:/loam/build"
     -b "$scenarios:/loam/scenarios:ro")
 if [[ -d $home/foundations ]]; then binds+=(-b "$home/foundations:/loam/home/foundations:ro"); fi
+runtime=
+if [[ -f ${LOAM_ONNXRUNTIME:-} ]]; then
+    binds+=(-b "$(cd "$(dirname "$LOAM_ONNXRUNTIME")" && pwd):/loam/runtime:ro")
+    runtime=/loam/runtime/$(basename "$LOAM_ONNXRUNTIME")
+fi
 exec "$repository/tools/swift-toolchain.sh" run "${binds[@]}" env LOAM_REPOSITORY=/loam/repository \
     LOAM_LIBRARY=/loam/library LOAM_BUILD=/loam/build LOAM_SCENARIOS=/loam/scenarios LOAM_HOME=/loam/home \
-    LD_LIBRARY_PATH=/loam/library sh -euc "PATH=\$PATH:/usr/libexec/swift/bin; $1"
+    LOAM_ONNXRUNTIME="$runtime" LD_LIBRARY_PATH=/loam/library sh -euc "PATH=\$PATH:/usr/libexec/swift/bin; $1"

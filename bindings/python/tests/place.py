@@ -21,3 +21,6 @@ TINY = SCENARIOS / "tiny"
 _cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
 NANO = Path(os.environ.get("LOAM_HOME", _cache / "loam")) / "foundations/loam-nano"
 """The real foundation, where it was pulled."""
+
+RUNTIME = Path(os.environ.get("LOAM_ONNXRUNTIME", ""))
+"""The library of ONNX Runtime, where `delegates/setup.sh` fetched it."""

@@ -9,8 +9,10 @@ from loam.app import App
 from loam.records import (
     CacheType,
     Conditions,
+    Delegates,
     EngineStatus,
     FoundationInfo,
+    PlaceStatus,
     ProcessMemory,
     Quotas,
     Trimmed,
@@ -25,6 +27,7 @@ def engine_options(
     memory_budget: int | None,
     swap: str | os.PathLike[str] | None,
     cache_type: CacheType | None,
+    delegates: Delegates | None,
 ) -> ffi.EngineOptions:
     """How an engine is opened, as the engine takes it."""
     return ffi.EngineOptions(
@@ -33,6 +36,7 @@ def engine_options(
         memory_budget=memory_budget,
         swap=None if swap is None else os.fspath(swap),
         cache_type=cache_type,
+        delegates=delegates,
     )
 
 
@@ -57,6 +61,7 @@ class Engine:
         memory_budget: int | None = None,
         swap: str | os.PathLike[str] | None = None,
         cache_type: CacheType | None = None,
+        delegates: Delegates | None = None,
     ) -> Engine:
         """Opens a foundation directory, a GGUF file or a Hugging Face directory here. Loads no component yet.
 
@@ -69,11 +74,13 @@ class Engine:
             swap: a folder of the app's own that conversations at rest go to when memory is short; they are computed again
                 when absent.
             cache_type: how keys and values are kept; halves when absent, or singles where the weights are.
+            delegates: processors beside the one that everything runs on; that one alone when absent.
 
         Raises:
             LoamError.Io, LoamError.Malformed, LoamError.Unsupported, LoamError.Digest: for its files.
+            LoamError.Unsupported: naming a delegate that this system or this build does not have.
         """
-        options = engine_options(component_budget, verify, memory_budget, swap, cache_type)
+        options = engine_options(component_budget, verify, memory_budget, swap, cache_type, delegates)
         return cls(ffi.Engine.open(os.fspath(path), options))
 
     @classmethod
@@ -147,6 +154,24 @@ class Engine:
             LoamError.Unsupported: for an engine in a service, whose own process says it.
         """
         self._inner.set_conditions(conditions)
+
+    def places(self) -> list[PlaceStatus]:
+        """Where components run that are loaded and that delegates were asked for; none of an engine without delegates.
+
+        Raises:
+            LoamError.Refused: as :meth:`status`.
+        """
+        return self._inner.places()
+
+    def wait_for_delegates(self, component: str) -> None:
+        """Loads ``component``, and returns when its delegates are ready or were given up; :meth:`places` tells which. The
+        processor serves until then, so that nobody has to wait. In a coroutine it goes through ``asyncio.to_thread``.
+
+        Raises:
+            LoamError.MissingComponent: for a name that the foundation does not have.
+            LoamError.Unsupported: for an engine in a service, which prepares components when apps first use them.
+        """
+        self._inner.wait_for_delegates(component)
 
     def quotas(self, id: str) -> Quotas:
         """What the app ``id`` may ask for and hold.

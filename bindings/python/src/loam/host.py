@@ -7,7 +7,18 @@ from types import TracebackType
 
 from loam._ffi import loam_ffi as ffi
 from loam.engine import engine_options
-from loam.records import CacheType, Conditions, EngineStatus, FoundationInfo, Quotas, Trimmed, TrimLevel, Verify
+from loam.records import (
+    CacheType,
+    Conditions,
+    Delegates,
+    EngineStatus,
+    FoundationInfo,
+    PlaceStatus,
+    Quotas,
+    Trimmed,
+    TrimLevel,
+    Verify,
+)
 
 
 class Host:
@@ -26,6 +37,7 @@ class Host:
         memory_budget: int | None = None,
         swap: str | os.PathLike[str] | None = None,
         cache_type: CacheType | None = None,
+        delegates: Delegates | None = None,
     ) -> None:
         """Opens a foundation, and the folder for the adapters of all apps.
 
@@ -37,12 +49,13 @@ class Host:
             memory_budget: as for :meth:`Engine.open`.
             swap: as for :meth:`Engine.open`.
             cache_type: as for :meth:`Engine.open`.
+            delegates: as for :meth:`Engine.open`.
 
         Raises:
             LoamError.Io: where another service uses the folder; otherwise as :meth:`Engine.open`.
             LoamError.Unsupported: on other systems.
         """
-        options = engine_options(component_budget, verify, memory_budget, swap, cache_type)
+        options = engine_options(component_budget, verify, memory_budget, swap, cache_type, delegates)
         self._inner = ffi.Host.open(os.fspath(foundation), os.fspath(state), options)
 
     def listen(self, path: str | os.PathLike[str]) -> None:
@@ -84,6 +97,10 @@ class Host:
     def status(self) -> EngineStatus:
         """What the engine is doing, for all apps."""
         return self._inner.status()
+
+    def places(self) -> list[PlaceStatus]:
+        """Where components run that are loaded and that delegates were asked for."""
+        return self._inner.places()
 
     def set_conditions(self, conditions: Conditions) -> None:
         """Says how hot the device is and how it is powered, for all apps; as :meth:`Engine.set_conditions`."""

@@ -33,6 +33,7 @@ class LoamError(Exception):
     Version: TypeAlias = "_Version"
     Protocol: TypeAlias = "_Protocol"
     Lost: TypeAlias = "_Lost"
+    Delegate: TypeAlias = "_Delegate"
 
 class _Io(LoamError):
     """A file could not be opened, read or written."""
@@ -152,6 +153,12 @@ class _Lost(LoamError):
 
     what: str
     def __init__(self, what: str, reason: str) -> None: ...
+
+class _Delegate(LoamError):
+    """A delegate cannot run a component, and the engine was told not to do without (``Strictness.STRICT``)."""
+
+    component: str
+    def __init__(self, component: str, reason: str) -> None: ...
 
 class Event:
     """One step of a stream. The last one is ``DONE`` or ``TRANSCRIBED``; a failure is raised instead."""

@@ -15,7 +15,8 @@ public final class Engine: Sendable {
 
     /// Opens a foundation directory, a GGUF file or a Hugging Face directory. Maps files, and loads no component yet.
     ///
-    /// - Throws: `LoamError.Io`, `LoamError.Malformed`, `LoamError.Unsupported` or `LoamError.Digest`.
+    /// - Throws: `LoamError.Io`, `LoamError.Malformed`, `LoamError.Unsupported` or `LoamError.Digest` for its files;
+    ///   `LoamError.Unsupported` naming a delegate that this system or this build does not have.
     public static func open(_ path: String, options: EngineOptions = EngineOptions()) async throws -> Engine {
         try await Work.run {
             let raw = try LoamFFI.Engine.open(path: path, options: options)
@@ -89,6 +90,23 @@ public final class Engine: Sendable {
     /// - Throws: `LoamError.Unsupported` for an engine in a service, whose own process says it.
     public func setConditions(_ conditions: Conditions) throws {
         try translated { try raw.setConditions(conditions: conditions) }
+    }
+
+    /// Where components run that are loaded and that delegates were asked for (`EngineOptions.delegates`); none of an engine
+    /// without delegates.
+    ///
+    /// - Throws: As ``status``.
+    public var places: [PlaceStatus] {
+        get throws { try translated { try raw.places() } }
+    }
+
+    /// Loads `component`, and returns when its delegates are ready or were given up; ``places`` tells which. The processor
+    /// serves until then, so that nobody has to wait.
+    ///
+    /// - Throws: `LoamError.MissingComponent` for a name that the foundation does not have; `LoamError.Unsupported` for an
+    ///   engine in a service, which prepares components when apps first use them.
+    public func waitForDelegates(of component: String) async throws {
+        try await Work.run { try self.raw.waitForDelegates(component: component) }
     }
 
     /// What the app `id` may ask for and hold.

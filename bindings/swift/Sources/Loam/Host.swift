@@ -63,6 +63,11 @@ public final class Host: Sendable {
         raw.status()
     }
 
+    /// Where components run that are loaded and that delegates were asked for.
+    public var places: [PlaceStatus] {
+        raw.places()
+    }
+
     /// Says how hot the device is and how it is powered, for all apps; as ``Engine/setConditions(_:)``.
     public func setConditions(_ conditions: Conditions) {
         raw.setConditions(conditions: conditions)

@@ -11,7 +11,7 @@ extension LoamError {
             .Refused(_, _, let reason),
             .MissingComponent(_, let reason), .Text(let reason), .Callback(let reason), .Internal(let reason),
             .Context(let reason), .Disconnected(_, let reason), .Version(_, _, let reason), .Protocol(let reason),
-            .Lost(_, let reason):
+            .Lost(_, let reason), .Delegate(_, let reason):
             reason
         }
     }

@@ -6,6 +6,12 @@ import LoamFFI
 public typealias EngineOptions = LoamFFI.EngineOptions
 public typealias Verify = LoamFFI.Verify
 public typealias CacheType = LoamFFI.CacheType
+public typealias Delegates = LoamFFI.Delegates
+public typealias DelegateTarget = LoamFFI.DelegateTarget
+public typealias Preference = LoamFFI.Preference
+public typealias Strictness = LoamFFI.Strictness
+public typealias PlaceStatus = LoamFFI.PlaceStatus
+public typealias Timing = LoamFFI.Timing
 public typealias FoundationInfo = LoamFFI.FoundationInfo
 public typealias ComponentInfo = LoamFFI.ComponentInfo
 public typealias ProcessMemory = LoamFFI.ProcessMemory

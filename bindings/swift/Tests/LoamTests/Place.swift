@@ -36,6 +36,15 @@ enum Place {
     /// Why a test of the real foundation is skipped.
     static let noNano: Comment = "loam-nano is not there: run `loam pull loam-nano`"
 
+    /// The library of ONNX Runtime, which `delegates/setup.sh` fetches; none where it was not fetched.
+    static let runtime: String? = {
+        guard let path = variable("LOAM_ONNXRUNTIME")?.path else { return nil }
+        return FileManager.default.fileExists(atPath: path) ? path : nil
+    }()
+
+    /// Why a test of delegates is skipped.
+    static let noRuntime: Comment = "LOAM_ONNXRUNTIME names no file: run delegates/setup.sh"
+
     static func foundation(_ name: String) -> String? {
         name == "nano" ? nano : scenarios.appendingPathComponent(name).path
     }

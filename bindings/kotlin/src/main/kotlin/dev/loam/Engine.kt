@@ -68,6 +68,21 @@ public class Engine private constructor(
      */
     public fun setConditions(conditions: Conditions): Unit = ffi.setConditions(conditions)
 
+    /**
+     * Where components run that are loaded and that delegates were asked for ([EngineOptions.delegates]); none of an engine without
+     * delegates. A service tells as [status] does.
+     */
+    public val places: List<PlaceStatus> get() = ffi.places()
+
+    /**
+     * Loads [component], and returns when its delegates are ready or were given up; [places] tells which. The processor serves
+     * until then, so that nobody has to wait.
+     *
+     * Throws [dev.loam.ffi.LoamException.MissingComponent] for a name that the foundation does not have,
+     * [dev.loam.ffi.LoamException.Unsupported] for an engine in a service, which prepares components when apps first use them.
+     */
+    public suspend fun waitForDelegates(component: String): Unit = withContext(blocking) { ffi.waitForDelegates(component) }
+
     /** What the app [id] may ask for and hold. */
     public fun quotas(id: String): Quotas = ffi.quotas(id)
 
@@ -96,6 +111,8 @@ public class Engine private constructor(
         /**
          * Opens a foundation directory, a GGUF file or a Hugging Face directory, on another thread: milliseconds, or a
          * second per GB where [options] ask for digests.
+         *
+         * Throws [dev.loam.ffi.LoamException.Unsupported] naming a delegate that this system or this build does not have.
          *
          * @param blocking where calls that compute run.
          */

@@ -46,6 +46,9 @@ public class Host private constructor(internal val ffi: dev.loam.ffi.Host) : Aut
     /** Gives memory back. What runs keeps what it has; whatever is needed later comes back by itself. */
     public fun trim(level: TrimLevel): Trimmed = ffi.trim(level)
 
+    /** Where components run that are loaded and that delegates were asked for. */
+    public val places: List<PlaceStatus> get() = ffi.places()
+
     /** Says how hot the device is and how it is powered, for all apps; as [Engine.setConditions]. */
     public fun setConditions(conditions: Conditions): Unit = ffi.setConditions(conditions)
 

@@ -28,4 +28,5 @@ val LoamException.sentence: String
         is LoamException.Version -> reason
         is LoamException.Protocol -> reason
         is LoamException.Lost -> reason
+        is LoamException.Delegate -> reason
     }

@@ -15,6 +15,24 @@ typealias Verify = dev.loam.ffi.Verify
 /** How keys and values of contexts are kept. */
 typealias CacheType = dev.loam.ffi.CacheType
 
+/** Processors beside the one that everything runs on, and what they need. */
+typealias Delegates = dev.loam.ffi.Delegates
+
+/** A kind of processor that components are compiled for. */
+typealias DelegateTarget = dev.loam.ffi.DelegateTarget
+
+/** What decides between a delegate that works and the processor. */
+typealias Preference = dev.loam.ffi.Preference
+
+/** Whether a delegate that cannot be used is an error. */
+typealias Strictness = dev.loam.ffi.Strictness
+
+/** Where a loaded component runs. */
+typealias PlaceStatus = dev.loam.ffi.PlaceStatus
+
+/** What a run of a graph took on a delegate and on the processor. */
+typealias Timing = dev.loam.ffi.Timing
+
 /** What is open. */
 typealias FoundationInfo = dev.loam.ffi.FoundationInfo
 

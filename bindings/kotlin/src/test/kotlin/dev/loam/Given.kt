@@ -15,6 +15,7 @@ class Given(val app: App, val activity: Adapter, val socket: String) {
 
     val printed: String get() = text.toString()
 
+    val foundation: String = Place.tiny
     val photo: File = Place.file("square.png")
     val pictures: List<File> = listOf("square.png", "tall.png", "wide.png").map(Place::file)
     val recording: File = Place.file("speech.wav")

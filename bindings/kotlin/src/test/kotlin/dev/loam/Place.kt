@@ -37,6 +37,9 @@ object Place {
         home.resolve("foundations/loam-nano").takeIf(File::exists)?.path
     }
 
+    /** The library of ONNX Runtime, which `delegates/setup.sh` fetches; `null` where it was not fetched. */
+    val runtime: String? = System.getenv("LOAM_ONNXRUNTIME")?.takeIf { File(it).isFile }
+
     fun file(name: String): File = scenarios.resolve(name)
 
     /** A prepared adapter, or one that was trained for the real foundation. */

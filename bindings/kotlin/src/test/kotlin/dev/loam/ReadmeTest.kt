@@ -28,6 +28,7 @@ class ReadmeTest {
         "Adapters" to Regex("""(?s).+\nvoice: generation \d+ became \d+\n1\n"""),
         "Errors" to Regex("""\S.*rate.* \(2\): .*5.*\n"""),
         "Services" to Regex("""cat\ntrue\n20000 tokens a minute\n"""),
+        "On an NPU" to Regex("""text: the processor, not available: .*QNN.*\n"""),
         "Logging" to Regex("""(?s)INFO loam\S*: .*text.*\n"""),
     )
 
