@@ -139,15 +139,3 @@ impl From<engine::PlaceStatus> for PlaceStatus {
         }
     }
 }
-
-#[cfg(all(test, feature = "delegates"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn targets_have_the_names_that_they_are_compiled_under() {
-        use DelegateTarget::{CoreMl, Nnapi, OnnxFloat, OnnxInteger, QnnV75, QnnV79, Xnnpack};
-        let names = [QnnV75, QnnV79, CoreMl, Nnapi, Xnnpack, OnnxInteger, OnnxFloat].map(DelegateTarget::name);
-        assert_eq!(names, loam_delegates::Target::ALL.map(loam_delegates::Target::name));
-    }
-}

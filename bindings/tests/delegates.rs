@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use loam_delegates::Choice;
 use loam_ffi::{
     DelegateTarget, Delegates, Embedding, Engine, EngineOptions, Host, Input, LoamError, PlaceStatus, Preference,
     Strictness,
@@ -115,19 +116,25 @@ fn strict_engines_refuse_what_no_delegate_runs() {
 
 #[test]
 fn targets_that_this_system_lacks_are_refused_by_name() {
+    use DelegateTarget::{CoreMl, Nnapi, OnnxFloat, OnnxInteger, QnnV75, QnnV79, Xnnpack};
     let (_dir, root) = prepared();
-    let (other, name) = match cfg!(target_vendor = "apple") {
-        true => (DelegateTarget::QnnV79, "qnn-v79"),
-        false => (DelegateTarget::CoreMl, "coreml"),
-    };
-    let chosen = || Some(delegates(&root, &[DelegateTarget::OnnxFloat, other]));
     let tiny = root.join("tiny").display().to_string();
-    let state = root.join("state").display().to_string();
-    let options = EngineOptions { delegates: chosen(), ..EngineOptions::default() };
-    for refused in [open(&root, chosen()).err(), Host::open(tiny, state, options).err()] {
-        assert!(matches!(&refused, Some(LoamError::Unsupported { what, .. }) if what == name), "{refused:?}");
+    let state = root.join("state");
+    let all = [QnnV75, QnnV79, CoreMl, Nnapi, Xnnpack, OnnxInteger, OnnxFloat];
+    for (target, known) in all.into_iter().zip(loam_delegates::Target::ALL) {
+        let chosen = Choice { targets: vec![known], ..Choice::default() };
+        let is_here = chosen.dispatch(&root).is_ok();
+        let options = EngineOptions { delegates: Some(delegates(&root, &[target])), ..EngineOptions::default() };
+        let host = Host::open(tiny.clone(), state.join(known.name()).display().to_string(), options);
+        for found in [open(&root, Some(delegates(&root, &[target]))).err(), host.err()] {
+            match found {
+                None => assert!(is_here, "{target:?}"),
+                Some(LoamError::Unsupported { what, .. }) => assert!(!is_here && what == known.name(), "{what}"),
+                other => panic!("{target:?}: {other:?}"),
+            }
+        }
     }
-    let twice = open(&root, Some(delegates(&root, &[DelegateTarget::OnnxFloat; 2]))).err();
+    let twice = open(&root, Some(delegates(&root, &[OnnxFloat; 2]))).err();
     assert!(matches!(twice, Some(LoamError::Argument { .. })), "{twice:?}");
     let none = open(&root, Some(delegates(&root, &[]))).expect("nothing is asked for");
     none.wait_for_delegates("text".to_owned()).expect("loaded");

@@ -15,11 +15,11 @@ fn has_runtime() -> bool {
     named
 }
 
-/// The image tower, in a folder of its own: what is compiled lies beside it.
-fn tower(dir: &Path) -> PathBuf {
-    let own = dir.join("tower");
+/// A text and an image encoder, in a folder of their own: what is compiled lies beside it.
+fn encoders(dir: &Path) -> PathBuf {
+    let own = dir.join("encoders");
     std::fs::create_dir(&own).expect("made");
-    for file in std::fs::read_dir(fixture("models/tower-image")).expect("fixture") {
+    for file in std::fs::read_dir(fixture("models/siglip-tiny")).expect("fixture") {
         let file = file.expect("fixture");
         std::fs::copy(file.path(), own.join(file.file_name())).expect("copied");
     }
@@ -37,10 +37,9 @@ fn a_component_is_compiled_when_it_is_first_used() {
         return;
     }
     let dir = tempfile::tempdir().expect("tempdir");
-    let (tower, picture) = (tower(dir.path()), fixture("models/smolvlm/square.png"));
-    let home = dir.path().join("home");
-    let plain = ["embed", "--image", path(&picture), "--model", path(&tower), "--home", path(&home), "--json"];
-    let with = |more: &[&str]| run(&[&plain[..], more].concat());
+    let (model, home) = (encoders(dir.path()), dir.path().join("home"));
+    let plain = ["embed", "--model", path(&model), "--home", path(&home), "--json"];
+    let with = |more: &[&str]| run(&[&plain[..], &["two cats"], more].concat());
     let refused = with(&["--delegate", "onnx-float", "--strict"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(19), "{said}");
@@ -62,15 +61,20 @@ fn a_component_is_compiled_when_it_is_first_used() {
         assert!((ours - theirs).abs() < 1e-3, "{ours} is not {theirs}");
     }
 
-    // Integers have to be calibrated with pictures, of which none are built in: the processor does it and says why.
-    let found = json(&with(&["--delegate", "onnx-integer", "--compile"]));
-    assert!(step(&found).0.starts_with("cpu/") && found.to_string().contains("no sample"), "{found}");
+    assert_eq!(step(&json(&with(&["--delegate", "onnx-integer", "--compile"]))).0, "onnx-integer", "by texts built in");
+
+    // Pictures are not built in: the processor does it and says why.
+    let picture = fixture("models/smolvlm/square.png");
+    let more = ["--image", path(&picture), "--delegate", "onnx-integer", "--compile"];
+    let found = json(&run(&[&plain[..], &more].concat()));
+    assert!(step(&found).0.starts_with("cpu/"), "{found}");
+    assert!(step(&found).1.to_string().contains("no sample of what it reads"), "{found}");
 }
 
 #[test]
 fn targets_of_other_systems_are_refused_by_name() {
     let other = if cfg!(target_vendor = "apple") { "qnn-v75" } else { "coreml" };
-    let refused = run(&["embed", "a", "--model", path(&fixture("models/tower-image")), "--delegate", other]);
+    let refused = run(&["embed", "a", "--model", path(&fixture("models/siglip-tiny")), "--delegate", other]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(5), "{said}");
     assert!(said.contains(other), "{said}");
