@@ -6,7 +6,7 @@ use loam::dispatch::DispatchOptions;
 use loam_delegates::runtime::Libraries;
 use loam_delegates::{Choice, Target};
 
-use crate::delegates::{Delegates, Preference, Strictness};
+use crate::delegates::Delegates;
 use crate::error::{LoamError, Result};
 
 pub(crate) fn dispatch(delegates: Delegates, foundation: &str) -> Result<DispatchOptions> {
@@ -16,8 +16,8 @@ pub(crate) fn dispatch(delegates: Delegates, foundation: &str) -> Result<Dispatc
         targets: targets.collect::<Result<_>>()?,
         libraries: Libraries { runtime: delegates.runtime.map(Into::into), qnn: delegates.qualcomm.map(Into::into) },
         artefacts: delegates.artefacts.map(Into::into),
-        preference: delegates.preference.map(Preference::core).unwrap_or_default(),
-        strictness: delegates.strictness.map(Strictness::core).unwrap_or_default(),
+        preference: delegates.preference.map(Into::into).unwrap_or_default(),
+        strictness: delegates.strictness.map(Into::into).unwrap_or_default(),
         plan: delegates.plan.map(Into::into),
         ..Choice::default()
     };

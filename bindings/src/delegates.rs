@@ -45,11 +45,11 @@ pub enum Preference {
     Delegate,
 }
 
-impl Preference {
-    pub(crate) fn core(self) -> dispatch::Preference {
-        match self {
-            Self::Measured => dispatch::Preference::Measured,
-            Self::Delegate => dispatch::Preference::Delegate,
+impl From<Preference> for dispatch::Preference {
+    fn from(preference: Preference) -> Self {
+        match preference {
+            Preference::Measured => Self::Measured,
+            Preference::Delegate => Self::Delegate,
         }
     }
 }
@@ -63,11 +63,11 @@ pub enum Strictness {
     Strict,
 }
 
-impl Strictness {
-    pub(crate) fn core(self) -> dispatch::Strictness {
-        match self {
-            Self::Fallback => dispatch::Strictness::Fallback,
-            Self::Strict => dispatch::Strictness::Strict,
+impl From<Strictness> for dispatch::Strictness {
+    fn from(strictness: Strictness) -> Self {
+        match strictness {
+            Strictness::Fallback => Self::Fallback,
+            Strictness::Strict => Self::Strict,
         }
     }
 }

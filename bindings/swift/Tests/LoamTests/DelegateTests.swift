@@ -62,9 +62,9 @@ import Testing
 
     @Test func aTargetOfAnotherSystemIsRefusedByName() async throws {
         #if canImport(Darwin)
-            let (other, name) = (DelegateTarget.qnnV79, "qnn-v79")
+        let (other, name) = (DelegateTarget.qnnV79, "qnn-v79")
         #else
-            let (other, name) = (DelegateTarget.coreMl, "coreml")
+        let (other, name) = (DelegateTarget.coreMl, "coreml")
         #endif
         let options = EngineOptions(delegates: Delegates(targets: [.onnxFloat, other]))
         let refused = await failure { _ = try await Engine.open(Place.tiny, options: options) }

@@ -8,7 +8,8 @@ enum ReadmeFolder {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         var files = [
             "senses": Place.tiny, "photo.png": Place.file("square.png"), "memo.wav": Place.file("speech.wav"),
-            "tilt": Place.adapter("tilt"), "voice": Place.adapter("voice"), "topic.safetensors": Place.adapter("topic.safetensors"),
+            "tilt": Place.adapter("tilt"), "voice": Place.adapter("voice"),
+            "topic.safetensors": Place.adapter("topic.safetensors"),
         ]
         files["loam-nano"] = Place.nano
         for picture in ["square.png", "tall.png", "wide.png"] { files[picture] = Place.file(picture) }
