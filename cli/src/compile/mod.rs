@@ -61,6 +61,9 @@ pub struct CompileArgs {
     /// Tokens of a text encoder's graphs
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [64, 128])]
     texts: Vec<u32>,
+    /// Seconds of sound of a recogniser's graphs
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [4.5, 24.0], value_parser = seconds)]
+    seconds: Vec<f64>,
     /// Tokens of a backbone's graph for prompts
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
     rows: u32,
@@ -75,6 +78,13 @@ pub struct CompileArgs {
     output: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
+}
+
+/// As long as a graph may be: a minute.
+fn seconds(typed: &str) -> Result<f64, String> {
+    const MOST: f64 = 60.0;
+    let expected = || format!("expected more than 0 and at most {MOST}");
+    typed.parse().ok().filter(|seconds| *seconds > 0.0 && *seconds <= MOST).ok_or_else(expected)
 }
 
 /// What became of a graph.
@@ -130,6 +140,7 @@ fn extents(args: &CompileArgs) -> Extents {
     Extents {
         rank: args.rank as usize,
         texts: args.texts.iter().map(|&tokens| tokens.max(1) as usize).collect(),
+        seconds: args.seconds.clone(),
         rows: args.rows as usize,
         past: args.past as usize,
         blocks: args.blocks.map(|blocks| blocks as usize),

@@ -134,7 +134,7 @@ fn inputs_of(
             }
             // Behind the keys of the same layer.
             Role::Values(_) => std::mem::take(&mut values),
-            Role::Pooling | Role::Down(_) | Role::Up(..) => {
+            Role::Pooling | Role::Presence | Role::Down(_) | Role::Up(..) => {
                 return Err(Reason::Refused(format!("input '{}' of a backbone", input.name)));
             }
         });
@@ -176,6 +176,10 @@ impl Ahead<'_> {
 }
 
 impl Placed for LanguageModel {
+    fn runs(&self, segment: Segment) -> bool {
+        matches!(segment, Segment::Chunk { .. })
+    }
+
     fn compare(&self, placement: &Placement, segment: Segment) -> Result<Compared, Reason> {
         let backbone = self.backbone();
         let shape = shape_of(segment).ok_or(Reason::NotCompiled)?;

@@ -14,14 +14,16 @@ use loam::dispatch::{
 };
 use loam::engine::{EngineOptions, Event, GenerateOptions, Request, Sink, Step, TrimLevel};
 use loam::graph::{Evaluator, Graph, Misfit, Signature};
-use loam::input::{ImuLayout, ImuSource, ImuWindow, Input, Repair};
+use loam::input::{Audio, Channels, ImuLayout, ImuSource, ImuWindow, Input, Repair, SampleRate};
 use loam::model::Modality;
 use loam::model::backbone::{Backbone, ChunkShape};
 use loam::model::encoder::{Encoder, open, open_text};
-use loam::task::EmbedOptions;
+use loam::model::recognizer::ctc::{CtcNetwork, TowerCtc};
+use loam::task::{EmbedOptions, TranscribeOptions, Transcript};
+use loam::weights::Safetensors;
 use loam::{Engine, Error};
 
-use crate::fixture::{adapter_with, max_difference, path};
+use crate::fixture::{adapter_with, floats, max_difference, path};
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,6 +64,8 @@ const TOKENS: usize = 8;
 /// Earlier positions that the backbone's graph has room for.
 const PAST: usize = 25;
 const RANK: usize = 4;
+/// Columns of the recogniser's graph: its windows have up to 100.
+const COLUMNS: usize = 60;
 
 fn motion() -> Box<dyn Encoder> {
     open(&path("models/imagebind-tiny"), Modality::IMU).expect("encoder")
@@ -92,6 +96,8 @@ impl Backend for Npu {
         match component {
             _ if !is_there => Vec::new(),
             "text" => vec![Segment::Text { tokens: TOKENS }],
+            // The encoder around the same weights has one, too, which is not the recogniser's.
+            "speech" => vec![Segment::Whole, Segment::Sound { columns: COLUMNS }],
             "backbone" => vec![Segment::Chunk { rows: TOKENS, past: PAST, blocks: 2 }],
             _ => vec![Segment::Whole],
         }
@@ -113,7 +119,11 @@ impl Backend for Npu {
                 let shape = ChunkShape { rows, past, blocks, rank: RANK };
                 Backbone::open(path("models/llama2")).expect("backbone").lower(shape).expect("a graph")
             }
-            _ => motion().lower(RANK).expect("a graph"),
+            Segment::Sound { columns } => {
+                let tower = TowerCtc::open(&path("models/tower-speech")).expect("tower");
+                tower.graph().expect("graphs").lower(columns, RANK).expect("a graph")
+            }
+            Segment::Whole => motion().lower(RANK).expect("a graph"),
         };
         let signature = graph.signature();
         let values = |input: &loam::graph::Entrance| (0..input.count()).map(|at| (at as f32 * 0.1).sin()).collect();
@@ -402,6 +412,74 @@ fn an_engine_that_goes_ends_its_compiler() {
     let process = PathBuf::from(format!("/proc/{}", pid().expect("written")));
     drop(engine);
     wait_for(&|| !process.exists());
+}
+
+/// A recogniser with a delegate for sound of up to 0.6 s, and without one.
+fn listeners(dispatch: DispatchOptions) -> [Engine; 2] {
+    let options = EngineOptions { dispatch, ..EngineOptions::default() };
+    let engine = Engine::open_with(path("models/tower-speech"), options).expect("foundation");
+    engine.recognizer().expect("recogniser");
+    engine.wait_for_delegates("speech");
+    [engine, Engine::open(path("models/tower-speech")).expect("foundation")]
+}
+
+/// What is said in so many samples of the fixture, over and over.
+fn hear(engine: &Engine, samples: usize, adapter: Option<&Arc<Adapter>>) -> Result<Transcript, Error> {
+    let file = Safetensors::open(path("models/tower-speech/expected.safetensors")).expect("expected");
+    let sound: Vec<f32> = floats(&file, "sound").into_iter().cycle().take(samples).collect();
+    let sound = Audio::from_f32(&sound, Channels::MONO, SampleRate::SPEECH).expect("sound");
+    engine.transcribe(&sound, &TranscribeOptions { adapter: adapter.cloned(), ..TranscribeOptions::default() })
+}
+
+fn step(transcript: &Transcript) -> &Step {
+    &transcript.summary.trace.steps[0]
+}
+
+#[test]
+fn speech_is_heard_on_a_delegate_window_by_window() {
+    let npu = npu(Fault::Nothing);
+    let runs = Arc::clone(&npu.runs);
+    let engines = listeners(options(npu));
+    let place = &engines[0].places()[0];
+    assert_eq!((place.backend.as_deref(), &place.reason), (Some("test-npu"), &None));
+    // Shorter than a frame, shorter than the graph, as long, longer, and some windows with a short one behind.
+    for (samples, on_delegate, on_processor) in
+        [(20, false, false), (3_000, true, false), (9_520, true, false), (12_000, false, true), (36_200, true, true)]
+    {
+        let before = runs.load(Ordering::SeqCst);
+        let [ours, theirs] = [0, 1].map(|at| hear(&engines[at], samples, None).expect("heard"));
+        let words = |transcript: &Transcript| {
+            let of = |segment: &loam::engine::Segment| (segment.text.clone(), segment.start, segment.end);
+            transcript.segments.iter().map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(words(&ours), words(&theirs), "{samples} samples");
+        assert_eq!(runs.load(Ordering::SeqCst) > before, on_delegate, "{samples} samples");
+        let step = step(&ours);
+        let too_long = matches!(step.fallback, Some(Reason::TooLong { length: 61.., most: COLUMNS }));
+        assert_eq!((step.backend.starts_with("test-npu"), too_long), (on_delegate, on_processor), "{step:?}");
+        assert_eq!(step.fallback.is_some(), on_processor, "{step:?}");
+    }
+    // Layers of convolutions are no inputs.
+    let [ours, theirs] = [0, 1].map(|at| {
+        let adapter = engines[at].install("accent", path("peft/tower-speech-r2"), InstallPolicy::Create);
+        hear(&engines[at], 9_000, Some(&adapter.expect("installed"))).expect("heard")
+    });
+    assert_eq!(ours.text, theirs.text);
+    assert_eq!(step(&ours).fallback, Some(Reason::Misfit(Misfit::Layer)));
+}
+
+#[test]
+fn speech_that_a_delegate_fails_on_comes_from_the_processor_with_a_reason() {
+    for fault in [Fault::Unavailable, Fault::Nan, Fault::Fails, Fault::Wrong, Fault::NanLater] {
+        let engines = listeners(options(npu(fault)));
+        let [ours, theirs] = [0, 1].map(|at| hear(&engines[at], 9_000, None).expect("heard"));
+        assert_eq!((&ours.text, &ours.segments), (&theirs.text, &theirs.segments), "{fault:?}");
+        let step = step(&ours);
+        assert!(step.backend.starts_with("cpu/") && step.fallback.is_some(), "{fault:?}: {step:?}");
+        let strict = DispatchOptions { strictness: Strictness::Strict, ..options(npu(fault)) };
+        let error = hear(&listeners(strict)[0], 9_000, None).expect_err("strict");
+        assert!(matches!(error, Error::Delegate { ref component, .. } if component == "speech"), "{error}");
+    }
 }
 
 /// A language model of two blocks with a delegate for pieces of eight tokens, and without one.

@@ -80,7 +80,7 @@ pub fn chunk_inputs(
         Role::Cosines => chunk.cosines.clone(),
         Role::Sines => chunk.sines.clone(),
         Role::Keys(_) | Role::Values(_) => kept.next().cloned().unwrap_or_default(),
-        Role::Pooling | Role::Down(_) | Role::Up(..) => Vec::new(),
+        Role::Pooling | Role::Presence | Role::Down(_) | Role::Up(..) => Vec::new(),
     };
     inputs.map(|input| &input.role).map(fill).collect()
 }

@@ -80,7 +80,7 @@ impl<'g> Schemes<'g> {
         Ok(Some(match role {
             Role::Data => Scheme::covering(self.range(value)?, Code::U16),
             Role::Mask => Scheme::covering(Range { low: MASKED, high: 0.0 }, Code::U16),
-            Role::Pooling => Scheme::covering(Range { low: 0.0, high: 1.0 }, Code::U16),
+            Role::Pooling | Role::Presence => Scheme::covering(Range { low: 0.0, high: 1.0 }, Code::U16),
             Role::Cosines | Role::Sines => Scheme::covering(Range::around_zero(1.0), Code::U16),
             Role::Down(_) => Scheme::covering(Range::around_zero(1.0), Code::S16),
             Role::Up(_, scale) => Scheme::covering(Range::around_zero(UP_LIMIT * scale), Code::S16),
@@ -111,6 +111,9 @@ impl<'g> Schemes<'g> {
                 Ok(covering(Range::around_zero(range.most())))
             }
             (Op::Add, Some(delta)) if self.is_delta(delta) => Ok(self.own(node.inputs[0])),
+            (Op::Mul, Some(presence)) if self.is_role(presence, |role| matches!(role, Role::Presence)) => {
+                Ok(self.own(node.inputs[0]))
+            }
             (Op::Add, Some(mask)) if self.is_role(mask, |role| matches!(role, Role::Mask)) => {
                 let scores = self.own(node.inputs[0]).range();
                 Ok(covering(Range { low: scores.low + MASKED, high: scores.high }))

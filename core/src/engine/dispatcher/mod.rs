@@ -32,7 +32,8 @@ struct Shared {
 #[derive(Debug)]
 pub(super) struct Dispatcher {
     shared: Arc<Shared>,
-    places: Mutex<BTreeMap<String, Weak<Place>>>,
+    /// By component; a recogniser and the encoder around the same weights have one each.
+    places: Mutex<BTreeMap<String, Vec<Weak<Place>>>>,
     /// The device's conditions prefer delegates.
     spared: AtomicBool,
 }
@@ -62,7 +63,9 @@ impl Dispatcher {
         }
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         part.place.prefer(self.preference());
-        places.insert(component.name().to_owned(), Arc::downgrade(&part.place));
+        let own = places.entry(component.name().to_owned()).or_default();
+        own.retain(|place| place.strong_count() > 0);
+        own.push(Arc::downgrade(&part.place));
         drop(places);
         let job = Job {
             shared: Arc::clone(&self.shared),
@@ -86,26 +89,27 @@ impl Dispatcher {
     pub(super) fn prefer(&self, preference: Preference) {
         let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         self.spared.store(preference == Preference::Delegate, Ordering::Relaxed);
-        places.values().filter_map(Weak::upgrade).for_each(|place| place.prefer(self.preference()));
+        places.values().flatten().filter_map(Weak::upgrade).for_each(|place| place.prefer(self.preference()));
     }
 
     /// Waits until the delegates of a component that was loaded are ready, or are given up.
     pub(super) fn wait(&self, component: &str) {
-        let place = self.places.lock().unwrap_or_else(PoisonError::into_inner).get(component).and_then(Weak::upgrade);
-        if let Some(place) = place {
-            place.wait();
-        }
+        let known = self.places.lock().unwrap_or_else(PoisonError::into_inner).get(component).cloned();
+        // Unlocked: others may be loaded meanwhile.
+        known.into_iter().flatten().filter_map(|place| place.upgrade()).for_each(|place| place.wait());
     }
 
     pub(super) fn status(&self) -> Vec<PlaceStatus> {
         let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let places = places.iter().filter_map(|(name, place)| Some((name, place.upgrade()?)));
-        let status = places.map(|(name, place)| {
-            let (backend, reason) = match place.delegate() {
+        let status = places.iter().filter_map(|(name, places)| {
+            let places = places.iter().filter_map(Weak::upgrade).map(|place| place.delegate());
+            // A delegate for one of them is the one that was meant.
+            let place = places.reduce(|first, other| if first.is_ok() { first } else { other })?;
+            let (backend, reason) = match place {
                 Ok(placement) => (Some(placement.backend().to_owned()), None),
                 Err(reason) => (None, reason),
             };
-            PlaceStatus { component: name.clone(), backend, reason }
+            Some(PlaceStatus { component: name.clone(), backend, reason })
         });
         status.collect()
     }
