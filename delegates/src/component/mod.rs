@@ -1,6 +1,7 @@
 //! A foundation's components as graphs, and what sample data make of their tensors.
 
 mod backbone;
+mod each;
 mod encoder;
 mod sound;
 mod text;
@@ -14,7 +15,8 @@ use loam::model::Modality;
 
 use crate::quantize::Calibration;
 
-pub use backbone::{Caches, chunk_inputs};
+pub use backbone::single_precision;
+pub use each::{Outcome, each};
 
 /// Extents of the graphs.
 #[derive(Clone, Debug, PartialEq)]
