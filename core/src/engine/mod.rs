@@ -2,8 +2,10 @@
 
 mod app;
 mod batch;
+mod chunk;
 mod components;
 mod conditions;
+mod decode;
 mod dispatcher;
 mod divide;
 mod encoder;
