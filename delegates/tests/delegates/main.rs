@@ -10,3 +10,4 @@ mod networks;
 mod operators;
 mod qnn;
 mod references;
+mod speech;
