@@ -16,8 +16,8 @@ export LOAM_ONNXRUNTIME LOAM_QNN
 
 samples=()
 for set in mnist fashion_mnist easy_vqa esc10 fsdd wisdm_watch; do samples+=(--samples "models/demo/$set"); done
-components=(--component text --component image --component sound --component imu)
-"$loam" compile --target qnn-v75 "${components[@]}" "${samples[@]}"
+components=(--component text --component image --component sound --component imu --component speech)
+"$loam" compile --target qnn-v75 "${components[@]}" --seconds 1 "${samples[@]}"
 
 show() {
   echo
@@ -28,4 +28,5 @@ show() {
 }
 show classify --image "$(compgen -G 'models/demo/mnist/test/*.png' | head -1)" --adapter models/adapters/digits.safetensors
 show classify --image "$(compgen -G 'models/demo/fashion_mnist/test/*.png' | head -1)" --adapter models/adapters/clothes.safetensors
+show transcribe "$(compgen -G 'models/demo/fsdd/test/3_*.flac' | head -1)"
 show classify --sound "$(compgen -G 'models/demo/esc10/test/*.flac' | head -1)" --adapter models/adapters/sounds.safetensors

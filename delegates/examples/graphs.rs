@@ -8,6 +8,7 @@ use loam::graph::Graph;
 use loam::model::Modality;
 use loam::model::backbone::{Backbone, ChunkShape};
 use loam::model::encoder::{open, open_text};
+use loam::model::recognizer::ctc::{CtcNetwork, TowerCtc};
 use loam_delegates::onnx::save;
 
 /// Rank of the adapters that graphs take.
@@ -36,6 +37,13 @@ fn lower(component: &Component) -> Result<Graph, Reason> {
     }
 }
 
+/// The graph of a recogniser of ours for all that it hears at once; `None` for a component that is none.
+fn recogniser(component: &Component) -> Option<Graph> {
+    let tower = TowerCtc::open(component.entry()).ok()?;
+    let graph = tower.graph()?;
+    graph.lower(graph.columns(tower.longest()), RANK)
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::args_os().nth(1).ok_or("usage: graphs DIR")?);
     std::fs::create_dir_all(&out)?;
@@ -44,6 +52,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let foundation = Foundation::open(model?.path())?;
         for component in foundation.components() {
             let name = format!("{}.{}", foundation.id(), component.name());
+            if let Some(graph) = recogniser(component) {
+                let name = format!("{name}.sound");
+                save(&graph, &name, &out.join(format!("{name}.onnx")))?;
+            }
             match lower(component) {
                 Ok(graph) => save(&graph, &name, &out.join(format!("{name}.onnx")))?,
                 Err(reason) => println!("{name}: {reason}"),

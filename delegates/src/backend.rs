@@ -7,9 +7,9 @@ use loam::graph::{Graph, Op};
 
 use crate::artefact::{Artefact, compiled, store};
 use crate::compile::compiler;
-use crate::delegate::Compiled;
+use crate::opened::Opened;
 use crate::provider::Provider;
-use crate::runtime::{Libraries, Runtime};
+use crate::runtime::{Libraries, Runtime, Session};
 use crate::target::Target;
 
 /// The folder for what is compiled of a foundation: that of its name with `.delegates` behind it.
@@ -78,7 +78,8 @@ impl Backend for OnnxBackend {
         }
         let (runtime, provider) = self.load()?;
         let artefact = Artefact::open(&folder, subject, &compiler(&runtime, &*provider, self.target)?)?;
-        Ok(Box::new(Compiled::load(artefact, &*provider, &runtime)?))
+        let session = Session::open(provider.builder(&runtime)?, &artefact.entry())?;
+        Ok(Box::new(Opened { artefact, runner: session }))
     }
 }
 

@@ -1,40 +1,15 @@
-//! A compiled graph that runs.
+//! A compiled graph that the runtime runs.
 
-use std::any::Any;
-use std::sync::Arc;
-
-use loam::dispatch::{Delegate, Factors, Reason};
-use loam::graph::Signature;
+use loam::dispatch::Reason;
 
 use crate::adapt::adapt;
-use crate::artefact::{Artefact, Record};
-use crate::provider::Provider;
-use crate::quantize::{Code, Port, Probes};
-use crate::runtime::{Codes, Runtime, Session};
+use crate::artefact::Artefact;
+use crate::opened::Runner;
+use crate::quantize::{Code, Port};
+use crate::runtime::{Codes, Session};
 
 /// One of so many values may lie outside of what the graph was calibrated for: sound and pictures have peaks.
 const CLIPPED: usize = 100;
-
-/// An artefact that a provider has loaded.
-#[derive(Debug)]
-pub(crate) struct Compiled {
-    session: Session,
-    record: Record,
-    probes: Probes,
-    sample: Vec<Vec<f32>>,
-    bytes: u64,
-}
-
-/// An adapter's factors: pairs of an input's index and its codes.
-type Given = Vec<(usize, Codes)>;
-
-impl Compiled {
-    pub(crate) fn load(artefact: Artefact, provider: &dyn Provider, runtime: &Runtime) -> Result<Self, Reason> {
-        let session = Session::open(provider.builder(runtime)?, &artefact.entry())?;
-        let bytes = artefact.bytes();
-        Ok(Self { session, record: artefact.record, probes: artefact.probes, sample: artefact.sample, bytes })
-    }
-}
 
 /// Codes of an input's values.
 fn encode(port: &Port, values: &[f32]) -> Result<Codes, Reason> {
@@ -66,29 +41,17 @@ fn decode(port: &Port, codes: &Codes) -> Vec<f32> {
     }
 }
 
-impl Delegate for Compiled {
-    fn signature(&self) -> &Signature {
-        &self.record.signature
+impl Runner for Session {
+    /// Pairs of an input's index and its codes.
+    type Given = Vec<(usize, Codes)>;
+
+    fn adapt(&self, artefact: &Artefact, factors: &[Vec<f32>]) -> Result<Self::Given, Reason> {
+        let record = &artefact.record;
+        adapt(&record.signature, &record.inputs, &record.adapted, &artefact.probes, factors)
     }
 
-    fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    fn sample(&self) -> &[Vec<f32>] {
-        &self.sample
-    }
-
-    fn adapt(&self, factors: &[Vec<f32>]) -> Result<Factors, Reason> {
-        let record = &self.record;
-        let given: Given = adapt(&record.signature, &record.inputs, &record.adapted, &self.probes, factors)?;
-        Ok(Arc::new(given))
-    }
-
-    fn run(&self, data: &[&[f32]], factors: &Factors) -> Result<Vec<Vec<f32>>, Reason> {
-        let record = &self.record;
-        let factors: &dyn Any = &**factors;
-        let factors = factors.downcast_ref::<Given>().ok_or_else(|| Reason::Failed("factors of another".to_owned()))?;
+    fn run(&self, artefact: &Artefact, data: &[&[f32]], factors: &Self::Given) -> Result<Vec<Vec<f32>>, Reason> {
+        let record = &artefact.record;
         let inputs = record.signature.inputs.iter().zip(&record.inputs);
         let own: Vec<&Port> = inputs.filter(|(input, _)| !input.is_factor()).map(|(_, port)| port).collect();
         if own.len() != data.len() {
@@ -97,7 +60,7 @@ impl Delegate for Compiled {
         let codes = own.iter().zip(data).map(|(port, values)| encode(port, values)).collect::<Result<Vec<_>, _>>()?;
         let mut given: Vec<(&Port, &Codes)> = own.into_iter().zip(&codes).collect();
         given.extend(factors.iter().map(|(at, codes)| (&record.inputs[*at], codes)));
-        let outputs = self.session.run(&given, &record.outputs)?;
+        let outputs = Session::run(self, &given, &record.outputs)?;
         Ok(record.outputs.iter().zip(&outputs).map(|(port, codes)| decode(port, codes)).collect())
     }
 }

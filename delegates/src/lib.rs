@@ -13,6 +13,7 @@ pub mod component;
 pub mod coreml;
 mod delegate;
 pub mod onnx;
+mod opened;
 pub mod operators;
 pub mod provider;
 pub mod quantize;

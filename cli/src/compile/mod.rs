@@ -4,14 +4,13 @@ mod maker;
 mod samples;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use clap::Args;
 use loam::Engine;
 use loam::dispatch::{Reason, Segment, Subject};
 use loam::foundation::{Component, ComponentKind};
 use loam::input::Input;
-use loam_delegates::component::{Extents, lower, observe, segments};
+use loam_delegates::component::{Extents, Outcome, each, lower, observe};
 use loam_delegates::quantize::{Calibrated, Calibration};
 use loam_delegates::{Form, Target, beside};
 use maker::Maker;
@@ -61,6 +60,9 @@ pub struct CompileArgs {
     /// Tokens of a text encoder's graphs
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [64, 128])]
     texts: Vec<u32>,
+    /// Seconds of sound of a recogniser's graphs
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [4.5, 24.0], value_parser = seconds)]
+    seconds: Vec<f64>,
     /// Tokens of a backbone's graph for prompts
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
     rows: u32,
@@ -77,13 +79,15 @@ pub struct CompileArgs {
     model: ModelArgs,
 }
 
-/// What became of a graph.
-struct Outcome {
-    component: String,
-    segment: Option<Segment>,
-    result: Result<Option<u64>, Reason>,
-    seconds: f64,
+/// As long as a graph may be: a minute.
+fn seconds(typed: &str) -> Result<f64, String> {
+    const MOST: f64 = 60.0;
+    let expected = || format!("expected more than 0 and at most {MOST}");
+    typed.parse().ok().filter(|seconds| *seconds > 0.0 && *seconds <= MOST).ok_or_else(expected)
 }
+
+/// Bytes of a graph's files, where they were counted.
+type Made = Outcome<Option<u64>>;
 
 /// Compiles.
 ///
@@ -106,7 +110,13 @@ pub fn run(args: &CompileArgs, home: &Home, console: &Console) -> anyhow::Result
         samples: samples::read(&args.samples, SAMPLES)?,
         console,
     };
-    let outcomes: Vec<Outcome> = chosen.iter().flat_map(|component| work.component(component)).collect();
+    let outcomes = each(
+        &engine,
+        chosen,
+        &work.extents,
+        |component, segments| work.calibrated(component, segments),
+        |component, segment, calibrated| work.compile(component, segment, calibrated),
+    );
     report(&outcomes, &root, console)?;
     let failed = outcomes.iter().filter(|outcome| outcome.result.is_err()).collect::<Vec<_>>();
     let all = failed.len() == outcomes.len();
@@ -130,6 +140,7 @@ fn extents(args: &CompileArgs) -> Extents {
     Extents {
         rank: args.rank as usize,
         texts: args.texts.iter().map(|&tokens| tokens.max(1) as usize).collect(),
+        seconds: args.seconds.clone(),
         rows: args.rows as usize,
         past: args.past as usize,
         blocks: args.blocks.map(|blocks| blocks as usize),
@@ -166,34 +177,9 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// All graphs of a component, calibrated together.
-    fn component(&self, component: &Component) -> Vec<Outcome> {
-        let failed = |segment: Option<Segment>, reason: Reason| Outcome {
-            component: component.name().to_owned(),
-            segment,
-            result: Err(reason),
-            seconds: 0.0,
-        };
-        let segments = match segments(self.engine, component, &self.extents) {
-            Ok(segments) => segments,
-            Err(reason) => return vec![failed(None, reason)],
-        };
-        let calibrated = match self.calibrated(component, &segments) {
-            Ok(calibrated) => calibrated,
-            Err(reason) => return vec![failed(None, reason)],
-        };
-        let compile = |&segment: &Segment| {
-            let start = Instant::now();
-            self.console.note(format!("{} {segment}: compiling for {}", component.name(), self.maker.target.name()));
-            let result = self.compile(component, segment, &calibrated);
-            let seconds = start.elapsed().as_secs_f64();
-            Outcome { component: component.name().to_owned(), segment: Some(segment), result, seconds }
-        };
-        segments.iter().map(compile).collect()
-    }
-
     /// Compiles a graph: bytes of its files, where they were counted.
     fn compile(&self, component: &Component, segment: Segment, calibrated: &Calibrated) -> Result<Option<u64>, Reason> {
+        self.console.note(format!("{} {segment}: compiling for {}", component.name(), self.maker.target.name()));
         let fingerprint = component.fingerprint().map_err(|e| Reason::Failed(e.to_string()))?;
         let subject = Subject { component: component.name(), fingerprint, segment };
         let graph = lower(self.engine, component, segment, self.extents.rank)?;
@@ -241,9 +227,9 @@ impl Work<'_> {
     }
 }
 
-fn report(outcomes: &[Outcome], root: &Path, console: &Console) -> anyhow::Result<()> {
+fn report(outcomes: &[Made], root: &Path, console: &Console) -> anyhow::Result<()> {
     if console.format() == Format::Json {
-        let row = |outcome: &Outcome| {
+        let row = |outcome: &Made| {
             json!({
                 "component": outcome.component,
                 "segment": outcome.segment.map(|segment| segment.to_string()),

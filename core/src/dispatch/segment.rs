@@ -13,6 +13,11 @@ pub enum Segment {
         /// Tokens.
         tokens: usize,
     },
+    /// All of a recogniser up to its states, for sound whose spectrogram has up to so many columns.
+    Sound {
+        /// Columns.
+        columns: usize,
+    },
     /// The blocks of a backbone, for a piece of a prompt or for one token.
     Chunk {
         /// Tokens that run at a time.
@@ -29,6 +34,7 @@ impl Display for Segment {
         match self {
             Self::Whole => f.write_str("whole"),
             Self::Text { tokens } => write!(f, "text-{tokens}"),
+            Self::Sound { columns } => write!(f, "sound-{columns}"),
             Self::Chunk { rows, past, blocks } => write!(f, "chunk-{rows}-{past}-{blocks}"),
         }
     }
@@ -44,6 +50,7 @@ impl FromStr for Segment {
         match (kind, numbers.as_deref()) {
             (Some("whole"), Some([])) => Ok(Self::Whole),
             (Some("text"), Some(&[tokens])) => Ok(Self::Text { tokens }),
+            (Some("sound"), Some(&[columns])) => Ok(Self::Sound { columns }),
             (Some("chunk"), Some(&[rows, past, blocks])) => Ok(Self::Chunk { rows, past, blocks }),
             _ => Err(format!("'{name}' is no segment, such as whole, text-64 or chunk-32-224-30")),
         }
@@ -56,12 +63,15 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for segment in
-            [Segment::Whole, Segment::Text { tokens: 64 }, Segment::Chunk { rows: 32, past: 224, blocks: 30 }]
-        {
+        for segment in [
+            Segment::Whole,
+            Segment::Text { tokens: 64 },
+            Segment::Sound { columns: 451 },
+            Segment::Chunk { rows: 32, past: 224, blocks: 30 },
+        ] {
             assert_eq!(segment.to_string().parse(), Ok(segment));
         }
-        for wrong in ["", "whole-1", "text", "text-x", "chunk-1-2", "chunk-1-2-3-4", "text--1"] {
+        for wrong in ["", "whole-1", "sound", "sound-1-2", "text", "text-x", "chunk-1-2", "chunk-1-2-3-4", "text--1"] {
             assert!(wrong.parse::<Segment>().is_err(), "{wrong}");
         }
     }

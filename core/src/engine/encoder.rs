@@ -82,40 +82,17 @@ impl EncoderModel {
         Ok((encodings, ran))
     }
 
-    /// Encodes on the delegate what it takes, and the rest on the processor.
     fn encode_features(&self, features: &[Features], deltas: Option<&Deltas>) -> Result<(Vec<Encoding>, Ran)> {
-        let on_processor = |features: &[&Features]| {
-            let items: Vec<Item<'_>> = features.iter().map(|features| Item { features, deltas }).collect();
+        let on_delegate = |placement: &Placement, features: &&Features| {
+            let is_whole = |segment: &Segment| *segment == Segment::Whole;
+            let segment = placement.choose(self.part.place.preference(), is_whole)?.ok_or(Reason::NotCompiled)?;
+            placement.run(segment, &[&features.values], deltas).map(encoding_of)
+        };
+        let on_processor = |features: Vec<&Features>| {
+            let items: Vec<Item<'_>> = features.into_iter().map(|features| Item { features, deltas }).collect();
             self.encoder.encode(&items)
         };
-        let all: Vec<&Features> = features.iter().collect();
-        let place = &self.part.place;
-        let chosen = place.delegate().and_then(|placement| {
-            let chosen = placement.choose(place.preference(), |segment| *segment == Segment::Whole);
-            chosen.map(|_| placement).map_err(Some)
-        });
-        let placement = match chosen {
-            Ok(placement) => placement,
-            Err(None) => return Ok((on_processor(&all)?, Ran::default())),
-            Err(Some(reason)) => {
-                let ran = self.part.fall_back(reason)?;
-                return Ok((on_processor(&all)?, ran));
-            }
-        };
-        let (mut encodings, mut ran) = (Vec::with_capacity(features.len()), Ran::default());
-        for features in all {
-            match placement.run(Segment::Whole, &[&features.values], deltas) {
-                Ok(outputs) => {
-                    encodings.push(encoding_of(outputs));
-                    ran.with(Ran { backend: Some(placement.backend().to_owned()), reason: None });
-                }
-                Err(reason) => {
-                    ran.with(self.part.fall_back(reason)?);
-                    encodings.extend(on_processor(&[features])?);
-                }
-            }
-        }
-        Ok((encodings, ran))
+        self.part.divide(features.iter().collect(), on_delegate, on_processor)
     }
 }
 
@@ -127,6 +104,10 @@ fn encoding_of(outputs: Vec<Vec<f32>>) -> Encoding {
 }
 
 impl Placed for EncoderModel {
+    fn runs(&self, segment: Segment) -> bool {
+        segment == Segment::Whole
+    }
+
     fn compare(&self, placement: &Placement, segment: Segment) -> Result<Compared, Reason> {
         let failed = |e: crate::Error| Reason::Failed(e.to_string());
         let delegate = placement.delegate(segment).ok_or(Reason::NotCompiled)?;

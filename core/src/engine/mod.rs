@@ -2,9 +2,12 @@
 
 mod app;
 mod batch;
+mod chunk;
 mod components;
 mod conditions;
+mod decode;
 mod dispatcher;
+mod divide;
 mod encoder;
 mod event;
 mod fit;
@@ -73,7 +76,7 @@ use components::Components;
 use conditions::Told;
 use dispatcher::Dispatcher;
 use holdings::{Holdings, insist};
-use recognizer::SpeechModel;
+use recognizer::{SpeechModel, family};
 use schedule::Scheduler;
 
 /// How an engine is opened.
@@ -280,7 +283,11 @@ impl Engine {
     /// it; as its loading otherwise.
     pub fn recognizer(&self) -> Result<Arc<dyn Recognizer>> {
         let component = self.foundation.component(ComponentKind::Encoder(Modality::SPEECH))?;
-        Ok(Arc::clone(&self.components.get(component, SpeechModel::open)?.0))
+        let model = self.components.get(component, SpeechModel::open)?;
+        if model.has_graph() {
+            self.dispatcher.begin(component, model.0.part(), &model);
+        }
+        Ok(Arc::clone(&model.0))
     }
 
     /// Loads a component of a kind that the engine runs by itself.
@@ -291,6 +298,14 @@ impl Engine {
         match component.kind() {
             ComponentKind::Backbone => self.language().map(drop),
             ComponentKind::Encoder(Modality::TEXT) => self.text_encoder(component).map(drop),
+            ComponentKind::Encoder(Modality::SPEECH) if family(component.entry())?.is_some() => {
+                self.recognizer()?;
+                // Around the same weights, with graphs of its own; a tower that only hears has none.
+                if let Err(e) = self.encoder(Modality::SPEECH) {
+                    log::debug!("component '{}' is a recogniser alone: {e}", component.name());
+                }
+                Ok(())
+            }
             ComponentKind::Encoder(modality) => self.encoder(modality).map(drop),
             ComponentKind::Projector(modality) => self.projector(modality).map(drop),
             ComponentKind::VisionLanguage => self.vision_language().map(drop),

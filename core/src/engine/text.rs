@@ -88,7 +88,8 @@ impl TextModel {
         for texts in texts.chunks(TEXTS_PER_PASS) {
             let limit = self.encoder.max_tokens();
             let tokens = texts.iter().map(|text| self.tokens(text.as_ref(), limit)).collect::<Result<Vec<_>>>()?;
-            let (made, by) = self.embed_tokens(&tokens, deltas)?;
+            let on_delegate = |placement: &Placement, text: &Vec<u32>| self.embed_on(placement, text, deltas);
+            let (made, by) = self.part.divide(tokens, on_delegate, |texts| self.encoder.embed(&texts, deltas))?;
             embeddings.extend(made);
             ran.with(by);
         }
@@ -96,39 +97,13 @@ impl TextModel {
         Ok((embeddings, ran))
     }
 
-    /// Embeds on the delegate what it takes, and the rest on the processor.
-    fn embed_tokens(&self, texts: &[Vec<u32>], deltas: Option<&Deltas>) -> Result<(Vec<Vec<f32>>, Ran)> {
-        let placement = match self.part.place.delegate() {
-            Ok(placement) => placement,
-            Err(None) => return Ok((self.encoder.embed(texts, deltas)?, Ran::default())),
-            Err(Some(reason)) => {
-                let ran = self.part.fall_back(reason)?;
-                return Ok((self.encoder.embed(texts, deltas)?, ran));
-            }
-        };
-        let (mut embeddings, mut ran) = (Vec::with_capacity(texts.len()), Ran::default());
-        for text in texts {
-            match self.embed_on(&placement, text, deltas) {
-                Ok(embedding) => {
-                    embeddings.push(embedding);
-                    ran.with(Ran { backend: Some(placement.backend().to_owned()), reason: None });
-                }
-                Err(reason) => {
-                    ran.with(self.part.fall_back(reason)?);
-                    embeddings.extend(self.encoder.embed(std::slice::from_ref(text), deltas)?);
-                }
-            }
-        }
-        Ok((embeddings, ran))
-    }
-
     /// The embedding of one text, by the shortest graph that holds it.
     fn embed_on(&self, placement: &Placement, text: &[u32], deltas: Option<&Deltas>) -> Result<Vec<f32>, Reason> {
         let holds = |segment: &Segment| matches!(segment, Segment::Text { tokens } if *tokens >= text.len());
-        let segment = placement.choose(self.part.place.preference(), holds)?;
-        let too_long = Reason::TooLong { length: text.len(), most: longest(placement) };
-        let Some(segment @ Segment::Text { tokens }) = segment else { return Err(too_long) };
-        self.run_graph(placement, (segment, tokens), text, deltas)
+        match placement.choose(self.part.place.preference(), holds)? {
+            Some(segment @ Segment::Text { tokens }) => self.run_graph(placement, (segment, tokens), text, deltas),
+            _ => Err(Reason::TooLong { length: text.len(), most: longest(placement) }),
+        }
     }
 
     fn run_graph(
@@ -180,6 +155,10 @@ fn longest(placement: &Placement) -> usize {
 }
 
 impl Placed for TextModel {
+    fn runs(&self, segment: Segment) -> bool {
+        matches!(segment, Segment::Text { .. })
+    }
+
     fn compare(&self, placement: &Placement, segment: Segment) -> Result<Compared, Reason> {
         let failed = |e: Error| Reason::Failed(e.to_string());
         let Segment::Text { tokens } = segment else { return Err(Reason::NotCompiled) };

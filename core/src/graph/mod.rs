@@ -32,6 +32,9 @@ pub enum Role {
     Mask,
     /// How much each state counts in the embedding, `[1, rows]`: 1 for the one that stands for a text, or equal shares.
     Pooling,
+    /// 1 for each position along time that there is input for, 0 behind it, `[1, 1, 1, positions]`: what a convolution reads is
+    /// multiplied by it.
+    Presence,
     /// Cosines of the rotary angles, `[1, rows, head_dim]`.
     Cosines,
     /// Their sines, likewise.

@@ -166,7 +166,7 @@ impl Transcriber {
     fn summary(&self, start: Instant) -> TranscriptSummary {
         let seconds = self.seconds();
         let part = self.recognizer.part();
-        let step = Step { ms: self.work.as_secs_f64() * 1e3, ..part.step(start) };
+        let step = Step { ms: self.work.as_secs_f64() * 1e3, ..part.step(start).on(self.listener.ran()) };
         TranscriptSummary {
             language: self.language().map(str::to_owned),
             seconds,

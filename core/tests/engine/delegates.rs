@@ -12,16 +12,18 @@ use loam::dispatch::{
     Backend, Conditions, Delegate, DispatchOptions, Factors, FirstUse, Preference, Preparation, Reason, Segment,
     Strictness, Subject, Support, Thermal,
 };
-use loam::engine::{EngineOptions, Event, GenerateOptions, Request, Sink, Step, TrimLevel};
+use loam::engine::{Batch, EngineOptions, Event, GenerateOptions, Request, Sink, Speculation, Step, TrimLevel};
 use loam::graph::{Evaluator, Graph, Misfit, Signature};
-use loam::input::{ImuLayout, ImuSource, ImuWindow, Input, Repair};
+use loam::input::{Audio, Channels, ImuLayout, ImuSource, ImuWindow, Input, Repair, SampleRate};
 use loam::model::Modality;
 use loam::model::backbone::{Backbone, ChunkShape};
 use loam::model::encoder::{Encoder, open, open_text};
-use loam::task::EmbedOptions;
+use loam::model::recognizer::ctc::{CtcNetwork, TowerCtc};
+use loam::task::{EmbedOptions, TranscribeOptions, Transcript};
+use loam::weights::Safetensors;
 use loam::{Engine, Error};
 
-use crate::fixture::{adapter_with, max_difference, path};
+use crate::fixture::{adapter_with, floats, max_difference, path};
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,6 +46,8 @@ struct Npu {
     fault: Fault,
     /// Where the text encoder is.
     text: PathBuf,
+    /// Tokens of the backbone's graphs.
+    chunks: &'static [usize],
     /// Below which there is a file for each component that is compiled; `None` where all are.
     folder: Option<PathBuf>,
     runs: Arc<AtomicUsize>,
@@ -56,12 +60,16 @@ struct Compiled {
     sample: Vec<Vec<f32>>,
     fault: Fault,
     runs: Arc<AtomicUsize>,
+    /// Runs before all graphs are judged.
+    judged: usize,
 }
 
 const TOKENS: usize = 8;
 /// Earlier positions that the backbone's graph has room for.
 const PAST: usize = 25;
 const RANK: usize = 4;
+/// Columns of the recogniser's graph: its windows have up to 100.
+const COLUMNS: usize = 60;
 
 fn motion() -> Box<dyn Encoder> {
     open(&path("models/imagebind-tiny"), Modality::IMU).expect("encoder")
@@ -92,7 +100,9 @@ impl Backend for Npu {
         match component {
             _ if !is_there => Vec::new(),
             "text" => vec![Segment::Text { tokens: TOKENS }],
-            "backbone" => vec![Segment::Chunk { rows: TOKENS, past: PAST, blocks: 2 }],
+            // The encoder around the same weights has one, too, which is not the recogniser's.
+            "speech" => vec![Segment::Whole, Segment::Sound { columns: COLUMNS }],
+            "backbone" => self.chunks.iter().map(|&rows| Segment::Chunk { rows, past: PAST, blocks: 2 }).collect(),
             _ => vec![Segment::Whole],
         }
     }
@@ -113,12 +123,17 @@ impl Backend for Npu {
                 let shape = ChunkShape { rows, past, blocks, rank: RANK };
                 Backbone::open(path("models/llama2")).expect("backbone").lower(shape).expect("a graph")
             }
-            _ => motion().lower(RANK).expect("a graph"),
+            Segment::Sound { columns } => {
+                let tower = TowerCtc::open(&path("models/tower-speech")).expect("tower");
+                tower.graph().expect("graphs").lower(columns, RANK).expect("a graph")
+            }
+            Segment::Whole => motion().lower(RANK).expect("a graph"),
         };
         let signature = graph.signature();
         let values = |input: &loam::graph::Entrance| (0..input.count()).map(|at| (at as f32 * 0.1).sin()).collect();
         let sample = signature.inputs.iter().filter(|input| !input.is_factor()).map(values).collect();
-        Ok(Box::new(Compiled { graph, signature, sample, fault: self.fault, runs: Arc::clone(&self.runs) }))
+        let (fault, runs, judged) = (self.fault, Arc::clone(&self.runs), 3 * self.chunks.len());
+        Ok(Box::new(Compiled { graph, signature, sample, fault, runs, judged }))
     }
 }
 
@@ -155,10 +170,9 @@ impl Delegate for Compiled {
         };
         let inputs: Vec<Vec<f32>> = self.signature.inputs.iter().map(next).collect();
         let mut outputs = Evaluator::new(&self.graph).run(&inputs, |_, _| {}).expect("ran");
-        let judged = 3;
         match self.fault {
             Fault::Nan => outputs[0][0] = f32::NAN,
-            Fault::NanLater if run >= judged => outputs[0][0] = f32::NAN,
+            Fault::NanLater if run >= self.judged => outputs[0][0] = f32::NAN,
             Fault::Wrong => outputs[0].reverse(),
             _ => {}
         }
@@ -182,7 +196,7 @@ fn with_words(model: &str) -> tempfile::TempDir {
 }
 
 fn npu(fault: Fault) -> Npu {
-    Npu { fault, text: PathBuf::new(), folder: None, runs: Arc::default() }
+    Npu { fault, text: PathBuf::new(), chunks: &[TOKENS], folder: None, runs: Arc::default() }
 }
 
 fn options(npu: Npu) -> DispatchOptions {
@@ -429,6 +443,74 @@ fn an_engine_that_goes_ends_its_compiler() {
     wait_for(&|| !process.exists());
 }
 
+/// A recogniser with a delegate for sound of up to 0.6 s, and without one.
+fn listeners(dispatch: DispatchOptions) -> [Engine; 2] {
+    let options = EngineOptions { dispatch, ..EngineOptions::default() };
+    let engine = Engine::open_with(path("models/tower-speech"), options).expect("foundation");
+    engine.recognizer().expect("recogniser");
+    engine.wait_for_delegates("speech");
+    [engine, Engine::open(path("models/tower-speech")).expect("foundation")]
+}
+
+/// What is said in so many samples of the fixture, over and over.
+fn hear(engine: &Engine, samples: usize, adapter: Option<&Arc<Adapter>>) -> Result<Transcript, Error> {
+    let file = Safetensors::open(path("models/tower-speech/expected.safetensors")).expect("expected");
+    let sound: Vec<f32> = floats(&file, "sound").into_iter().cycle().take(samples).collect();
+    let sound = Audio::from_f32(&sound, Channels::MONO, SampleRate::SPEECH).expect("sound");
+    engine.transcribe(&sound, &TranscribeOptions { adapter: adapter.cloned(), ..TranscribeOptions::default() })
+}
+
+fn step(transcript: &Transcript) -> &Step {
+    &transcript.summary.trace.steps[0]
+}
+
+#[test]
+fn speech_is_heard_on_a_delegate_window_by_window() {
+    let npu = npu(Fault::Nothing);
+    let runs = Arc::clone(&npu.runs);
+    let engines = listeners(options(npu));
+    let place = &engines[0].places()[0];
+    assert_eq!((place.backend.as_deref(), &place.reason), (Some("test-npu"), &None));
+    // Shorter than a frame, shorter than the graph, as long, longer, and some windows with a short one behind.
+    for (samples, on_delegate, on_processor) in
+        [(20, false, false), (3_000, true, false), (9_520, true, false), (12_000, false, true), (36_200, true, true)]
+    {
+        let before = runs.load(Ordering::SeqCst);
+        let [ours, theirs] = [0, 1].map(|at| hear(&engines[at], samples, None).expect("heard"));
+        let words = |transcript: &Transcript| {
+            let of = |segment: &loam::engine::Segment| (segment.text.clone(), segment.start, segment.end);
+            transcript.segments.iter().map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(words(&ours), words(&theirs), "{samples} samples");
+        assert_eq!(runs.load(Ordering::SeqCst) > before, on_delegate, "{samples} samples");
+        let step = step(&ours);
+        let too_long = matches!(step.fallback, Some(Reason::TooLong { length: 61.., most: COLUMNS }));
+        assert_eq!((step.backend.starts_with("test-npu"), too_long), (on_delegate, on_processor), "{step:?}");
+        assert_eq!(step.fallback.is_some(), on_processor, "{step:?}");
+    }
+    // Layers of convolutions are no inputs.
+    let [ours, theirs] = [0, 1].map(|at| {
+        let adapter = engines[at].install("accent", path("peft/tower-speech-r2"), InstallPolicy::Create);
+        hear(&engines[at], 9_000, Some(&adapter.expect("installed"))).expect("heard")
+    });
+    assert_eq!(ours.text, theirs.text);
+    assert_eq!(step(&ours).fallback, Some(Reason::Misfit(Misfit::Layer)));
+}
+
+#[test]
+fn speech_that_a_delegate_fails_on_comes_from_the_processor_with_a_reason() {
+    for fault in [Fault::Unavailable, Fault::Nan, Fault::Fails, Fault::Wrong, Fault::NanLater] {
+        let engines = listeners(options(npu(fault)));
+        let [ours, theirs] = [0, 1].map(|at| hear(&engines[at], 9_000, None).expect("heard"));
+        assert_eq!((&ours.text, &ours.segments), (&theirs.text, &theirs.segments), "{fault:?}");
+        let step = step(&ours);
+        assert!(step.backend.starts_with("cpu/") && step.fallback.is_some(), "{fault:?}: {step:?}");
+        let strict = DispatchOptions { strictness: Strictness::Strict, ..options(npu(fault)) };
+        let error = hear(&listeners(strict)[0], 9_000, None).expect_err("strict");
+        assert!(matches!(error, Error::Delegate { ref component, .. } if component == "speech"), "{error}");
+    }
+}
+
 /// A language model of two blocks with a delegate for pieces of eight tokens, and without one.
 fn chats(dispatch: DispatchOptions) -> [Engine; 2] {
     let dir = with_words("models/llama2");
@@ -498,4 +580,127 @@ fn a_backbone_that_breaks_on_its_delegate_answers_from_the_processor() {
     let strict = DispatchOptions { strictness: Strictness::Strict, ..options(npu(Fault::NanLater)) };
     let error = generate(&chats(strict)[0], 30, None).expect_err("strict");
     assert!(matches!(error, Error::Delegate { .. }), "{error}");
+}
+
+/// A delegate for pieces and for single tokens.
+fn decoding(fault: Fault) -> Npu {
+    Npu { chunks: &[TOKENS, 1], ..npu(fault) }
+}
+
+#[test]
+fn a_sequence_alone_is_decoded_on_a_delegate_up_to_its_window() {
+    let npu = decoding(Fault::Nothing);
+    let runs = Arc::clone(&npu.runs);
+    let engines = chats(options(npu));
+    let adapters = [0, 1]
+        .map(|at| engines[at].install("all", path("peft/llama2-all-r4"), InstallPolicy::Create).expect("installed"));
+    for adapted in [false, true] {
+        let mut full = 0;
+        // With the pieces of a prompt, and whether its last token is a single one behind them.
+        for (prompt, pieces, behind) in
+            [(1, 0, 0), (9, 0, 0), (10, 1, 1), (18, 2, 1), (20, 2, 0), (25, 2, 0), (26, 3, 1)]
+        {
+            let before = runs.load(Ordering::SeqCst);
+            let [ours, theirs] =
+                [0, 1].map(|at| generate(&engines[at], prompt, adapted.then_some(&adapters[at])).expect("generated"));
+            assert_eq!(ours.0, theirs.0, "{prompt} tokens, adapter {adapted}");
+            // All tokens that were chosen but the last one are read again.
+            let (read, room) = (ours.0.len() - 1, PAST + 1 - prompt);
+            let ran = pieces + behind + read.min(room);
+            assert_eq!(runs.load(Ordering::SeqCst) - before, ran, "{prompt} tokens, adapter {adapted}");
+            assert_eq!(ours.1.backend.starts_with("test-npu, cpu/"), ran > 0, "{:?}", ours.1);
+            let too_long = Reason::TooLong { length: PAST + 1, most: PAST };
+            assert_eq!(ours.1.fallback, (read > room).then_some(too_long), "{prompt} tokens, adapter {adapted}");
+            full += usize::from(read > room);
+            engines.iter().for_each(|engine| drop(engine.trim(TrimLevel::Prefixes)));
+        }
+        assert!(full > 0, "one of them leaves the window");
+    }
+}
+
+#[test]
+fn a_delegate_that_fails_at_single_tokens_costs_no_word() {
+    let too_large = Fault::AdapterRange;
+    for fault in [Fault::NanLater, too_large] {
+        let engines = chats(options(decoding(fault)));
+        let [ours, theirs] = [0, 1].map(|at| {
+            let adapter = engines[at].install("all", path("peft/llama2-all-r4"), InstallPolicy::Create);
+            let adapter = adapter.expect("installed");
+            // A prompt without a piece: only single tokens may run there.
+            generate(&engines[at], 7, (fault == too_large).then_some(&adapter)).expect("generated")
+        });
+        assert_eq!(ours.0, theirs.0, "{fault:?}");
+        let expected = match fault {
+            Fault::NanLater => matches!(ours.1.fallback, Some(Reason::NotFinite { .. })),
+            _ => matches!(ours.1.fallback, Some(Reason::AdapterRange { .. })),
+        };
+        assert!(expected && ours.1.backend.starts_with("cpu/"), "{fault:?}: {:?}", ours.1);
+    }
+    let strict = DispatchOptions { strictness: Strictness::Strict, ..options(decoding(Fault::NanLater)) };
+    let error = generate(&chats(strict)[0], 7, None).expect_err("strict");
+    assert!(matches!(error, Error::Delegate { .. }), "{error}");
+}
+
+#[test]
+fn sequences_with_company_and_guesses_are_decoded_by_the_processor() {
+    let npu = Npu { chunks: &[1], ..npu(Fault::Nothing) };
+    let runs = Arc::clone(&npu.runs);
+    let [engine, plain] = chats(options(npu));
+    let options = || GenerateOptions { max_tokens: 6, ..GenerateOptions::default() };
+    let both = |engine: &Engine| {
+        let model = engine.language().expect("backbone");
+        let (mut first, mut second) = (Silent, Silent);
+        let mut batch = Batch::new(&model).expect("words");
+        batch.add(Request::new(vec![3, 8, 13], None, options()), &mut first).expect("added");
+        batch.add(Request::new(vec![5, 9, 17], None, options()), &mut second).expect("added");
+        batch.run().expect("ran").into_iter().map(|finished| finished.generated).collect::<Vec<_>>()
+    };
+    let before = runs.load(Ordering::SeqCst);
+    assert_eq!(both(&engine), both(&plain));
+    assert_eq!(runs.load(Ordering::SeqCst), before);
+    let guessed = |engine: &Engine| {
+        let options = GenerateOptions { speculation: Speculation::prompt_lookup(4), ..options() };
+        let request = Request::new(vec![3, 8, 13, 3, 8, 13, 3, 8], None, options);
+        engine.generate(request, &mut Silent).expect("generated").generated
+    };
+    assert_eq!(guessed(&engine), guessed(&plain));
+    assert_eq!(runs.load(Ordering::SeqCst), before);
+    // That there is no graph for pieces does not matter to single tokens.
+    let [ours, theirs] = [&engine, &plain].map(|engine| generate(engine, 4, None).expect("generated"));
+    assert_eq!((ours.0, runs.load(Ordering::SeqCst) - before), (theirs.0, 5));
+}
+
+/// The plan says that one graph is faster than the processor and another is not, as on a device whose memory is its limit.
+#[test]
+fn what_the_plan_measured_decides_for_pieces_and_for_single_tokens() {
+    for faster in [TOKENS, 1] {
+        let dir = tempfile::tempdir().expect("folder");
+        let plan = dir.path().join("plan.json");
+        let dispatch =
+            |npu: Npu| DispatchOptions { preference: Preference::Measured, plan: Some(plan.clone()), ..options(npu) };
+        drop(chats(dispatch(decoding(Fault::Nothing))));
+        let mut measured: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&plan).expect("a plan")).expect("json");
+        let entries = measured["entries"].as_array_mut().expect("entries");
+        assert_eq!(entries.len(), 2, "each is timed beside the processor");
+        for entry in entries {
+            let is_faster = entry["segment"] == format!("chunk-{faster}-{PAST}-2");
+            let times = &mut entry["verdict"]["measured"];
+            times["delegate_ms"] = if is_faster { 1.0 } else { 3.0 }.into();
+            times["processor_ms"] = 2.0.into();
+        }
+        std::fs::write(&plan, measured.to_string()).expect("written");
+
+        let npu = decoding(Fault::Nothing);
+        let runs = Arc::clone(&npu.runs);
+        let [engine, plain] = chats(dispatch(npu));
+        let before = runs.load(Ordering::SeqCst);
+        let [ours, theirs] = [&engine, &plain].map(|engine| generate(engine, 12, None).expect("generated"));
+        assert_eq!(ours.0, theirs.0);
+        let slower = Reason::Slower { delegate_ms: 3.0, processor_ms: 2.0 };
+        // A piece and no single token, or five of these and a reason why not the piece.
+        let expected = if faster == 1 { (5, Some(slower)) } else { (1, None) };
+        assert_eq!((runs.load(Ordering::SeqCst) - before, ours.1.fallback), expected, "{faster} at a time");
+        assert!(ours.1.backend.starts_with("test-npu, cpu/"), "{}", ours.1.backend);
+    }
 }

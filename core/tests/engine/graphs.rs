@@ -7,12 +7,14 @@ use loam::engine::{Loading, Part, VisionLanguageModel};
 use loam::graph::{Evaluator, Graph, Misfit, Role};
 use loam::model::backbone::{Backbone, ChunkShape, Entry, Row, Want};
 use loam::model::encoder::{Features, Item, Sequence, open, open_text};
+use loam::model::recognizer::ctc::{CtcNetwork, TowerCtc};
 use loam::model::{CacheType, LinearRole, LinearTable, Modality};
 use loam::quant::{Deltas, FloatPair, LowRank, Matrix};
+use loam::weights::Safetensors;
 
 use crate::encoder::tiny;
 use crate::every_tower::{TEXTS, TOWERS, dir, noise};
-use crate::fixture::{max_difference, path};
+use crate::fixture::{floats, max_difference, path};
 
 const TOLERANCE: f32 = 1e-4;
 const RANK: usize = 4;
@@ -247,7 +249,9 @@ fn the_backbone_as_a_graph_is_the_backbone_in_chunks_and_token_by_token() {
                     Role::Sines => inputs.sines.clone(),
                     Role::Keys(layer) => kept[*layer][0].clone(),
                     Role::Values(layer) => kept[*layer][1].clone(),
-                    Role::Down(_) | Role::Up(..) | Role::Pooling => unreachable!("no rank, and no pooling"),
+                    Role::Down(_) | Role::Up(..) | Role::Pooling | Role::Presence => {
+                        unreachable!("no rank, no pooling, and no sound")
+                    }
                 })
                 .collect();
             let outputs = Evaluator::new(&graph).run(&inputs, |_, _| {}).expect("ran");
@@ -266,4 +270,51 @@ fn the_backbone_as_a_graph_is_the_backbone_in_chunks_and_token_by_token() {
     let gemma = Backbone::open(path("models/gemma3")).expect("backbone");
     let shape = ChunkShape { rows: 4, past: 8, blocks: 1, rank: 0 };
     assert_eq!(gemma.lower(shape).err(), Some("norms of queries and keys"));
+}
+
+/// Sound of any length through graphs of two lengths, behind masks: its states are those that it has alone.
+#[test]
+fn sound_that_fills_a_graph_in_part_is_heard_as_it_is_alone() {
+    for name in ["tower-speech", "tower-speech-2d"] {
+        let network = TowerCtc::open(&path(&format!("models/{name}"))).expect("tower");
+        let graph = network.graph().expect("a graph");
+        let sound = floats(
+            &Safetensors::open(path(&format!("models/{name}")).join("expected.safetensors")).expect("expected"),
+            "sound",
+        );
+        let (longest, whole) = (graph.columns(network.longest()), adapter(network.linears(), 2));
+        for columns in [longest, longest / 2 + 1] {
+            let lowered = graph.lower(columns, RANK).expect("a graph");
+            for samples in [sound.len().min(network.longest()), 7_777, 5_000, 3_201, 3_040, 700] {
+                let features = network.features(&sound[..samples]).expect("in bounds").expect("long enough");
+                let own = features.shape[1];
+                if own > columns {
+                    let refused = graph.inputs(&features, columns).expect_err("too long").to_string();
+                    assert!(refused.contains(&columns.to_string()), "{refused}");
+                    continue;
+                }
+                let inputs = graph.inputs(&features, columns).expect("it fits");
+                let states = network.states(&sound[..samples], None).expect("heard");
+                assert_eq!(states.len(), graph.states_in(own) * network.width());
+                let given = run(&lowered, &inputs, None).expect("it fits");
+                let worst = max_difference(&given[0][..states.len()], &states);
+                assert!(worst <= TOLERANCE, "{name}, {own} of {columns} columns: {worst}");
+                // Convolutions, and the head behind the states, are no inputs.
+                assert_eq!(run(&lowered, &inputs, Some(&whole)), Err(Misfit::Layer));
+                let mut own = adapter(network.linears(), 2);
+                own.low_rank.retain(|id, _| lowered.signature().takes(*id));
+                assert!(!own.low_rank.is_empty());
+                let given = run(&lowered, &inputs, Some(&own)).expect("it fits");
+                let adapted = network.states(&sound[..samples], Some(&own)).expect("heard");
+                let worst = max_difference(&given[0][..states.len()], &adapted);
+                assert!(worst <= TOLERANCE, "{name}, adapted: {worst}");
+                assert!(max_difference(&adapted, &states) > 1e-2);
+            }
+        }
+        for none in [0, longest + 1] {
+            assert!(graph.lower(none, 0).is_none(), "{none} columns");
+        }
+        let other = Features::new(vec![0.0; 13 * 20], vec![13, 20]).expect("features");
+        assert!(graph.inputs(&other, longest).is_err() && network.states_of(&other, None).is_err());
+    }
 }

@@ -2,9 +2,10 @@
 
 use loam::Engine;
 use loam::dispatch::{Reason, Segment};
-use loam::graph::{Evaluator, Graph, Role, Signature};
+use loam::graph::{Evaluator, Graph};
 use loam::input::{Affixes, Input, Special};
 use loam::model::backbone::{Backbone, ChunkShape};
+use loam::model::{CacheShape, CacheType, KvCache};
 
 use super::{Extents, filled, unreadable};
 use crate::quantize::Calibration;
@@ -24,67 +25,6 @@ pub(super) fn lower(engine: &Engine, shape: ChunkShape) -> Result<Graph, Reason>
 /// Tokens of a text that are run one by one.
 const SINGLE_TOKENS: usize = 4;
 
-/// Keys and values of earlier positions, as the inputs of a graph.
-#[derive(Clone, Debug)]
-pub struct Caches {
-    /// `[kv_heads, past, head_dim]` each, keys and values of a block after the other.
-    values: Vec<Vec<f32>>,
-    past: usize,
-    dim: usize,
-    position: usize,
-}
-
-impl Caches {
-    /// Empty ones.
-    #[must_use]
-    pub fn new(signature: &Signature, past: usize, dim: usize) -> Self {
-        let caches = signature.inputs.iter().filter(|input| matches!(input.role, Role::Keys(_) | Role::Values(_)));
-        Self { values: caches.map(|input| vec![0.0; input.count()]).collect(), past, dim, position: 0 }
-    }
-
-    /// Positions that they hold.
-    #[must_use]
-    pub fn position(&self) -> usize {
-        self.position
-    }
-
-    /// Writes what a graph gave for `count` of its `rows` positions.
-    pub fn write(&mut self, made: &[Vec<f32>], rows: usize, count: usize) {
-        for (cache, made) in self.values.iter_mut().zip(made) {
-            for (head, made) in made.chunks_exact(rows * self.dim).enumerate() {
-                let start = (head * self.past + self.position) * self.dim;
-                cache[start..start + count * self.dim].copy_from_slice(&made[..count * self.dim]);
-            }
-        }
-        self.position += count;
-    }
-}
-
-/// Inputs of a graph but an adapter's factors, for tokens behind those in `caches`; fewer tokens than rows are filled up.
-#[must_use]
-pub fn chunk_inputs(
-    backbone: &Backbone,
-    signature: &Signature,
-    shape: ChunkShape,
-    caches: &Caches,
-    tokens: &[u32],
-) -> Vec<Vec<f32>> {
-    let mut tokens = tokens.to_vec();
-    tokens.resize(shape.rows, 0);
-    let chunk = backbone.chunk_inputs(shape, caches.position);
-    let mut kept = caches.values.iter();
-    let inputs = signature.inputs.iter().filter(|input| !input.is_factor());
-    let fill = |role: &Role| match role {
-        Role::Data => backbone.embedded(&tokens),
-        Role::Mask => chunk.mask.clone(),
-        Role::Cosines => chunk.cosines.clone(),
-        Role::Sines => chunk.sines.clone(),
-        Role::Keys(_) | Role::Values(_) => kept.next().cloned().unwrap_or_default(),
-        Role::Pooling | Role::Down(_) | Role::Up(..) => Vec::new(),
-    };
-    inputs.map(|input| &input.role).map(fill).collect()
-}
-
 /// Runs a text through the graph. Its first token is not looked at: all others attend to it, and its states are a hundred times
 /// larger than theirs, so that it always runs on the processor.
 pub(super) fn observe(
@@ -103,20 +43,32 @@ pub(super) fn observe(
     let Some((first, rest)) = tokens.split_first() else { return Ok(()) };
     let signature = graph.signature();
     let zeros = signature.factors(None)?;
-    let mut caches = Caches::new(&signature, shape.past, backbone.config().head_dim);
-    let inputs = |caches: &Caches, tokens: &[u32]| {
-        filled(graph, chunk_inputs(backbone, &signature, shape, caches, tokens), &zeros)
+    let mut cache = single_precision(backbone, shape.blocks)?;
+    let inputs = |cache: &KvCache, tokens: &[u32]| {
+        let data = backbone.graph_inputs(&signature, shape, cache, tokens).map_err(unreadable)?;
+        Ok::<_, Reason>(filled(graph, data, &zeros))
     };
-    let outputs = evaluator.run(&inputs(&caches, &[*first]), |_, _| {}).map_err(unreadable)?;
-    caches.write(&outputs[1..], shape.rows, 1);
+    let unbounded = |_| Reason::Failed("memory of a cache".to_owned());
+    let outputs = evaluator.run(&inputs(&cache, &[*first])?, |_, _| {}).map_err(unreadable)?;
+    cache.append(&outputs[1..], shape.rows, 1).map_err(unbounded)?;
     // Single tokens take the same values as chunks do: a few show what is left.
     let most = if shape.rows == 1 { SINGLE_TOKENS } else { usize::MAX };
     for chunk in rest.chunks_exact(shape.rows).take(most) {
-        if caches.position + shape.rows > shape.past {
+        if cache.len() + shape.rows > shape.past {
             break;
         }
-        let outputs = calibration.observe(name, (graph, evaluator), &inputs(&caches, chunk)).map_err(unreadable)?;
-        caches.write(&outputs[1..], shape.rows, shape.rows);
+        let inputs = inputs(&cache, chunk)?;
+        let outputs = calibration.observe(name, (graph, evaluator), &inputs).map_err(unreadable)?;
+        cache.append(&outputs[1..], shape.rows, shape.rows).map_err(unbounded)?;
     }
     Ok(())
+}
+
+/// A cache of the first `blocks` blocks that rounds nothing.
+///
+/// # Errors
+/// [`Reason::Failed`] for more blocks than there are.
+pub fn single_precision(backbone: &Backbone, blocks: usize) -> Result<KvCache, Reason> {
+    let shape = backbone.new_cache_of(blocks).map_err(unreadable)?.shape();
+    Ok(KvCache::new(CacheShape { kind: CacheType::F32, ..shape }))
 }

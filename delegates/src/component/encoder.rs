@@ -3,7 +3,7 @@
 use loam::Engine;
 use loam::dispatch::Reason;
 use loam::graph::Graph;
-use loam::input::Input;
+use loam::input::{Audio, Channels, Input, SampleRate};
 use loam::model::Modality;
 
 use super::unreadable;
@@ -12,6 +12,15 @@ pub(super) fn lower(engine: &Engine, modality: Modality, rank: usize) -> Result<
     let model = engine.encoder(modality).map_err(unreadable)?;
     let graph = model.encoder().lower(rank);
     graph.ok_or_else(|| Reason::NoGraph(format!("the {modality} encoder does not lower itself")))
+}
+
+/// Whether the speech encoder has preprocessing of its own.
+pub(super) fn reads_sound(engine: &Engine) -> bool {
+    let silence = Audio::from_f32(&[0.0; 16_000], Channels::MONO, SampleRate::SPEECH).map(Input::Sound);
+    match (engine.encoder(Modality::SPEECH), silence) {
+        (Ok(model), Ok(silence)) => !matches!(model.encoder().prepare(&silence), Err(loam::Error::Unsupported { .. })),
+        _ => false,
+    }
 }
 
 /// Features of a sample; `None` for one of another kind.

@@ -1,7 +1,9 @@
 //! A foundation's components as graphs, and what sample data make of their tensors.
 
 mod backbone;
+mod each;
 mod encoder;
+mod sound;
 mod text;
 
 use loam::Engine;
@@ -13,15 +15,18 @@ use loam::model::Modality;
 
 use crate::quantize::Calibration;
 
-pub use backbone::{Caches, chunk_inputs};
+pub use backbone::single_precision;
+pub use each::{Outcome, each};
 
 /// Extents of the graphs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Extents {
     /// Rank of the adapters that graphs take; 0 for none.
     pub rank: usize,
     /// Tokens of a text encoder's graphs.
     pub texts: Vec<usize>,
+    /// Seconds of sound of a recogniser's graphs.
+    pub seconds: Vec<f64>,
     /// Tokens of a backbone's graph for prompts.
     pub rows: usize,
     /// Earlier positions of a backbone's graphs.
@@ -32,7 +37,7 @@ pub struct Extents {
 
 impl Default for Extents {
     fn default() -> Self {
-        Self { rank: 16, texts: vec![64, 128], rows: 32, past: 224, blocks: None }
+        Self { rank: 16, texts: vec![64, 128], seconds: vec![4.5, 24.0], rows: 32, past: 224, blocks: None }
     }
 }
 
@@ -47,6 +52,14 @@ fn unreadable(error: loam::Error) -> Reason {
 pub fn segments(engine: &Engine, component: &Component, extents: &Extents) -> Result<Vec<Segment>, Reason> {
     match component.kind() {
         ComponentKind::Encoder(Modality::TEXT) => text::segments(engine, component, extents),
+        ComponentKind::Encoder(Modality::SPEECH) => match sound::recognizer(engine)? {
+            Some(recognizer) => {
+                // The encoder around the same weights, where it reads sound by itself.
+                let whole = encoder::reads_sound(engine).then_some(Segment::Whole);
+                Ok(sound::segments(&*recognizer, extents).into_iter().chain(whole).collect())
+            }
+            None => Ok(vec![Segment::Whole]),
+        },
         ComponentKind::Encoder(_) => Ok(vec![Segment::Whole]),
         ComponentKind::Backbone => backbone::segments(engine, extents),
         ComponentKind::Projector(_) => Err(Reason::NoGraph("a projector runs with the backbone".to_owned())),
@@ -64,6 +77,7 @@ pub fn lower(engine: &Engine, component: &Component, segment: Segment, rank: usi
         (ComponentKind::Encoder(Modality::TEXT), Segment::Text { tokens }) => {
             text::lower(engine, component, tokens, rank)
         }
+        (ComponentKind::Encoder(Modality::SPEECH), Segment::Sound { columns }) => sound::lower(engine, columns, rank),
         (ComponentKind::Encoder(modality), Segment::Whole) => encoder::lower(engine, modality, rank),
         (ComponentKind::Backbone, Segment::Chunk { rows, past, blocks }) => {
             backbone::lower(engine, loam::model::backbone::ChunkShape { rows, past, blocks, rank })
@@ -91,6 +105,9 @@ pub fn observe(
         let data = match (component.kind(), segment) {
             (ComponentKind::Encoder(Modality::TEXT), Segment::Text { tokens }) => {
                 text::inputs(engine, component, sample, tokens)?
+            }
+            (ComponentKind::Encoder(Modality::SPEECH), Segment::Sound { columns }) => {
+                sound::inputs(engine, sample, columns)?
             }
             (ComponentKind::Encoder(modality), _) => encoder::inputs(engine, modality, sample)?.into_iter().collect(),
             (ComponentKind::Backbone, Segment::Chunk { rows, past, blocks }) => {

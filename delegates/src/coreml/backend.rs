@@ -8,6 +8,7 @@ use loam::graph::Graph;
 use super::model::Loaded;
 use super::package::COMPILER;
 use crate::artefact::{Artefact, compiled, store};
+use crate::opened::Opened;
 use crate::target::Target;
 
 /// Runs packages that [`Packager`](super::Packager) made.
@@ -52,6 +53,7 @@ impl Backend for CoreMlBackend {
         if !folder.is_dir() {
             return Err(Reason::NotCompiled);
         }
-        Ok(Box::new(Loaded::load(Artefact::open(&folder, subject, COMPILER)?)?))
+        let artefact = Artefact::open(&folder, subject, COMPILER)?;
+        Ok(Box::new(Opened { runner: Loaded::load(&artefact.entry())?, artefact }))
     }
 }

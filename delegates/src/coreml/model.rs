@@ -1,11 +1,9 @@
 //! A package that Core ML has loaded.
 
-use std::any::Any;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use loam::dispatch::{Delegate, Factors, Reason};
-use loam::graph::Signature;
+use loam::dispatch::Reason;
 use objc2::AnyThread;
 use objc2::rc::{Retained, autoreleasepool};
 use objc2::runtime::{AnyObject, ProtocolObject};
@@ -15,17 +13,13 @@ use objc2_core_ml::{
 use objc2_foundation::{NSDictionary, NSError, NSString, NSURL};
 
 use super::array::{array, values};
-use crate::artefact::{Artefact, Record};
+use crate::artefact::Artefact;
+use crate::opened::Runner;
 use crate::quantize::Port;
 
 /// Runs one at a time.
 #[derive(Debug)]
-pub(super) struct Loaded {
-    model: Mutex<Model>,
-    record: Record,
-    sample: Vec<Vec<f32>>,
-    bytes: u64,
-}
+pub(super) struct Loaded(Mutex<Model>);
 
 /// The model, and the folder that Core ML compiled it into, which is ours to remove.
 #[derive(Debug)]
@@ -108,46 +102,31 @@ impl Model {
 }
 
 impl Loaded {
-    pub(super) fn load(artefact: Artefact) -> Result<Self, Reason> {
-        let model = autoreleasepool(|_| Model::load(&artefact.entry()))?;
-        let bytes = artefact.bytes();
-        Ok(Self { model: Mutex::new(model), record: artefact.record, sample: artefact.sample, bytes })
+    pub(super) fn load(package: &Path) -> Result<Self, Reason> {
+        autoreleasepool(|_| Model::load(package)).map(|model| Self(Mutex::new(model)))
     }
 }
 
-impl Delegate for Loaded {
-    fn signature(&self) -> &Signature {
-        &self.record.signature
-    }
+impl Runner for Loaded {
+    type Given = Vec<Vec<f32>>;
 
-    fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    fn sample(&self) -> &[Vec<f32>] {
-        &self.sample
-    }
-
-    fn adapt(&self, factors: &[Vec<f32>]) -> Result<Factors, Reason> {
-        let expected = self.record.signature.inputs.iter().filter(|input| input.is_factor()).count();
+    fn adapt(&self, artefact: &Artefact, factors: &[Vec<f32>]) -> Result<Self::Given, Reason> {
+        let expected = artefact.record.signature.inputs.iter().filter(|input| input.is_factor()).count();
         match factors.len() == expected {
-            true => Ok(Arc::new(factors.to_vec())),
+            true => Ok(factors.to_vec()),
             false => Err(Reason::Failed(format!("{} factors, the graph has {expected}", factors.len()))),
         }
     }
 
-    fn run(&self, data: &[&[f32]], factors: &Factors) -> Result<Vec<Vec<f32>>, Reason> {
-        let factors: &dyn Any = &**factors;
-        let factors = factors.downcast_ref::<Vec<Vec<f32>>>();
-        let factors = factors.ok_or_else(|| Reason::Failed("factors of another".to_owned()))?;
+    fn run(&self, artefact: &Artefact, data: &[&[f32]], factors: &Self::Given) -> Result<Vec<Vec<f32>>, Reason> {
         let (mut data, mut factors) = (data.iter().copied(), factors.iter().map(Vec::as_slice));
-        let record = &self.record;
+        let record = &artefact.record;
         let inputs = record.signature.inputs.iter().zip(&record.inputs).map(|(input, port)| {
             let values = if input.is_factor() { factors.next() } else { data.next() };
             values.map(|values| (port, values)).ok_or_else(|| Reason::Failed(format!("no values for '{}'", port.name)))
         });
         let inputs = inputs.collect::<Result<Vec<_>, Reason>>()?;
-        let model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        let model = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         autoreleasepool(|_| model.run(&inputs, &record.outputs))
     }
 }

@@ -26,6 +26,8 @@ const SHARES: Range = Range { low: 0.0, high: 65_535.0 / 65_536.0 };
 pub(super) struct Schemes<'g> {
     graph: &'g Graph,
     ranges: &'g Ranges,
+    /// Products of adapters, which end in `B`, and what each is added to.
+    deltas: BTreeMap<Value, Option<Value>>,
     own: BTreeMap<Value, Scheme>,
     /// What keys and values of a chunk are converted to before they join earlier ones.
     joining: BTreeMap<Value, Scheme>,
@@ -33,7 +35,8 @@ pub(super) struct Schemes<'g> {
 
 impl<'g> Schemes<'g> {
     pub(super) fn of(graph: &'g Graph, ranges: &'g Ranges) -> Result<Self, Reason> {
-        let mut schemes = Self { graph, ranges, own: BTreeMap::new(), joining: BTreeMap::new() };
+        let deltas = deltas(graph);
+        let mut schemes = Self { graph, ranges, deltas, own: BTreeMap::new(), joining: BTreeMap::new() };
         for (value, _, role) in graph.inputs() {
             if let Some(scheme) = schemes.input(value, role)? {
                 schemes.own.insert(value, scheme);
@@ -80,7 +83,7 @@ impl<'g> Schemes<'g> {
         Ok(Some(match role {
             Role::Data => Scheme::covering(self.range(value)?, Code::U16),
             Role::Mask => Scheme::covering(Range { low: MASKED, high: 0.0 }, Code::U16),
-            Role::Pooling => Scheme::covering(Range { low: 0.0, high: 1.0 }, Code::U16),
+            Role::Pooling | Role::Presence => Scheme::covering(Range { low: 0.0, high: 1.0 }, Code::U16),
             Role::Cosines | Role::Sines => Scheme::covering(Range::around_zero(1.0), Code::U16),
             Role::Down(_) => Scheme::covering(Range::around_zero(1.0), Code::S16),
             Role::Up(_, scale) => Scheme::covering(Range::around_zero(UP_LIMIT * scale), Code::S16),
@@ -103,14 +106,17 @@ impl<'g> Schemes<'g> {
                 let norm = self.ranges.norms.get(name).copied();
                 Ok(covering(Range::around_zero(norm.ok_or_else(|| Reason::NoRange { tensor: name.clone() })?)))
             }
-            (Op::MatMul, Some(up)) if self.is_role(up, |role| matches!(role, Role::Up(..))) => {
-                let range = match self.base(node.output) {
+            (Op::MatMul, _) if self.deltas.contains_key(&node.output) => {
+                let range = match self.deltas[&node.output] {
                     Some(base) => self.own(base).range(),
                     None => self.range(node.output)?,
                 };
                 Ok(covering(Range::around_zero(range.most())))
             }
-            (Op::Add, Some(delta)) if self.is_delta(delta) => Ok(self.own(node.inputs[0])),
+            (Op::Add, Some(delta)) if self.deltas.contains_key(&delta) => Ok(self.own(node.inputs[0])),
+            (Op::Mul, Some(presence)) if self.is_role(presence, |role| matches!(role, Role::Presence)) => {
+                Ok(self.own(node.inputs[0]))
+            }
             (Op::Add, Some(mask)) if self.is_role(mask, |role| matches!(role, Role::Mask)) => {
                 let scores = self.own(node.inputs[0]).range();
                 Ok(covering(Range { low: scores.low + MASKED, high: scores.high }))
@@ -127,19 +133,18 @@ impl<'g> Schemes<'g> {
         self.joining.insert(made, scheme);
         Ok(scheme)
     }
+}
 
-    fn is_delta(&self, value: Value) -> bool {
-        let made = self.graph.nodes().iter().find(|node| node.output == value);
-        made.is_some_and(|node| {
-            node.op == Op::MatMul && self.is_role(node.inputs[1], |role| matches!(role, Role::Up(..)))
-        })
+fn deltas(graph: &Graph) -> BTreeMap<Value, Option<Value>> {
+    let is_up = |value: &Value| matches!(graph.tensor(*value).source, Source::Input(Role::Up(..)));
+    let products = graph.nodes().iter().filter(|node| node.op == Op::MatMul && is_up(&node.inputs[1]));
+    let mut deltas: BTreeMap<Value, Option<Value>> = products.map(|node| (node.output, None)).collect();
+    for node in graph.nodes().iter().filter(|node| node.op == Op::Add) {
+        if let Some(base) = deltas.get_mut(&node.inputs[1]) {
+            base.get_or_insert(node.inputs[0]);
+        }
     }
-
-    /// The product that a delta is added to.
-    fn base(&self, delta: Value) -> Option<Value> {
-        let sum = self.graph.nodes().iter().find(|node| node.op == Op::Add && node.inputs.get(1) == Some(&delta));
-        Some(sum?.inputs[0])
-    }
+    deltas
 }
 
 fn is_cache(role: &Role) -> bool {

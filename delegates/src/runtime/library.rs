@@ -48,8 +48,6 @@ impl Libraries {
 #[derive(Clone)]
 pub struct Runtime {
     environment: Arc<Environment>,
-    /// Plugins that are registered.
-    plugins: Arc<Mutex<Vec<String>>>,
 }
 
 static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
@@ -75,7 +73,7 @@ impl Runtime {
         let builder = ort::init_from(&path).map_err(|e| missing(&e))?;
         let environment = builder.with_name("loam").with_telemetry(false).build().map_err(|e| missing(&e))?;
         environment.set_log_level(LogLevel::Error);
-        let runtime = Self { environment: Arc::new(environment), plugins: Arc::default() };
+        let runtime = Self { environment: Arc::new(environment) };
         *loaded = Some(runtime.clone());
         Ok(runtime)
     }
@@ -88,24 +86,6 @@ impl Runtime {
 
     pub(crate) fn environment(&self) -> &Environment {
         &self.environment
-    }
-
-    /// Registers a provider that comes as a library of its own, once.
-    ///
-    /// # Errors
-    /// [`Reason::Unavailable`] naming the file.
-    pub(crate) fn register(&self, name: &str, library: &Path) -> Result<(), Reason> {
-        let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
-        if plugins.iter().any(|plugin| plugin == name) {
-            return Ok(());
-        }
-        let missing = |reason: &dyn std::fmt::Display| Reason::Unavailable(format!("{}: {reason}", library.display()));
-        if !library.is_file() {
-            return Err(missing(&"there is no such file"));
-        }
-        self.environment.register_ep_library(name, library).map_err(|e| missing(&e))?;
-        plugins.push(name.to_owned());
-        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use loam::model::backbone::{ChunkShape, Entry, Row, Want};
 use loam::quant::Matrix;
 use loam::task::{EmbedOptions, similarity};
 use loam::weights::Gguf;
-use loam_delegates::component::{Caches, chunk_inputs, lower, observe};
+use loam_delegates::component::{lower, observe, single_precision};
 use loam_delegates::provider::{Arch, Provider, Qnn};
 use loam_delegates::quantize::{Calibrated, Calibration};
 use loam_delegates::{Compiler, OnnxBackend, Target};
@@ -36,20 +36,31 @@ fn texts() -> Vec<String> {
     texts
 }
 
-fn calibrated(engine: &Engine, kind: ComponentKind, segments: &[Segment], rank: usize, texts: &[String]) -> Calibrated {
+/// As samples.
+fn inputs(texts: &[String]) -> Vec<Input> {
+    texts.iter().cloned().map(Input::Text).collect()
+}
+
+/// Ranges of a component's graphs, all of which read all samples.
+pub fn calibrated(
+    engine: &Engine,
+    kind: ComponentKind,
+    segments: &[Segment],
+    rank: usize,
+    samples: &[Input],
+) -> Calibrated {
     let component = engine.foundation().component(kind).expect("component");
-    let samples: Vec<Input> = texts.iter().cloned().map(Input::Text).collect();
     let mut calibration = Calibration::default();
     for &segment in segments {
         let graph = lower(engine, component, segment, rank).expect("a graph");
-        let read = observe(&mut calibration, engine, component, (segment, &graph), &samples, &mut || {});
-        assert!(read.expect("observed") >= texts.len());
+        let read = observe(&mut calibration, engine, component, (segment, &graph), samples, &mut || {});
+        assert!(read.expect("observed") >= samples.len());
     }
     calibration.finish(0.0)
 }
 
 /// Compiles a segment, for `target`.
-fn compiled(
+pub fn compiled(
     engine: &Engine,
     kind: ComponentKind,
     (segment, rank): (Segment, usize),
@@ -68,7 +79,7 @@ fn compiled(
 }
 
 /// Fails unless a graph that was compiled for the reference is one graph of integers for QNN.
-fn check_integers(root: &Path, component: &str, segment: Segment) {
+pub fn check_integers(root: &Path, component: &str, segment: Segment) {
     let dump = tempfile::tempdir().expect("folder");
     let provider = Qnn::new(Arch::V75, &libraries().qnn.expect("checked")).dumping_to(dump.path());
     let graph = root.join(format!("onnx-integer/{component}/{segment}/graph.onnx"));
@@ -85,7 +96,7 @@ fn sentences_mean_the_same_on_the_simulator() {
     let root = tempfile::tempdir().expect("folder");
     let segment = Segment::Text { tokens: 64 };
     let texts = texts();
-    let ranges = calibrated(&plain, ComponentKind::TEXT, &[segment], 16, &texts[..40]);
+    let ranges = calibrated(&plain, ComponentKind::TEXT, &[segment], 16, &inputs(&texts[..40]));
     for target in [Target::QnnV75, Target::OnnxInteger] {
         compiled(&plain, ComponentKind::TEXT, (segment, 16), &ranges, (target, root.path()));
     }
@@ -134,27 +145,25 @@ impl Chunks<'_> {
     /// States of all tokens but the first, which the processor runs; the last `singles` one by one.
     fn states(&self, tokens: &[u32], singles: usize) -> Vec<f32> {
         let backbone = self.model.backbone();
-        let signature = self.delegates[0].signature();
-        let mut caches = Caches::new(signature, self.shapes[0].past, backbone.config().head_dim);
-        let blocks = self.shapes[0].blocks;
+        let mut cache = single_precision(backbone, self.shapes[0].blocks).expect("a cache");
         let mut states = Vec::new();
         // The first token on the processor: its keys and values enter as they are.
         let component = ChunkShape { rows: 1, rank: 0, ..self.shapes[1] };
         let graph = backbone.lower(component).expect("a graph");
-        let inputs = chunk_inputs(backbone, &graph.signature(), component, &caches, &tokens[..1]);
+        let inputs = backbone.graph_inputs(&graph.signature(), component, &cache, &tokens[..1]).expect("inputs");
         let outputs = Evaluator::new(&graph).run(&inputs, |_, _| {}).expect("ran");
-        caches.write(&outputs[1..=2 * blocks], 1, 1);
+        cache.append(&outputs[1..], 1, 1).expect("no budget");
         let whole = (tokens.len() - 1 - singles) / self.shapes[0].rows * self.shapes[0].rows;
         let (chunks, rest) = tokens[1..].split_at(whole);
         let pieces = chunks.chunks_exact(self.shapes[0].rows).map(|piece| (0, piece));
         for (at, piece) in pieces.chain(rest.chunks_exact(1).take(singles).map(|token| (1, token))) {
             let (shape, delegate) = (self.shapes[at], &self.delegates[at]);
-            let inputs = chunk_inputs(backbone, delegate.signature(), shape, &caches, piece);
+            let inputs = backbone.graph_inputs(delegate.signature(), shape, &cache, piece).expect("inputs");
             let inputs: Vec<&[f32]> = inputs.iter().map(|values| &values[..]).collect();
             let zeros = delegate.adapt(&delegate.signature().factors(None).expect("zeros")).expect("in range");
             let outputs = delegate.run(&inputs, &zeros).expect("ran");
             states.extend(&outputs[0]);
-            caches.write(&outputs[1..], shape.rows, shape.rows);
+            cache.append(&outputs[1..], shape.rows, shape.rows).expect("no budget");
         }
         states
     }
@@ -169,7 +178,7 @@ fn chunks<'m>(
     texts: &[String],
 ) -> Chunks<'m> {
     let segments = [32, 1].map(|rows| Segment::Chunk { rows, past, blocks });
-    let ranges = calibrated(engine, ComponentKind::Backbone, &segments, rank, texts);
+    let ranges = calibrated(engine, ComponentKind::Backbone, &segments, rank, &inputs(texts));
     let delegates =
         segments.map(|segment| compiled(engine, ComponentKind::Backbone, (segment, rank), &ranges, (target, root)));
     let shapes = [32, 1].map(|rows| ChunkShape { rows, past, blocks, rank });
@@ -181,14 +190,14 @@ fn floats(model: &LanguageModel, shape: ChunkShape, tokens: &[u32]) -> Vec<f32> 
     let backbone = model.backbone();
     let graph = backbone.lower(ChunkShape { rank: 0, ..shape }).expect("a graph");
     let (signature, evaluator) = (graph.signature(), Evaluator::new(&graph));
-    let mut caches = Caches::new(&signature, shape.past, backbone.config().head_dim);
+    let mut cache = single_precision(backbone, shape.blocks).expect("a cache");
     let mut states = Vec::new();
     // The first token alone, the rest of its piece is filled up and given up.
     let pieces = std::iter::once(&tokens[..1]).chain(tokens[1..].chunks_exact(shape.rows));
     for piece in pieces {
-        let inputs = chunk_inputs(backbone, &signature, shape, &caches, piece);
+        let inputs = backbone.graph_inputs(&signature, shape, &cache, piece).expect("inputs");
         let outputs = evaluator.run(&inputs, |_, _| {}).expect("ran");
-        caches.write(&outputs[1..], shape.rows, piece.len());
+        cache.append(&outputs[1..], shape.rows, piece.len()).expect("no budget");
         if piece.len() == shape.rows {
             states.extend(&outputs[0]);
         }

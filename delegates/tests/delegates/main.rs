@@ -11,3 +11,4 @@ mod networks;
 mod operators;
 mod qnn;
 mod references;
+mod speech;

@@ -3,6 +3,7 @@
 use loam::graph::{Evaluator, Graph, Role, Signature};
 use loam::model::backbone::{Backbone, ChunkShape};
 use loam::model::encoder::{Bert, BertConfig, Sequence, open, open_text};
+use loam::model::recognizer::ctc::{CtcNetwork, TowerCtc};
 use loam::model::{LinearRole, LinearTable, Modality};
 use loam::quant::{Deltas, FloatPair, LowRank, Matrix};
 use loam::weights::{Checkpoint, Safetensors};
@@ -123,6 +124,22 @@ pub fn tower(name: &'static str, modality: Modality) -> Network {
     Network { name, graph, plain, samples, adapters }
 }
 
+/// A recogniser on noise, most of which does not fill its graph.
+pub fn speech(name: &'static str) -> Network {
+    let network = TowerCtc::open(&models(name)).expect("tower");
+    let graph = network.graph().expect("graphs");
+    let columns = graph.columns(network.longest()) * 3 / 4;
+    let lower = |rank| graph.lower(columns, rank).expect("a graph");
+    let sample = |seed: u32| {
+        let samples = Values::new(seed).take(columns * 150 - 700 * seed as usize);
+        let features = network.features(&samples).expect("in bounds").expect("long enough");
+        graph.inputs(&features, columns).expect("it fits")
+    };
+    let (samples, graph, plain) = ((0..12).map(sample).collect(), lower(RANK), lower(0));
+    let adapters = adapters(&graph.signature(), network.linears());
+    Network { name, graph, plain, samples, adapters }
+}
+
 /// Chunks of four tokens behind others.
 pub fn backbone(name: &'static str) -> Network {
     let backbone = Backbone::open(models(name)).expect("backbone");
@@ -176,6 +193,8 @@ pub fn all() -> Vec<Network> {
         tower("tower-image", Modality::IMAGE),
         tower("tower-sound", Modality::SOUND),
         tower("tower-imu", Modality::IMU),
+        speech("tower-speech"),
+        speech("tower-speech-2d"),
         backbone("llama2"),
         backbone("qwen2"),
     ]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use loam::Engine;
 use loam::dispatch::{Reason, Segment};
-use loam_delegates::component::{Extents, lower, segments};
+use loam_delegates::component::{Extents, Outcome, each, lower};
 use loam_delegates::onnx::save;
 use loam_delegates::operators::Operators;
 
@@ -12,6 +12,8 @@ use crate::error::Error;
 
 /// Tokens of a text encoder's graph. Longer ones have the same operators.
 const TOKENS: usize = 64;
+/// Seconds of a recogniser's graph, likewise.
+const SECONDS: f64 = 4.5;
 /// Earlier positions of a backbone's graphs.
 const PAST: usize = 32;
 
@@ -54,29 +56,34 @@ impl Graphs {
             std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
         }
         let blocks = Some(1);
-        let extents = Extents { rank, texts: vec![TOKENS], past: PAST, blocks, ..Extents::default() };
+        let extents =
+            Extents { rank, texts: vec![TOKENS], seconds: vec![SECONDS], past: PAST, blocks, ..Extents::default() };
+        let mut unsaved = None;
+        let outcomes = each(
+            engine,
+            engine.foundation().components(),
+            &extents,
+            |_, _| Ok(()),
+            |component, segment, ()| {
+                let graph = lower(engine, component, segment, rank)?;
+                if let Some(dir) = export {
+                    let title = format!("{}.{segment}", component.name());
+                    let saved = save(&graph, &title, &dir.join(format!("{title}.onnx")));
+                    unsaved = unsaved.take().or(saved.err());
+                }
+                Ok(Operators::of_graph(&graph))
+            },
+        );
+        if let Some(error) = unsaved {
+            return Err(error.into());
+        }
         let mut found = Self::default();
-        for component in engine.foundation().components() {
-            let name = component.name().to_owned();
-            let parts = match segments(engine, component, &extents) {
-                Ok(parts) => parts,
-                Err(reason) => {
-                    found.missing.push(Missing { component: name, reason });
-                    continue;
+        for Outcome { component, segment, result, .. } in outcomes {
+            match result {
+                Ok(operators) => {
+                    found.lowered.extend(segment.map(|segment| Lowered { component, segment, operators }));
                 }
-            };
-            for segment in parts {
-                match lower(engine, component, segment, rank) {
-                    Ok(graph) => {
-                        if let Some(dir) = export {
-                            let title = format!("{name}.{segment}");
-                            save(&graph, &title, &dir.join(format!("{title}.onnx")))?;
-                        }
-                        let operators = Operators::of_graph(&graph);
-                        found.lowered.push(Lowered { component: name.clone(), segment, operators });
-                    }
-                    Err(reason) => found.missing.push(Missing { component: name.clone(), reason }),
-                }
+                Err(reason) => found.missing.push(Missing { component, reason }),
             }
         }
         Ok(found)

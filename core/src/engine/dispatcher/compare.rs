@@ -9,6 +9,9 @@ const RUNS: usize = 3;
 
 /// A loaded component that delegates may run.
 pub(in crate::engine) trait Placed: Send + Sync {
+    /// Whether it runs such a graph. A component may have others, for another model around the same weights.
+    fn runs(&self, segment: Segment) -> bool;
+
     /// Runs a graph and the processor on the same input.
     fn compare(&self, placement: &Placement, segment: Segment) -> Result<Compared, Reason>;
 }

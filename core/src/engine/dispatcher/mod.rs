@@ -32,7 +32,8 @@ struct Shared {
 #[derive(Debug)]
 pub(super) struct Dispatcher {
     shared: Arc<Shared>,
-    places: Mutex<BTreeMap<String, Weak<Place>>>,
+    /// By component; a recogniser and the encoder around the same weights have one each.
+    places: Mutex<BTreeMap<String, Vec<Weak<Place>>>>,
     /// The device's conditions prefer delegates.
     spared: AtomicBool,
 }
@@ -75,7 +76,9 @@ impl Dispatcher {
     fn start<T: Placed + 'static>(&self, component: &Component, part: &Part, model: &Arc<T>) {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         part.place.prefer(self.preference());
-        places.insert(component.name().to_owned(), Arc::downgrade(&part.place));
+        let own = places.entry(component.name().to_owned()).or_default();
+        own.retain(|place| place.strong_count() > 0);
+        own.push(Arc::downgrade(&part.place));
         drop(places);
         let job = Job {
             shared: Arc::clone(&self.shared),
@@ -102,32 +105,37 @@ impl Dispatcher {
     pub(super) fn prefer(&self, preference: Preference) {
         let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         self.spared.store(preference == Preference::Delegate, Ordering::Relaxed);
-        places.values().filter_map(Weak::upgrade).for_each(|place| place.prefer(self.preference()));
+        places.values().flatten().filter_map(Weak::upgrade).for_each(|place| place.prefer(self.preference()));
     }
 
     /// Waits until the delegates of a component that was loaded are ready, or are given up.
     pub(super) fn wait(&self, component: &str) {
-        let place = self.places.lock().unwrap_or_else(PoisonError::into_inner).get(component).and_then(Weak::upgrade);
-        if let Some(place) = place {
-            place.wait();
-        }
+        let known = self.places.lock().unwrap_or_else(PoisonError::into_inner).get(component).cloned();
+        // Unlocked: others may be loaded meanwhile.
+        known.into_iter().flatten().filter_map(|place| place.upgrade()).for_each(|place| place.wait());
     }
 
     pub(super) fn status(&self) -> Vec<PlaceStatus> {
         let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let places = places.iter().filter_map(|(name, place)| Some((name, place.upgrade()?)));
-        let status = places.map(|(name, place)| {
-            let (backend, reason, times) = match place.delegate() {
-                Ok(placement) => match placement.serves(place.preference()) {
-                    Ok(()) => (Some(placement.backend().to_owned()), None, placement.timings()),
-                    Err(reason) => (None, Some(reason), placement.timings()),
-                },
-                Err(reason) => (None, reason, Vec::new()),
-            };
-            PlaceStatus { component: name.clone(), backend, reason, times }
+        let status = places.iter().filter_map(|(name, places)| {
+            let status = places.iter().filter_map(Weak::upgrade).map(|place| status_of(name, &place));
+            // A delegate for one of them is the one that was meant.
+            status.reduce(|first, other| if first.backend.is_some() { first } else { other })
         });
         status.collect()
     }
+}
+
+/// Where the component `name` runs, as `place` has it.
+fn status_of(name: &str, place: &Place) -> PlaceStatus {
+    let (backend, reason, times) = match place.delegate() {
+        Ok(placement) => match placement.serves(place.preference()) {
+            Ok(()) => (Some(placement.backend().to_owned()), None, placement.timings()),
+            Err(reason) => (None, Some(reason), placement.timings()),
+        },
+        Err(reason) => (None, reason, Vec::new()),
+    };
+    PlaceStatus { component: name.to_owned(), backend, reason, times }
 }
 
 impl Drop for Dispatcher {

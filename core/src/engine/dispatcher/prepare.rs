@@ -110,7 +110,8 @@ impl Job {
     /// Opens all graphs that were compiled, runs each once, and keeps those that are good.
     fn open(&self, backend: &dyn Backend, entry: &Entry) -> Result<Placement, Reason> {
         let (mut delegates, mut first) = (Vec::new(), None);
-        for segment in backend.compiled(&self.component) {
+        let model = self.model()?;
+        for segment in backend.compiled(&self.component).into_iter().filter(|segment| model.runs(*segment)) {
             let subject = Subject { component: &self.component, fingerprint: &entry.fingerprint, segment };
             match backend.open(&subject) {
                 Ok(delegate) => delegates.push((segment, delegate)),
@@ -119,6 +120,8 @@ impl Job {
                 }
             }
         }
+        // It may be dropped from here on.
+        drop(model);
         if delegates.is_empty() {
             return Err(first.unwrap_or(Reason::NotCompiled));
         }
@@ -145,11 +148,14 @@ impl Job {
         }
     }
 
+    fn model(&self) -> Result<Arc<dyn Placed>, Reason> {
+        self.model.upgrade().ok_or_else(|| Reason::Failed("the component was dropped".to_owned()))
+    }
+
     /// A real inference, always; times, of the delegate and of the processor in ms, are measured once per device and versions.
     fn judge(&self, placement: &Placement, segment: Segment, entry: &Entry) -> Result<(f64, f64), Reason> {
-        let model = self.model.upgrade().ok_or_else(|| Reason::Failed("the component was dropped".to_owned()))?;
         let entry = entry.of_segment(segment);
-        let compared: Compared = model.compare(placement, segment)?;
+        let compared: Compared = self.model()?.compare(placement, segment)?;
         let cosine = compared.cosine();
         if cosine < LEAST_COSINE {
             return Err(Reason::Inaccurate { cosine, least: LEAST_COSINE });

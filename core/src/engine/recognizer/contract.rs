@@ -5,10 +5,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::Adapter;
+use crate::dispatch::Ran;
 use crate::engine::trace::Part;
 use crate::error::{Error, Result};
 use crate::input::SampleRate;
 use crate::model::LinearTable;
+use crate::model::recognizer::ctc::CtcNetwork;
 
 /// What becomes of the words that are heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +96,11 @@ pub trait Recognizer: std::fmt::Debug + Send + Sync {
     /// Values of the states that an adapter's CTC head reads, `None` where it reads none.
     fn state_width(&self) -> Option<usize>;
 
+    /// The network that hears frame by frame; `None` for one that writes what it hears by itself.
+    fn network(&self) -> Option<&dyn CtcNetwork> {
+        None
+    }
+
     /// Languages that it can be told to expect, by code; empty where there is no choice.
     fn languages(&self) -> Vec<String>;
 
@@ -138,6 +145,11 @@ pub trait Listener {
     /// # Errors
     /// As [`Listener::push`]; [`crate::Error::Argument`] for a stream without a sample.
     fn finish(&mut self) -> Result<Vec<Segment>>;
+
+    /// What has heard so far.
+    fn ran(&self) -> Ran {
+        Ran::default()
+    }
 
     /// The language that is spoken, once it is known.
     fn language(&self) -> Option<&str>;

@@ -8,13 +8,16 @@ use serde_json::Value;
 use super::contract::{ListenOptions, Listener, Pace, Recognizer, Search, Segment, SpeechTask, refuse_preprocessing};
 use super::writer::Writer;
 use crate::adapter::{Adapter, HeadSpec};
+use crate::dispatch::{Placement, Ran, Reason, Segment as Graph};
 use crate::engine::trace::Part;
 use crate::error::{Error, Result};
 use crate::input::{SampleRate, check_samples};
 use crate::model::LinearTable;
+use crate::model::encoder::Features;
 use crate::model::recognizer::ctc::{
     CtcNetwork, CtcSearch, CtcVocabulary, Greedy, MAX_BEAM, PrefixBeam, TowerCtc, Wav2Vec2Ctc, log_softmax,
 };
+use crate::quant::Deltas;
 
 /// Longest windows in seconds: 24 s hold what attention makes use of, 4.5 s what a word needs.
 const THOROUGH: f64 = 24.0;
@@ -65,6 +68,10 @@ impl Recognizer for CtcRecognizer {
         Some(self.network.width())
     }
 
+    fn network(&self) -> Option<&dyn CtcNetwork> {
+        Some(&*self.network)
+    }
+
     fn languages(&self) -> Vec<String> {
         Vec::new()
     }
@@ -104,6 +111,7 @@ impl Recognizer for CtcRecognizer {
             received: 0,
             context: 0,
             state: State::Listening,
+            ran: Ran::default(),
             model: self,
             adapter,
         }))
@@ -128,19 +136,57 @@ impl CtcRecognizer {
         }
     }
 
-    /// Log-probabilities `[frames, vocabulary]` of one window.
-    fn frames(&self, samples: &[f32], adapter: Option<&Adapter>) -> Result<Vec<f32>> {
-        let states = self.network.states(samples, adapter.map(|adapter| &adapter.bound.deltas))?;
-        match (adapter.and_then(|adapter| adapter.bound.head.as_ref()), self.network.head()) {
+    /// Log-probabilities `[frames, vocabulary]` of one window, and what made its states.
+    fn frames(&self, samples: &[f32], adapter: Option<&Adapter>) -> Result<(Vec<f32>, Ran)> {
+        let (states, ran) = self.states(samples, adapter.map(|adapter| &adapter.bound.deltas))?;
+        let probabilities = match (adapter.and_then(|adapter| adapter.bound.head.as_ref()), self.network.head()) {
             (Some(head), _) => {
                 let mut logits = head.logits(&states);
                 log_softmax(&mut logits, head.outputs())?;
-                Ok(logits)
+                logits
             }
-            (None, Some(head)) => head.log_probabilities(&states, adapter.map(|adapter| &adapter.bound.deltas)),
+            (None, Some(head)) => head.log_probabilities(&states, adapter.map(|adapter| &adapter.bound.deltas))?,
             (None, None) => unreachable!("a stream begins with a vocabulary"),
-        }
+        };
+        Ok((probabilities, ran))
     }
+
+    /// States `[frames, width]` of one window.
+    fn states(&self, samples: &[f32], deltas: Option<&Deltas>) -> Result<(Vec<f32>, Ran)> {
+        let Some(features) = self.network.features(samples)? else { return Ok((Vec::new(), Ran::default())) };
+        let on_delegate = |placement: &Placement, features: &Features| self.states_on(placement, features, deltas);
+        let on_processor = |all: Vec<Features>| {
+            all.iter().map(|features| self.network.states_of(features, deltas)).collect::<Result<Vec<_>>>()
+        };
+        let (states, ran) = self.part.divide(vec![features], on_delegate, on_processor)?;
+        Ok((states.into_iter().next().unwrap_or_default(), ran))
+    }
+
+    /// States of one window by the shortest graph that holds it.
+    fn states_on(
+        &self,
+        placement: &Placement,
+        features: &Features,
+        deltas: Option<&Deltas>,
+    ) -> Result<Vec<f32>, Reason> {
+        let graph = self.network.graph().ok_or(Reason::NotCompiled)?;
+        let own = features.shape.last().copied().unwrap_or(0);
+        let holds = |segment: &Graph| matches!(segment, Graph::Sound { columns } if *columns >= own);
+        let Some(segment @ Graph::Sound { columns }) = placement.choose(self.part.place.preference(), holds)? else {
+            return Err(Reason::TooLong { length: own, most: widest(placement) });
+        };
+        let inputs = graph.inputs(features, columns).map_err(|e| Reason::Failed(e.to_string()))?;
+        let inputs: Vec<&[f32]> = inputs.iter().map(|values| &values[..]).collect();
+        let mut states = placement.run(segment, &inputs, deltas)?.into_iter().next().unwrap_or_default();
+        states.truncate(graph.states_in(own) * self.network.width());
+        Ok(states)
+    }
+}
+
+/// Columns of the widest graph of sound.
+fn widest(placement: &Placement) -> usize {
+    let columns = placement.segments().map(|segment| if let Graph::Sound { columns } = segment { columns } else { 0 });
+    columns.max().unwrap_or(0)
 }
 
 /// How a stream is cut into windows.
@@ -201,12 +247,15 @@ struct CtcListener {
     /// Frames of the next window that were searched already.
     context: usize,
     state: State,
+    /// What made its states.
+    ran: Ran,
 }
 
 impl CtcListener {
     /// Runs the window at hand and searches its frames from the context up to frame `last` of the window.
     fn hear(&mut self, last: usize, out: &mut Vec<Segment>) -> Result<()> {
-        let frames = self.model.frames(&self.held, self.adapter.as_deref())?;
+        let (frames, ran) = self.model.frames(&self.held, self.adapter.as_deref())?;
+        self.ran.with(ran);
         let vocabulary = &self.vocabulary;
         let count = frames.len() / vocabulary.count();
         let kept = self.context.min(count)..last.min(count);
@@ -261,6 +310,10 @@ impl Listener for CtcListener {
         segments.extend(tokens.iter().filter_map(|token| self.writer.add(token, &self.vocabulary)));
         segments.extend(self.writer.close());
         Ok(segments)
+    }
+
+    fn ran(&self) -> Ran {
+        self.ran.clone()
     }
 
     fn language(&self) -> Option<&str> {

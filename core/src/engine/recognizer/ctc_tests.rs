@@ -4,7 +4,7 @@ use super::*;
 use crate::engine::Loading;
 use crate::model::recognizer::ctc::CtcHead;
 use crate::model::{LinearRole, RowOrder};
-use crate::quant::{Deltas, Linear, Matrix};
+use crate::quant::{Linear, Matrix};
 
 const HOP: usize = 160;
 const REACH: usize = 400;
@@ -48,8 +48,14 @@ impl CtcNetwork for Ear {
         &self.table
     }
 
-    fn states(&self, samples: &[f32], _: Option<&Deltas>) -> Result<Vec<f32>> {
+    fn features(&self, samples: &[f32]) -> Result<Option<Features>> {
         assert!(samples.len() <= self.longest, "{} samples at once", samples.len());
+        let is_heard = self.frames(samples.len()) > 0;
+        is_heard.then(|| Features::new(samples.to_vec(), vec![samples.len()])).transpose()
+    }
+
+    fn states_of(&self, features: &Features, _: Option<&Deltas>) -> Result<Vec<f32>> {
+        let samples = &features.values;
         let frame = |k: usize| {
             let heard = (samples[k * HOP] * 100.0).round() as usize;
             let sure = 0.9 - 0.1 * samples[k * HOP + REACH - 1].abs();
@@ -93,7 +99,7 @@ fn text(segments: &[Segment]) -> String {
 fn windows_join_without_a_seam() {
     let sound: Vec<f32> = samples(16_000 * 45 + 123).collect();
     let once = ear(usize::MAX);
-    let frames = once.frames(&sound, None).expect("heard");
+    let (frames, _) = once.frames(&sound, None).expect("heard");
     let tokens = Greedy::new(TOKENS.len(), 0).push(&frames);
     let expected: String = tokens.iter().map(|token| TOKENS[token.id as usize]).collect();
     for longest in [24 * 16_000, 7 * 16_000 + 11, 2_500] {
@@ -130,6 +136,7 @@ fn four_hours_hold_one_window() {
         state: State::Listening,
         model,
         adapter: None,
+        ran: Ran::default(),
     };
     let minute: Vec<f32> = samples(60 * 16_000).collect();
     let (mut last, mut count) = (0.0, 0);

@@ -1,6 +1,7 @@
 //! One request in flight, and the forward pass that some of them share.
 
 mod pass;
+mod single;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

@@ -27,7 +27,8 @@ enum Who {
     Delegate(Prefiller, Vec<u32>),
 }
 
-/// Runs the turns of some slots, in the order of slots, in one forward pass; a slot has one turn at most. Slots that speculate
+/// Runs the turns of some slots, in the order of slots, in one forward pass, or the only one on a delegate; a slot has one turn at
+/// most. Slots that speculate
 /// guess `guesses` tokens at most, together. What a slot makes of
 /// its logits may fail: then the failure is in the result, beside the slot's number, and the others are as they should be.
 ///
@@ -41,6 +42,16 @@ pub(in crate::engine) fn pass<S: Receiver>(
 ) -> Result<Vec<(usize, Error)>> {
     let config = model.backbone().config();
     let known = known_tokens(model)?;
+    if let [turn] = turns {
+        match slots[turn.slot].single(model) {
+            Ok(None) => {}
+            Ok(Some(mut logits)) => {
+                let made = slots[turn.slot].advance(&[], std::iter::once(&mut logits[..known]), model);
+                return Ok(made.err().map(|error| (turn.slot, error)).into_iter().collect());
+            }
+            Err(error) => return Ok(vec![(turn.slot, error)]),
+        }
+    }
     let (mut rows, mut caches, mut wanting) = (Vec::new(), Vec::new(), Vec::new());
     let (mut ahead, mut failed) = (Vec::<Ahead<'_>>::new(), Vec::new());
     let mut rest = turns;

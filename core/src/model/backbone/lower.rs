@@ -3,33 +3,8 @@
 
 use super::block::Block;
 use super::config::{Activation, RopePairs};
-use super::{Backbone, BackboneConfig, Entry, Row, Want};
-use crate::graph::{Graph, MASKED, Op, Role, Value};
-use crate::quant::RowAdapters;
-
-/// The extents of a graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChunkShape {
-    /// Rows that run at a time.
-    pub rows: usize,
-    /// Earlier positions that there is room for.
-    pub past: usize,
-    /// Blocks from the first one on.
-    pub blocks: usize,
-    /// Rank of the adapters that it takes; 0 for none.
-    pub rank: usize,
-}
-
-/// What the inputs of one chunk are filled with, but for keys and values and an adapter.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ChunkInputs {
-    /// `[1, rows, past + rows]`.
-    pub mask: Vec<f32>,
-    /// `[1, rows, head_dim]`.
-    pub cosines: Vec<f32>,
-    /// `[1, rows, head_dim]`.
-    pub sines: Vec<f32>,
-}
+use super::{Backbone, BackboneConfig, ChunkShape};
+use crate::graph::{Graph, Op, Role, Value};
 
 /// What all blocks of a graph share.
 struct Lowering<'a> {
@@ -81,56 +56,6 @@ impl Backbone {
         made.into_iter().for_each(|value| graph.output(value));
         Ok(graph)
     }
-
-    /// What tokens enter the first block with, without an adapter: `[tokens, hidden_size]`.
-    ///
-    /// # Panics
-    /// For a token outside of the vocabulary.
-    #[must_use]
-    pub fn embedded(&self, tokens: &[u32]) -> Vec<f32> {
-        let row = |(position, &id): (usize, &u32)| Row {
-            entry: Entry::Token(id),
-            sequence: 0,
-            position,
-            deltas: None,
-            want: Want::Nothing,
-        };
-        let rows: Vec<Row<'_>> = tokens.iter().enumerate().map(row).collect();
-        self.embed(&rows, &RowAdapters::same(rows.len(), None)).to_vec()
-    }
-
-    /// Mask and angles of a chunk that begins at `position`: as many earlier positions are in the caches, of the room for
-    /// `shape.past`.
-    #[must_use]
-    pub fn chunk_inputs(&self, shape: ChunkShape, position: usize) -> ChunkInputs {
-        let (config, all) = (&self.config, shape.past + shape.rows);
-        let mut mask = vec![MASKED; shape.rows * all];
-        for (row, mask) in mask.chunks_exact_mut(all).enumerate() {
-            mask[..position.min(shape.past)].fill(0.0);
-            mask[shape.past..=shape.past + row].fill(0.0);
-        }
-        let (mut cosines, mut sines) = (Vec::new(), Vec::new());
-        for row in 0..shape.rows {
-            let mut angles = Vec::new();
-            self.rope[0].angles(position + row, &mut angles);
-            let (cos, sin) = angles.split_at(angles.len() / 2);
-            for element in 0..config.head_dim {
-                let pair = pair(config, element);
-                cosines.push(pair.map_or(1.0, |pair| cos[pair]));
-                sines.push(pair.map_or(0.0, |pair| sin[pair]));
-            }
-        }
-        ChunkInputs { mask, cosines, sines }
-    }
-}
-
-/// Which pair an element of a head turns in; `None` for one that does not turn.
-fn pair(config: &BackboneConfig, element: usize) -> Option<usize> {
-    let turns = element < config.rotary_dim;
-    turns.then(|| match config.rope_pairs {
-        RopePairs::Halves => element % (config.rotary_dim / 2),
-        RopePairs::Neighbours => element / 2,
-    })
 }
 
 /// The matrix that puts, for each pair `(a, b)`, `-b` in the place of `a` and `a` in that of `b`.

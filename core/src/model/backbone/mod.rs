@@ -6,6 +6,7 @@
 mod attention;
 mod batch;
 mod block;
+mod chunk;
 mod config;
 mod gguf;
 mod hugging_face;
@@ -18,8 +19,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use batch::{Entry, Row, Want, token_rows};
+pub use chunk::{ChunkInputs, ChunkShape};
 pub use config::{Activation, BackboneConfig, Family, Rope, RopePairs, RopeScaling};
-pub use lower::{ChunkInputs, ChunkShape};
 
 use crate::arena::Room;
 use crate::budget::Budget;

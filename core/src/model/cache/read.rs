@@ -2,6 +2,7 @@
 
 use super::shape::{BLOCK_TOKENS, CacheType};
 use super::{KvCache, Scales};
+use crate::budget::Shortage;
 use crate::quant::TILE_ROWS;
 
 impl KvCache {
@@ -31,6 +32,32 @@ impl KvCache {
                 }
             }
         }
+    }
+
+    /// Appends the first `count` of the `rows` positions that a graph made: keys and values `[kv_heads, rows, head_dim]` of each
+    /// layer, one after the other.
+    ///
+    /// # Errors
+    /// [`Shortage`] of the budget. What it holds stays as it was.
+    ///
+    /// # Panics
+    /// When `made` has other extents.
+    pub fn append(&mut self, made: &[Vec<f32>], rows: usize, count: usize) -> Result<(), Shortage> {
+        let (start, dim) = (self.len, self.shape.head_dim);
+        let plane = self.shape.kv_heads * rows * dim;
+        let is_whole = made.len() == 2 * self.shape.layers && made.iter().all(|made| made.len() == plane);
+        assert!(is_whole && count <= rows, "keys and values of {rows} positions");
+        self.reserve(count)?;
+        self.grow(count);
+        for (layer, made) in made.chunks_exact(2).enumerate() {
+            for row in 0..count {
+                let of_row = |made: &Vec<f32>| -> Vec<f32> {
+                    made.chunks_exact(rows * dim).flat_map(|head| &head[row * dim..(row + 1) * dim]).copied().collect()
+                };
+                self.write(layer, start + row, &of_row(&made[0]), &of_row(&made[1]));
+            }
+        }
+        Ok(())
     }
 
     fn value(&self, plane: &[u8], at: usize) -> f32 {
@@ -71,6 +98,33 @@ mod tests {
             for position in 0..count {
                 cache.write(1, position, &of(position, 0), &of(position, 1));
             }
+            check(&cache, &value, tolerance);
+            // As a graph gives them, with rows behind that mean nothing.
+            let rows = count + 3;
+            let plane = |plane: usize| {
+                let head = |head: usize| (0..rows).flat_map(move |row| (0..20).map(move |at| (row, head * 20 + at)));
+                (0..2).flat_map(head).map(|(row, at)| value(row, at, plane)).collect::<Vec<f32>>()
+            };
+            let made = [plane(1), plane(0), plane(0), plane(1)];
+            let mut appended = KvCache::new(shape);
+            for (from, count) in [(0, 5), (5, count - 5)] {
+                let shifted = |made: &Vec<f32>| -> Vec<f32> {
+                    made.chunks_exact(rows * 20)
+                        .flat_map(|head| [&head[from * 20..], &head[..from * 20]].concat())
+                        .collect()
+                };
+                let made: Vec<Vec<f32>> = made.iter().map(shifted).collect();
+                appended.append(&made, rows, count).expect("no budget");
+            }
+            check(&appended, &value, tolerance);
+        }
+    }
+
+    /// Keys and values of layer 1, and nothing behind them.
+    fn check(cache: &KvCache, value: &dyn Fn(usize, usize, usize) -> f32, tolerance: f32) {
+        let (count, kind) = (cache.len(), cache.shape().kind);
+        assert_eq!(count, 37);
+        {
             let room = 40;
             let (mut keys, mut values) = (vec![9.0; 2 * room * 20], vec![9.0; 2 * room * 20]);
             cache.read(1, room, &mut keys, &mut values);

@@ -9,6 +9,7 @@
 
 mod config;
 mod lower;
+mod presence;
 mod stage;
 mod trunk;
 

@@ -16,7 +16,7 @@ mod wav2vec2;
 pub use beam::{MAX_BEAM, PrefixBeam};
 pub use greedy::Greedy;
 pub use head::{CtcHead, log_softmax};
-pub use network::CtcNetwork;
+pub use network::{CtcGraph, CtcNetwork};
 pub use token::{CtcSearch, CtcToken};
 pub use tower::TowerCtc;
 pub use vocabulary::CtcVocabulary;

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::head::CtcHead;
-use super::network::CtcNetwork;
+use super::network::{CtcGraph, CtcNetwork};
 use super::vocabulary::CtcVocabulary;
 use crate::error::{Error, Result};
+use crate::graph::Graph;
 use crate::input::{Audio, Channels, LogMel, SampleRate};
-use crate::model::encoder::ModelDir;
 use crate::model::encoder::tower::FrameTower;
+use crate::model::encoder::{Features, ModelDir};
 use crate::model::layer::{Bias, Grid};
 use crate::model::table::LinearTable;
 use crate::quant::Deltas;
@@ -48,11 +49,6 @@ impl TowerCtc {
         let table = loader.finish("loam speech tower", |_| false)?;
         Ok(Self { tower, mel, rate, head, table })
     }
-
-    /// The grid of so many samples.
-    fn grid(&self, samples: usize) -> Grid {
-        Grid { width: self.mel.frames_in(samples), ..self.tower.trunk.window() }
-    }
 }
 
 impl CtcNetwork for TowerCtc {
@@ -74,8 +70,7 @@ impl CtcNetwork for TowerCtc {
     }
 
     fn frames(&self, samples: usize) -> usize {
-        let grid = self.grid(samples);
-        if grid.width == 0 { 0 } else { self.tower.trunk.output(grid).map_or(0, |grid| grid.width) }
+        self.states_in(self.mel.frames_in(samples))
     }
 
     fn width(&self) -> usize {
@@ -90,16 +85,63 @@ impl CtcNetwork for TowerCtc {
         &self.table
     }
 
-    fn states(&self, samples: &[f32], deltas: Option<&Deltas>) -> Result<Vec<f32>> {
+    fn features(&self, samples: &[f32]) -> Result<Option<Features>> {
         if samples.len() > self.longest() {
             let reason = format!("{} samples, the tower reads {} at once", samples.len(), self.longest());
             return Err(Error::argument("audio", reason));
         }
         if self.frames(samples.len()) == 0 {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let mel = self.mel.compute(&Audio::from_f32(samples, Channels::MONO, self.rate)?)?;
-        let grid = self.grid(samples.len());
-        Ok(self.tower.trunk.forward(&mel.into_values(), grid, deltas).0.to_vec())
+        let shape = vec![mel.bins(), mel.frames()];
+        Features::new(mel.into_values(), shape).map(Some)
+    }
+
+    fn states_of(&self, features: &Features, deltas: Option<&Deltas>) -> Result<Vec<f32>> {
+        let grid = Grid { width: self.columns_of(features)?, ..self.tower.trunk.window() };
+        Ok(self.tower.trunk.forward(&features.values, grid, deltas).0.to_vec())
+    }
+
+    fn graph(&self) -> Option<&dyn CtcGraph> {
+        Some(self)
+    }
+}
+
+impl TowerCtc {
+    /// Columns of features that it reads.
+    fn columns_of(&self, features: &Features) -> Result<usize> {
+        let (bins, window) = (self.mel.config().n_mels, self.tower.trunk.window());
+        match features.shape[..] {
+            [own, columns] if own == bins && columns <= window.width && self.states_in(columns) > 0 => Ok(columns),
+            _ => {
+                let reason = format!("shape {:?}, the tower reads {bins} by up to {}", features.shape, window.width);
+                Err(Error::argument("features", reason))
+            }
+        }
+    }
+}
+
+impl CtcGraph for TowerCtc {
+    fn columns(&self, samples: usize) -> usize {
+        self.mel.frames_in(samples).min(self.tower.trunk.window().width)
+    }
+
+    fn states_in(&self, columns: usize) -> usize {
+        let grid = Grid { width: columns, ..self.tower.trunk.window() };
+        if columns == 0 { 0 } else { self.tower.trunk.output(grid).map_or(0, |grid| grid.width) }
+    }
+
+    fn lower(&self, columns: usize, rank: usize) -> Option<Graph> {
+        let is_one = columns <= self.tower.trunk.window().width && self.states_in(columns) > 0;
+        is_one.then(|| self.tower.trunk.lower_within(columns, rank))
+    }
+
+    fn inputs(&self, features: &Features, columns: usize) -> Result<Vec<Vec<f32>>> {
+        let own = self.columns_of(features)?;
+        if own > columns {
+            return Err(Error::argument("features", format!("{own} columns, the graph has {columns}")));
+        }
+        Ok(self.tower.trunk.inputs_within(columns, &features.values, own))
     }
 }

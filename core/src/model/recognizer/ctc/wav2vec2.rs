@@ -7,8 +7,8 @@ use super::network::CtcNetwork;
 use super::vocabulary::{CtcVocabulary, MAX_TOKENS};
 use crate::error::{Error, Result};
 use crate::input::{Audio, Channels, SampleRate};
-use crate::model::encoder::ModelDir;
 use crate::model::encoder::wav2vec2::{Wav2Vec2, is_unused};
+use crate::model::encoder::{Features, ModelDir};
 use crate::model::layer::Bias;
 use crate::model::table::LinearTable;
 use crate::quant::Deltas;
@@ -82,11 +82,20 @@ impl CtcNetwork for Wav2Vec2Ctc {
         &self.table
     }
 
-    fn states(&self, samples: &[f32], deltas: Option<&Deltas>) -> Result<Vec<f32>> {
-        if samples.is_empty() {
-            return Ok(Vec::new());
+    fn features(&self, samples: &[f32]) -> Result<Option<Features>> {
+        if samples.len() > self.longest() {
+            let reason = format!("{} samples, the network reads {} at once", samples.len(), self.longest());
+            return Err(Error::argument("audio", reason));
+        }
+        if self.frames(samples.len()) == 0 {
+            return Ok(None);
         }
         let prepared = self.network.prepare(&Audio::from_f32(samples, Channels::MONO, self.rate())?)?;
-        self.network.states(&prepared, deltas)
+        let shape = vec![prepared.len()];
+        Features::new(prepared, shape).map(Some)
+    }
+
+    fn states_of(&self, features: &Features, deltas: Option<&Deltas>) -> Result<Vec<f32>> {
+        self.network.states(&features.values, deltas)
     }
 }

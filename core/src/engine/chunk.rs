@@ -1,0 +1,120 @@
+//! A backbone's graphs on a delegate: some positions of a sequence at a time, whose keys and values go into the cache that the processor
+//! decodes with. Which sequences run there is the matter of `prefill` and `decode`.
+
+use std::sync::Arc;
+
+use super::dispatcher::{Compared, Placed, median_ms};
+use super::language::LanguageModel;
+use crate::dispatch::{Placement, Reason, Segment};
+use crate::model::backbone::{Backbone, ChunkShape, Entry, Row, Want};
+use crate::model::{CacheType, KvCache};
+use crate::quant::Deltas;
+
+/// One of a backbone's graphs.
+#[derive(Clone, Debug)]
+pub(super) struct Chunk {
+    placement: Arc<Placement>,
+    segment: Segment,
+    shape: ChunkShape,
+}
+
+impl Chunk {
+    pub(super) fn new(placement: Arc<Placement>, segment: Segment) -> Option<Self> {
+        let shape = shape_of(segment)?;
+        Some(Self { placement, segment, shape })
+    }
+
+    /// Positions that run at a time.
+    pub(super) fn rows(&self) -> usize {
+        self.shape.rows
+    }
+
+    /// Earlier positions that there is room for.
+    pub(super) fn past(&self) -> usize {
+        self.shape.past
+    }
+
+    /// As traces name it.
+    pub(super) fn backend(&self) -> &str {
+        self.placement.backend()
+    }
+
+    /// Computes `tokens`, as many as it has rows, behind those in `cache`, and writes their keys and values. Their states
+    /// `[rows, hidden_size]`.
+    ///
+    /// # Errors
+    /// [`Reason`]; the cache is as it was then.
+    pub(super) fn extend(
+        &self,
+        backbone: &Backbone,
+        cache: &mut KvCache,
+        tokens: &[u32],
+        deltas: Option<&Deltas>,
+    ) -> Result<Vec<f32>, Reason> {
+        let mut made = run(&self.placement, self.segment, backbone, cache, tokens, deltas)?;
+        let appended = cache.append(&made[1..], self.shape.rows, tokens.len());
+        appended
+            .map_err(|shortage| Reason::Memory { needed: cache.shape().block() as u64, available: shortage.limit })?;
+        Ok(made.swap_remove(0))
+    }
+}
+
+fn shape_of(segment: Segment) -> Option<ChunkShape> {
+    match segment {
+        Segment::Chunk { rows, past, blocks } => Some(ChunkShape { rows, past, blocks, rank: 0 }),
+        _ => None,
+    }
+}
+
+/// States of `tokens`, and keys and values of each block.
+fn run(
+    placement: &Placement,
+    segment: Segment,
+    backbone: &Backbone,
+    cache: &KvCache,
+    tokens: &[u32],
+    deltas: Option<&Deltas>,
+) -> Result<Vec<Vec<f32>>, Reason> {
+    let delegate = placement.delegate(segment).ok_or(Reason::NotCompiled)?;
+    let shape = shape_of(segment).ok_or(Reason::NotCompiled)?;
+    if cache.len() > shape.past {
+        return Err(Reason::TooLong { length: cache.len(), most: shape.past });
+    }
+    let inputs = backbone.graph_inputs(delegate.signature(), shape, cache, tokens);
+    let inputs = inputs.map_err(|e| Reason::Refused(e.to_string()))?;
+    let inputs: Vec<&[f32]> = inputs.iter().map(|values| &values[..]).collect();
+    placement.run(segment, &inputs, deltas)
+}
+
+impl Placed for LanguageModel {
+    fn runs(&self, segment: Segment) -> bool {
+        matches!(segment, Segment::Chunk { .. })
+    }
+
+    fn compare(&self, placement: &Placement, segment: Segment) -> Result<Compared, Reason> {
+        let backbone = self.backbone();
+        let shape = shape_of(segment).ok_or(Reason::NotCompiled)?;
+        let blocks = backbone.config().num_hidden_layers;
+        if shape.blocks != blocks {
+            return Err(Reason::NoGraph(format!("{} of {blocks} blocks were compiled", shape.blocks)));
+        }
+        let failed = |e: crate::Error| Reason::Failed(e.to_string());
+        // Any tokens do: they are looked up and compared, not understood.
+        let tokens: Vec<u32> =
+            (0..=shape.rows as u32).map(|at| 1 + at % (backbone.config().vocab_size as u32 - 1)).collect();
+        let row = |position: usize, want: Want| Row {
+            entry: Entry::Token(tokens[position]),
+            sequence: 0,
+            position,
+            deltas: None,
+            want,
+        };
+        let mut begun = backbone.new_cache_as(CacheType::F32);
+        backbone.forward(&[row(0, Want::Nothing)], &mut [&mut begun]).map_err(failed)?;
+        let rows: Vec<Row<'_>> = (1..=shape.rows).map(|position| row(position, Want::Hidden)).collect();
+        let (states, processor_ms) = median_ms(|| backbone.forward(&rows, &mut [&mut begun.clone()]).map_err(failed))?;
+        let (mut made, delegate_ms) = median_ms(|| run(placement, segment, backbone, &begun, &tokens[1..], None))?;
+        made.truncate(1);
+        Ok(Compared { delegate: made, processor: vec![states], delegate_ms, processor_ms })
+    }
+}
