@@ -1,15 +1,19 @@
 //! `loam compile`.
 
+use std::path::Path;
+
 use crate::{fixture, json, path, run};
 
 #[test]
 fn recognisers_have_a_graph_for_each_length_of_sound() {
     let (tower, dir) = (fixture("models/tower-speech"), tempfile::tempdir().expect("tempdir"));
+    let sounds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo/fsdd");
     let compile = |seconds: &str| {
         let seconds = format!("--seconds={seconds}");
         let target = ["--target", "onnx-float", "--component", "speech", &seconds];
+        let samples = ["--samples", path(&sounds)];
         let place = ["--model", path(&tower), "--output", path(dir.path()), "--json"];
-        run(&[&["compile"][..], &target, &place].concat())
+        run(&[&["compile"][..], &target, &samples, &place].concat())
     };
     // The tower hears a second at once.
     let made = json(&compile("0.3,0.5,9"));
