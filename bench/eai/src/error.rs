@@ -83,7 +83,6 @@ pub enum Error {
 
 impl Error {
     /// Wraps an operating system's reason with the path that it is about.
-    #[allow(dead_code)]
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { path, source }

@@ -3,6 +3,7 @@
 //! [`metric`] scores what a model gives as the usual tools do, [`tokenize`] cuts text as they do.
 
 mod error;
+pub mod loader;
 pub mod metric;
 pub mod tokenize;
 
