@@ -173,4 +173,62 @@ impl Format {
             Self::StandIn(view) => stand_in::open(data, split, view),
         }
     }
+
+    /// The files that it looks for, as Markdown.
+    #[must_use]
+    pub fn files(self) -> &'static str {
+        match self {
+            Self::PennTreebank => "`ptb.test.txt`",
+            Self::Squad => "`dev-v2.0.json` (or 1.1)",
+            Self::TydiQa => "`tydiqa-v1.0-dev.jsonl.gz`",
+            Self::Wmt(_) => "`*.en-de.xml`; or `*-src.en.sgm` and `*-ref.de.sgm`; or lines in `*.en` and `*.de`",
+            Self::TweetEval => "`test_text.txt`, `test_labels.txt`, `mapping.txt`",
+            Self::GoEmotions => "`test.tsv`, `emotions.txt`",
+            Self::AgNews => "`test.csv`, `classes.txt`",
+            Self::Sst2 => "`dev.tsv` of GLUE",
+            Self::Jfleg => "`test/test.src`, `test/test.ref0` to `ref3`",
+            Self::CnnDailyMail => "`url_lists/all_test.txt`, `cnn/stories`, `dailymail/stories`; or `test.jsonl`",
+            Self::CodeSearchNet => "`LANGUAGE/final/jsonl/test/LANGUAGE_test_0.jsonl.gz`",
+            Self::Shellcode => "`assembly-test.in`, `assembly-test.out`",
+            Self::ShellcodeTable => "`Shellcode_IA32.tsv`",
+            Self::CocoInstances => "`annotations/instances_val2017.json`, `val2017`",
+            Self::CocoCaptions => "`annotations/captions_val2014.json`, `val2014`",
+            Self::Lvis => "`lvis_v1_val.json`, `val2017`",
+            Self::Ap10k => "`annotations/ap10k-test-split1.json`, `data`",
+            Self::InShop => "`Eval/list_eval_partition.txt`, `img` or `Img/img`",
+            Self::VeRi => "`name_query.txt`, `name_test.txt`, `image_query`, `image_test`",
+            Self::SuperResolution(_) => "`image_SRF_4` with `*_HR.png` and `*_LR.png`",
+            Self::WikiArt => "`Style/style_val.csv`, `Style/style_class.txt`, `wikiart`; pictures of COCO in `content`",
+            Self::Ade20k => "`images/validation`, `annotations/validation` of `ADEChallengeData2016`",
+            Self::Voc2012 => "`VOCdevkit/VOC2012`",
+            Self::ClassFolders => "`test` with a folder for each class",
+            Self::Cifar100 => "`cifar-100-binary`",
+            Self::ImageNet => "`ILSVRC2012_devkit_t12`, `val` with `ILSVRC2012_val_*.JPEG`",
+            Self::Gtsrb => "`Final_Test/Images` with `GT-final_test.csv`",
+            Self::Adience => "`fold_0_data.txt` to `fold_4_data.txt`, `aligned` or `faces`",
+            Self::Kinetics => "`val.csv`, `val` with `ID_START_END.mp4`",
+            Self::UcfQnrf => "`Test` with `img_*.jpg` and `img_*_ann.mat`",
+            Self::RefMatte => "`refmatte_rw100_label.json`, `eval_index_expression.json`, `image_all`, `mask`",
+            Self::LibriSpeech => "`LibriSpeech/test-clean`",
+            Self::FluentSpeechCommands => "`data/train_data.csv`, `data/test_data.csv`, `wavs`",
+            Self::Slurp => "`dataset/slurp/test.jsonl`, `slurp_real`",
+            Self::Iemocap => "`Session1` to `Session5`",
+            Self::Esc50 => "`meta/esc50.csv`, `audio`",
+            Self::SpeechCommands => "folders of words, `testing_list.txt`, `validation_list.txt`",
+            Self::UciHar => "`UCI HAR Dataset`",
+            Self::Hhar => "`Phones_accelerometer.csv`, `Phones_gyroscope.csv`",
+            Self::MotionSense => "`A_DeviceMotion_data`",
+            Self::LjSpeech => "`metadata.csv`, `wavs`",
+            Self::Clotho => "`clotho_captions_evaluation.csv`, `evaluation`",
+            Self::AudioCaps => "`test.csv`, `audio` with `YOUTUBE_ID.wav`",
+            Self::Flickr8k => "`Flickr8k_text`, `Flicker8k_Dataset`",
+            Self::Flickr30k => "`results_20130124.token`, `test.txt`, `flickr30k-images`",
+            Self::VggSound => "`vggsound.csv`, `video` with `ID_BEGIN.mp4`",
+            Self::Vqa2 => {
+                "`v2_OpenEnded_mscoco_val2014_questions.json`, `v2_mscoco_val2014_annotations.json`, `val2014`"
+            }
+            Self::VizWiz => "`Annotations/val.json`, `val`",
+            Self::StandIn(_) => "`meta.json`, and `test.jsonl.zst`, `data.npz`, `audio.tar` or `images.tar.zst`",
+        }
+    }
 }

@@ -115,7 +115,8 @@ fn story(file: &Text, place: &str) -> Result<(String, String)> {
     Ok((article, highlights.join("\n")))
 }
 
-/// `LANGUAGE_test_0.jsonl.gz` and on, or the same unpacked, in the folder or in `LANGUAGE/final/jsonl/test`.
+/// `LANGUAGE_test_0.jsonl.gz` and on, or the same unpacked, in the folder, in `final/jsonl/test` or in
+/// `LANGUAGE/final/jsonl/test`.
 pub(super) fn code_search_net(path: &Path, split: Split) -> Result<Examples> {
     #[derive(Deserialize)]
     struct Row {
@@ -124,18 +125,24 @@ pub(super) fn code_search_net(path: &Path, split: Split) -> Result<Examples> {
         #[serde(default)]
         url: Option<String>,
     }
-    let folder = Folder::new(path, "CodeSearchNet")?;
+    let root = Folder::new(path, "CodeSearchNet")?;
     let name = usual(split);
     let nested = format!("final/jsonl/{name}");
-    let folder = folder.first_folder(&[&nested]).unwrap_or(folder);
+    // One language, or all of them side by side.
+    let mut folders = vec![root.clone(), root.within(&nested)];
+    folders.extend(root.list(Path::is_dir)?.iter().map(|language| root.within(&format!("{language}/{nested}"))));
     let mark = format!("_{name}_");
-    let files: Vec<String> = folder.files(&["gz", "jsonl"])?.into_iter().filter(|file| file.contains(&mark)).collect();
-    if files.is_empty() {
-        return Err(folder.wrong("entries", format!("no LANGUAGE_{name}_0.jsonl.gz")));
+    let mut files = Vec::new();
+    for folder in folders.into_iter().filter(|folder| folder.path().is_dir()) {
+        for file in folder.files(&["gz", "jsonl"])?.into_iter().filter(|file| file.contains(&mark)) {
+            files.push((folder.first(&[&file])?, file));
+        }
     }
-    let rows = files.into_iter().flat_map(move |name| {
-        let opened = folder.first(&[&name]).and_then(|file| file.json_lines::<Row>());
-        let rows: Box<dyn Iterator<Item = Result<Example>> + Send> = match opened {
+    if files.is_empty() {
+        return Err(root.wrong("entries", format!("no LANGUAGE_{name}_0.jsonl.gz")));
+    }
+    let rows = files.into_iter().flat_map(|(file, name)| {
+        let rows: Box<dyn Iterator<Item = Result<Example>> + Send> = match file.json_lines::<Row>() {
             Err(error) => Box::new(std::iter::once(Err(error))),
             Ok(rows) => Box::new(rows.map(move |row| {
                 let (place, row) = row?;

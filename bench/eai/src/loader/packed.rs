@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 /// Of an unpacked archive that is held.
 const MAX_HELD: u64 = 1 << 30;
 const MAX_MEMBERS: usize = 1_000_000;
+const MAX_LABELS: usize = 100_000;
 
 #[derive(Deserialize)]
 struct Entry {
@@ -40,7 +41,10 @@ pub(super) fn open(folder: &Folder, manifest: &Text, meta: &Meta, split: Split) 
         Ok(archive) => (places(&archive)?, true),
         Err(_) => (held(&folder.first(&["images.tar.zst"])?)?, false),
     };
-    let labels = meta.names();
+    let mut labels = meta.names();
+    if labels.is_empty() {
+        labels = numbered(manifest)?;
+    }
     let count = labels.len();
     let manifest = manifest.clone();
     let rows = manifest.json_lines::<Entry>()?.filter_map(move |row| {
@@ -69,6 +73,19 @@ pub(super) fn open(folder: &Folder, manifest: &Text, meta: &Meta, split: Split) 
         made.transpose()
     });
     Ok(Examples::new(labels, rows))
+}
+
+/// Classes without names are known by their numbers.
+fn numbered(manifest: &Text) -> Result<Vec<String>> {
+    let mut count = 0;
+    for row in manifest.json_lines::<Entry>()? {
+        let (place, entry) = row?;
+        count = entry.label.map_or(count, |label| count.max(label.saturating_add(1)));
+        if count > MAX_LABELS {
+            return Err(manifest.wrong(place, format!("class {} of at most {MAX_LABELS}", count - 1)));
+        }
+    }
+    Ok((0..count).map(|label| label.to_string()).collect())
 }
 
 /// Where the members of a plain archive are.
