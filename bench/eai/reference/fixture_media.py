@@ -147,6 +147,9 @@ def classes(to: Writer) -> None:
         "00000.ppm;53;54;6;5;48;49;16",
         "00001.ppm;42;45;5;5;36;40;1",
     )
+    signs = draw.integers(0, 256, (54, 53, 3), dtype=np.uint8).tobytes()
+    to.bytes("gtsrb/Final_Test/Images/00000.ppm", b"P6\n# a comment\n53 54\n255\n" + signs)
+    to.bytes("gtsrb/Final_Test/Images/00001.ppm", b"P6 42 45 255\n" + signs[: 3 * 42 * 44])
     head = "user_id\toriginal_image\tface_id\tage\tgender\tx\ty\tdx\tdy\ttilt_ang\tfiducial_yaw_angle\tfiducial_score"
     rows = [
         f"30601258@N03\t{name}.jpg\t{face}\t(25, 32)\t{gender}\t0\t414\t1086\t1383\t-115\t30\t17"
@@ -168,7 +171,7 @@ def classes(to: Writer) -> None:
         "Action_painting/franz-kline_accent-grave-1955.jpg,1",
         "Abstract_Expressionism/a_b.jpg,0",
     )
-    to.image("wikiart/content/000000000009.jpg", pixels)
+    to.image("wikiart/content/000000000009.jpg", draw.integers(0, 256, (16, 16, 3)))
 
 
 def masks(to: Writer) -> None:

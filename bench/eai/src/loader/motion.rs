@@ -1,7 +1,9 @@
 //! Motion of phones: UCI-HAR, HHAR, MotionSense. Windows do not overlap, but for those that are published so.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::example::{Example, Examples, Input, Motion, Split, Target};
 use super::folder::{Folder, Text};
@@ -185,30 +187,52 @@ pub(super) fn hhar(path: &Path, split: Split) -> Result<Examples> {
     let accelerations = recordings(&folder.first(&["Phones_accelerometer.csv"])?, split)?;
     let mut rates = recordings(&folder.first(&["Phones_gyroscope.csv"])?, split)?;
     let rows = accelerations.into_iter().flat_map(move |(key, samples)| {
-        let rates = rates.remove(&key).unwrap_or_default();
+        let rates: Arc<[Sample]> = rates.remove(&key).unwrap_or_default().into();
+        let samples: Arc<[Sample]> = samples.into();
         let (subject, device) = key;
-        let mut made = Vec::new();
-        for part in samples.chunk_by(|a, b| a.class == b.class && b.time - a.time < GAP) {
-            let (Some(class), [first, .., last]) = (part[0].class, part) else { continue };
-            let steps = ((last.time - first.time) * RATE) as usize;
-            let grid = (0..steps).map(|step| first.time + step as f64 / RATE);
-            let both: Option<Vec<[f32; 6]>> = grid.map(|time| joined(part, &rates, time)).collect();
-            for (i, window) in windows(&both.unwrap_or_default()) {
-                let id =
-                    format!("{subject} {device} {} {:.3} window {i}", HHAR_CLASSES[usize::from(class)], first.time);
-                made.push(Ok(example(id, window, &subject, usize::from(class))));
-            }
-        }
-        made
+        parts(&samples).into_iter().flat_map(move |part| {
+            let (samples, rates) = (samples.clone(), rates.clone());
+            let (subject, id) = (subject.clone(), format!("{subject} {device}"));
+            part_windows(&samples[part.clone()]).filter_map(move |(class, begin)| {
+                let grid = (0..WINDOW).map(|step| begin + step as f64 / RATE);
+                let both: Option<Vec<[f32; 6]>> =
+                    grid.map(|time| joined(&samples[part.clone()], &rates, time)).collect();
+                let id = format!("{id} {} {begin:.3}", HHAR_CLASSES[class]);
+                Some(Ok(example(id, &both?, &subject, class)))
+            })
+        })
     });
     Ok(Examples::new(HHAR_CLASSES.map(str::to_owned).to_vec(), rows))
+}
+
+/// Runs of one activity without gaps.
+fn parts(samples: &[Sample]) -> Vec<Range<usize>> {
+    let mut end = 0;
+    let part = |part: &[Sample]| {
+        end += part.len();
+        end - part.len()..end
+    };
+    samples.chunk_by(|a, b| a.class == b.class && b.time - a.time < GAP).map(part).collect()
+}
+
+/// Class and begin of each whole window of a run; nothing where no activity is known.
+fn part_windows(part: &[Sample]) -> impl Iterator<Item = (usize, f64)> + use<> {
+    let known = match part {
+        [first, .., last] => first.class.map(|class| (usize::from(class), first.time, last.time)),
+        _ => None,
+    };
+    let length = WINDOW as f64 / RATE;
+    known.into_iter().flat_map(move |(class, begin, end)| {
+        let count = ((end - begin) / length) as usize;
+        (0..count).map(move |window| (class, begin + window as f64 * length))
+    })
 }
 
 fn recordings(file: &Text, split: Split) -> Result<Recordings> {
     let columns = ["Creation_Time", "x", "y", "z", "User", "Device", "gt"];
     let mut all = Recordings::new();
     let mut count = 0usize;
-    for row in file.table(b',', Header::Names, Quotes::Csv)?.with(&columns)?.rows() {
+    for row in file.table(b',', Header::Names, Quotes::Plain)?.with(&columns)?.rows() {
         let row = row?;
         let user = row.at("User")?;
         if HHAR_TEST.contains(&user) != (split == Split::Test) {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::example::{Example, Examples, Input, Split, Target};
 use super::folder::{Folder, Text};
+use super::labels::MAX_LABELS;
 use super::source::{Media, Source};
 use super::stand_in::Meta;
 use crate::error::{Error, Result};
@@ -17,7 +18,6 @@ use crate::error::{Error, Result};
 /// Of an unpacked archive that is held.
 const MAX_HELD: u64 = 1 << 30;
 const MAX_MEMBERS: usize = 1_000_000;
-const MAX_LABELS: usize = 100_000;
 
 #[derive(Deserialize)]
 struct Entry {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::example::{Example, Examples, Input, Split, Target};
 use super::folder::Folder;
+use super::labels::Labels;
 use super::source::Media;
 use super::table::{Header, Quotes};
 use crate::error::{Error, Result};
@@ -155,11 +156,12 @@ pub(super) fn vggsound(path: &Path, split: Split) -> Result<Examples> {
     let folder = Folder::new(path, FORMAT)?;
     let file = folder.first(&["vggsound.csv"])?;
     let films = folder.within("video");
-    let mut labels = BTreeSet::new();
+    let mut labels = Labels::default();
     for row in file.table(b',', Header::None, Quotes::Csv)?.rows() {
-        labels.insert(row?.column(2)?.to_owned());
+        let row = row?;
+        labels.add(&file, &row.place, row.column(2)?)?;
     }
-    let labels: Vec<String> = labels.into_iter().collect();
+    let labels = labels.into_names();
     let classes = labels.clone();
     let rows = file.table(b',', Header::None, Quotes::Csv)?.rows().filter_map(move |row| {
         let made = row.and_then(|row| {
@@ -190,11 +192,12 @@ pub(super) fn kinetics(path: &Path, split: Split) -> Result<Examples> {
     };
     let file = folder.first(&[&format!("{name}.csv"), &format!("annotations/{name}.csv")])?;
     let columns = ["label", "youtube_id", "time_start", "time_end"];
-    let mut labels = BTreeSet::new();
+    let mut labels = Labels::default();
     for row in file.table(b',', Header::Names, Quotes::Csv)?.with(&columns)?.rows() {
-        labels.insert(row?.at("label")?.to_owned());
+        let row = row?;
+        labels.add(&file, &row.place, row.at("label")?)?;
     }
-    let labels: Vec<String> = labels.into_iter().collect();
+    let labels = labels.into_names();
     let classes = labels.clone();
     let films = folder.within(name);
     let rows = file.table(b',', Header::Names, Quotes::Csv)?.rows().map(move |row| {

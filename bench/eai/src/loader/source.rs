@@ -5,12 +5,16 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::ppm;
 use crate::error::{Error, Result};
+use crate::metric::Picture;
 
 /// Of a picture or sound that is read whole; films are handed on by path.
 const MAX_BYTES: u64 = 1 << 30;
 /// Pixels of a mask: 16 k by 16 k.
 const MAX_PIXELS: u64 = 1 << 28;
+/// Pixels of a picture that is held as numbers: 33 million, 0.8 GB.
+const MAX_PICTURE: u64 = 1 << 25;
 
 /// Bytes of a medium.
 #[derive(Clone, PartialEq)]
@@ -146,6 +150,59 @@ fn read(path: &Path, from: impl Read, length: u64) -> Result<Vec<u8>> {
         return Err(wrong(std::io::ErrorKind::UnexpectedEof, reason));
     }
     Ok(bytes)
+}
+
+impl Media {
+    /// Decodes a picture (PNG, JPEG, WebP or binary PPM), whole or the part that counts of it: red, green and blue between 0 and 255.
+    ///
+    /// # Errors
+    /// Those of [`Media::bytes`]; [`Error::Malformed`] for what is no picture, for more than 2^25 pixels, and for a part that
+    /// does not lie within.
+    pub fn picture(&self) -> Result<Picture> {
+        let path = self.path().unwrap_or(Path::new("picture")).to_path_buf();
+        let wrong = |place: &str, reason: String| Error::Malformed {
+            path: path.clone(),
+            place: place.to_owned(),
+            format: "picture",
+            reason,
+        };
+        let whole = match &self.source {
+            Source::Pixels { width, height, channels, samples } => {
+                let repeat = if *channels == 1 { 3 } else { 1 };
+                let values = samples.iter().flat_map(|sample| std::iter::repeat_n(f64::from(*sample), repeat));
+                Picture::new(*width, *height, 3, values.collect())?
+            }
+            _ => {
+                let bytes = self.bytes()?;
+                if bytes.starts_with(b"P6") {
+                    let (width, height, samples) =
+                        ppm::read(&bytes, MAX_PICTURE).map_err(|error| wrong("PPM", error))?;
+                    Picture::new(width, height, 3, samples.iter().map(|sample| f64::from(*sample)).collect())?
+                } else {
+                    let decoded = decoded(bytes).map_err(|error| wrong("pixels", error))?;
+                    let (width, height) = (decoded.width() as usize, decoded.height() as usize);
+                    Picture::new(width, height, 3, decoded.into_raw().into_iter().map(f64::from).collect())?
+                }
+            }
+        };
+        let Some(crop) = self.crop else { return Ok(whole) };
+        whole.part(crop).ok_or_else(|| wrong("part", format!("{crop:?} of {} x {} pixels", whole.width, whole.height)))
+    }
+}
+
+/// PNG, JPEG or WebP.
+fn decoded(bytes: Vec<u8>) -> Result<image::RgbImage, String> {
+    let reader = image::ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+    let mut reader = reader.map_err(|error| error.to_string())?;
+    let mut limits = image::Limits::default();
+    limits.max_alloc = Some(MAX_PICTURE * 4);
+    reader.limits(limits);
+    let decoded = reader.decode().map_err(|error| error.to_string())?;
+    let pixels = u64::from(decoded.width()) * u64::from(decoded.height());
+    if pixels > MAX_PICTURE {
+        return Err(format!("{pixels} pixels, the limit is {MAX_PICTURE}"));
+    }
+    Ok(decoded.into_rgb8())
 }
 
 impl Mask {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::example::{Example, Examples, Input, Split, Target};
 use super::folder::{Folder, Text};
+use super::labels::Labels;
 use super::source::Media;
 use super::table::{Header, Quotes};
 use crate::error::{Error, Result};
@@ -72,16 +73,13 @@ pub(super) fn fluent_speech_commands(path: &Path, split: Split) -> Result<Exampl
         Ok(format!("{}|{}|{}", row.at("action")?, row.at("object")?, row.at("location")?))
     };
     // All intents occur in training; the order of labels is theirs, sorted.
-    let mut labels: Vec<String> = Vec::new();
-    for row in table("train")?.1.rows() {
-        labels.push(intent(&row?)?);
-        if labels.len() > 1 << 16 {
-            labels.sort();
-            labels.dedup();
-        }
+    let mut labels = Labels::default();
+    let (file, rows) = table("train")?;
+    for row in rows.rows() {
+        let row = row?;
+        labels.add(&file, &row.place, &intent(&row)?)?;
     }
-    labels.sort();
-    labels.dedup();
+    let labels = labels.into_names();
     let name = match split {
         Split::Train => "train",
         Split::Valid => "valid",

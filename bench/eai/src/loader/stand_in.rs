@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 use super::arrays;
 use super::example::{Example, Examples, Input, Split, Target};
 use super::folder::{Folder, Text};
+use super::labels::Labels;
 use super::packed;
 use super::translation::Direction;
 use crate::error::{Error, Result};
 use crate::metric::{Entity, Frame};
 
 pub(super) const FORMAT: &str = "stand-in set";
-const MAX_LABELS: usize = 100_000;
 
 /// What is asked of a set whose rows answer several questions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -91,19 +91,14 @@ pub(super) fn open(path: &Path, split: Split, view: View) -> Result<Examples> {
 
 fn spelt(file: &Text, view: View) -> Result<Vec<String>> {
     let key = if view == View::Intent { "intent" } else { "label" };
-    let mut labels = Vec::new();
+    let mut labels = Labels::default();
     for row in file.json_lines::<Map<String, Value>>()? {
         let (place, row) = row?;
-        let Some(Value::String(label)) = row.get(key) else { continue };
-        if !labels.contains(label) {
-            if labels.len() == MAX_LABELS {
-                return Err(file.wrong(place, format!("more than {MAX_LABELS} classes")));
-            }
-            labels.push(label.clone());
+        if let Some(Value::String(label)) = row.get(key) {
+            labels.add(file, &place, label)?;
         }
     }
-    labels.sort();
-    Ok(labels)
+    Ok(labels.into_names())
 }
 
 struct Row<'a> {

@@ -1,7 +1,7 @@
 //! Tables with a mark between columns: CSV and TSV, row by row and bounded.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 
 const MAX_COLUMNS: usize = 4096;
 const MAX_ROW_BYTES: usize = 1 << 25;
+/// Of a file in which a quote may open a column that never ends: such a column is held whole.
+const MAX_QUOTED_BYTES: u64 = 1 << 30;
 
 /// What the first row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +35,27 @@ pub(super) enum Quotes {
 pub(super) struct Table {
     file: Text,
     names: Vec<String>,
-    rows: csv::StringRecordsIntoIter<BufReader<File>>,
+    rows: csv::StringRecordsIntoIter<Limited<BufReader<File>>>,
+}
+
+/// Fails at lines that are too long, before they are held.
+struct Limited<R> {
+    inner: R,
+    line: usize,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        for byte in &buffer[..count] {
+            self.line = if *byte == b'\n' { 0 } else { self.line + 1 };
+            if self.line > MAX_ROW_BYTES {
+                let reason = format!("a line is longer than {MAX_ROW_BYTES} bytes");
+                return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, reason));
+            }
+        }
+        Ok(count)
+    }
 }
 
 /// A row with its place.
@@ -47,13 +69,17 @@ pub(super) struct Row {
 impl Text {
     pub fn table(&self, mark: u8, header: Header, quotes: Quotes) -> Result<Table> {
         let file = File::open(&self.path).map_err(Error::io(&self.path))?;
+        let length = file.metadata().map_err(Error::io(&self.path))?.len();
+        if quotes == Quotes::Csv && length > MAX_QUOTED_BYTES {
+            return Err(self.wrong("size", format!("{length} bytes, the limit is {MAX_QUOTED_BYTES}")));
+        }
         let mut reader = ReaderBuilder::new()
             .delimiter(mark)
             .has_headers(header == Header::Names)
             .quoting(quotes == Quotes::Csv)
             .flexible(true)
             .trim(Trim::None)
-            .from_reader(BufReader::new(file));
+            .from_reader(Limited { inner: BufReader::new(file), line: 0 });
         let names = match header {
             Header::Names => {
                 let names = reader.headers().map_err(|error| self.wrong("line 1", error.to_string()))?;

@@ -4,12 +4,10 @@ use std::path::Path;
 
 use super::example::{Example, Examples, Input, Split, Target};
 use super::folder::Folder;
+use super::labels::MAX_LABELS;
 use super::lines::pairs;
 use super::table::{Header, Quotes};
 use crate::error::{Error, Result};
-
-/// Classes of a list; no set here has more.
-const MAX_LABELS: usize = 100_000;
 
 /// `mapping.txt`, and `test_text.txt` beside `test_labels.txt`, of one of the tasks.
 pub(super) fn tweet_eval(path: &Path, split: Split) -> Result<Examples> {

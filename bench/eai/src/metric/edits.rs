@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 
-/// Cells of the table that is kept to tell kinds of edits: 1 GB would be out of proportion, this is a quarter.
-const MAX_CELLS: usize = 1 << 28;
+/// Cells of a table of two texts, 256 MiB: some 8,000 words beside as many.
+pub(super) const MAX_CELLS: usize = 1 << 26;
 
 /// What turns one sequence into another with the fewest edits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub fn normalised_distance<T: PartialEq>(found: &[T], right: &[T]) -> f64 {
 /// one with the most pieces kept is taken.
 ///
 /// # Errors
-/// [`Error::Metric`] where the table would have more than 2^28 cells.
+/// [`Error::Metric`] where the table would have more than 2^26 cells.
 pub fn edits<T: PartialEq>(found: &[T], right: &[T]) -> Result<Edits> {
     let width = right.len() + 1;
     let cells = (found.len() + 1).checked_mul(width).filter(|cells| *cells <= MAX_CELLS);

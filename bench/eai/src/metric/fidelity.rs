@@ -49,6 +49,26 @@ impl Picture {
         Ok(Self { width, height, channels, samples })
     }
 
+    /// The part from left and top on, of that width and height, in whole pixels; none where it does not lie within.
+    #[must_use]
+    pub fn part(&self, [left, top, width, height]: [f64; 4]) -> Option<Self> {
+        let pixel = |value: f64| (0.0..1e9).contains(&value).then_some(value.round() as usize);
+        let (left, top, width, height) = (pixel(left)?, pixel(top)?, pixel(width)?, pixel(height)?);
+        if width == 0 || height == 0 || left + width > self.width || top + height > self.height {
+            return None;
+        }
+        let row = |y: usize| {
+            let begin = (y * self.width + left) * self.channels;
+            &self.samples[begin..begin + width * self.channels]
+        };
+        Some(Self {
+            width,
+            height,
+            channels: self.channels,
+            samples: (top..top + height).flat_map(row).copied().collect(),
+        })
+    }
+
     /// Without `border` pixels at each side.
     ///
     /// # Errors
@@ -59,12 +79,9 @@ impl Picture {
             let reason = format!("{} x {} pixels without {border} at each side", self.width, self.height);
             return Err(Error::metric("picture", reason));
         };
-        let row = |y: usize| {
-            let begin = (y * self.width + border) * self.channels;
-            &self.samples[begin..begin + width * self.channels]
-        };
-        let samples = (border..border + height).flat_map(row).copied().collect();
-        Ok(Self { width, height, channels: self.channels, samples })
+        let corner = border as f64;
+        self.part([corner, corner, width as f64, height as f64])
+            .ok_or_else(|| Error::metric("picture", format!("a border of {border} pixels")))
     }
 }
 

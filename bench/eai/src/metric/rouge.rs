@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::average::Scores;
+use super::edits::MAX_CELLS;
 use super::share;
 use crate::error::{Error, Result};
 use crate::tokenize::{rouge_tokens, rouge_tokens_stemmed};
@@ -33,13 +34,18 @@ pub type Rouge = Scores;
 /// Of one text beside the right one.
 ///
 /// # Errors
-/// [`Error::Metric`] for n-grams of no words.
+/// [`Error::Metric`] for n-grams of no words, and for texts whose longest subsequence would need a table of more than 2^26 cells.
 pub fn rouge(found: &str, right: &str, kind: RougeKind, stemming: Stemming) -> Result<Rouge> {
     let words = |text: &str| match stemming {
         Stemming::None => rouge_tokens(text),
         Stemming::Porter => rouge_tokens_stemmed(text),
     };
     let lines = |text: &str| text.split('\n').filter(|line| !line.is_empty()).map(words).collect::<Vec<_>>();
+    // Lines have fewer words than whole texts.
+    let cells = words(found).len().saturating_mul(words(right).len());
+    if cells > MAX_CELLS && !matches!(kind, RougeKind::Grams(_)) {
+        return Err(Error::metric("ROUGE", format!("texts of {cells} pairs of words, the limit is {MAX_CELLS}")));
+    }
     match kind {
         RougeKind::Grams(0) => Err(Error::metric("ROUGE", "n-grams of 0 words")),
         RougeKind::Grams(order) => Ok(grams(&words(found), &words(right), order)),

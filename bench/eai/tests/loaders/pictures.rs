@@ -76,6 +76,13 @@ fn classes_of_pictures_are_those_of_the_lists() {
     let (labels, rows) = read("gtsrb", Format::Gtsrb, Split::Test);
     assert_eq!((labels.len(), labels_of(&rows)), (43, vec![16, 1]));
     assert_eq!(image(&rows[0]).crop, Some([6.0, 5.0, 42.0, 44.0]));
+    let sign = image(&rows[0]).picture().expect("a picture");
+    assert_eq!((sign.width, sign.height), (42, 44));
+    let raw = std::fs::read(fixture("gtsrb/Final_Test/Images/00000.ppm")).expect("read");
+    let begin = raw.len() - 54 * 53 * 3 + (5 * 53 + 6) * 3;
+    assert_eq!(sign.samples[..3], raw[begin..begin + 3].iter().map(|byte| f64::from(*byte)).collect::<Vec<_>>());
+    let message = image(&rows[1]).picture().expect_err("a row is missing").to_string();
+    assert!(message.ends_with("00001.ppm, PPM: malformed picture: 5544 bytes of 5670"), "{message}");
 
     let (labels, rows) = read("adience", Format::Adience, Split::Test);
     assert_eq!((&labels[1][..], labels_of(&rows)), ("male", vec![0, 1]));
