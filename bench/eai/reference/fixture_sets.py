@@ -41,7 +41,10 @@ def speech(to: Writer) -> None:
         "intent": "calendar_set",
         "tokens": tokens,
         "entities": [{"span": [1], "type": "event_name"}, {"span": [2, 3], "type": "person"}],
-        "recordings": {"audio-2.flac": {"wer": 0.0}, "audio-1-headset.flac": {"wer": 0.0}},
+        "recordings": [
+            {"file": "audio-1-headset.flac", "wer": 0.0, "ent_wer": None, "status": "correct"},
+            {"file": "audio-1.flac", "wer": 0.5, "ent_wer": 0.5, "status": "correct"},
+        ],
     }
     to.text("slurp/dataset/slurp/test.jsonl", json.dumps(utterance))
     turns = [

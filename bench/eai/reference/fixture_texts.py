@@ -42,6 +42,12 @@ def questions(to: Writer) -> None:
     ]
     data = {"version": "v2.0", "data": [{"title": "Trains", "paragraphs": [{"context": context, "qas": qas}]}]}
     to.text("squad/dev-v2.0.json", json.dumps(data))
+    gold = [{"id": "finnish--1-0", "question": "Milloin?", "answers": answers[:1]}]
+    paragraphs = {"title": "Junat", "paragraphs": [{"context": context, "qas": gold}]}
+    to.text(
+        "tydi-goldp/tydiqa-goldp-v1.1-dev.json",
+        json.dumps({"version": "TyDiQA-GoldP-1.1-for-SQuAD-1.1", "data": [paragraphs]}),
+    )
     article = "Kyiv lies on the Dnipro. Das Café opened in 1911.\nIt is large."
     raw = article.encode()
 
@@ -94,7 +100,7 @@ def translation(to: Writer) -> None:
         for i, (a, b) in enumerate(documents)
     )
     to.text(
-        "wmt-xml/wmttest2022.en-de.xml",
+        "wmt-xml/wmttest2022.en-de.all.xml",
         "<?xml version='1.0' encoding='utf-8'?>",
         f'<dataset id="wmttest2022"><collection id="general">{body}</collection></dataset>',
     )
@@ -112,7 +118,9 @@ def translation(to: Writer) -> None:
 
 
 def classes(to: Writer) -> None:
-    to.text("tweeteval/mapping.txt", "0\t_heart_", "1\t_sun_", "2\t_tree_")
+    to.text(
+        "tweeteval/mapping.txt", "0\t\u2764\t_red_heart_\t", "1\t\u2600\t_sun_\t", "2\t\U0001f384\t_Christmas_tree_\t"
+    )
     to.text("tweeteval/test_text.txt", "@user what a day", "so tall \U0001f333 ")
     to.text("tweeteval/test_labels.txt", "1", "2")
     to.text("goemotions/emotions.txt", "admiration", "anger", "neutral")

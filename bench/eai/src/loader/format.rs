@@ -180,7 +180,7 @@ impl Format {
         match self {
             Self::PennTreebank => "`ptb.test.txt`",
             Self::Squad => "`dev-v2.0.json` (or 1.1)",
-            Self::TydiQa => "`tydiqa-v1.0-dev.jsonl.gz`",
+            Self::TydiQa => "`tydiqa-v1.0-dev.jsonl.gz`, or `tydiqa-goldp-v1.1-dev.json`",
             Self::Wmt(_) => "`*.en-de.xml`; or `*-src.en.sgm` and `*-ref.de.sgm`; or lines in `*.en` and `*.de`",
             Self::TweetEval => "`test_text.txt`, `test_labels.txt`, `mapping.txt`",
             Self::GoEmotions => "`test.tsv`, `emotions.txt`",

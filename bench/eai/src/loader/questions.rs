@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::example::{Example, Examples, Input, Split, Target};
-use super::folder::Folder;
+use super::folder::{Folder, Text};
 use crate::error::{Error, Result};
 
 #[derive(Deserialize)]
@@ -49,6 +49,10 @@ pub(super) fn squad(path: &Path, split: Split) -> Result<Examples> {
         Split::Valid => folder.first(&["dev-v2.0.json", "dev-v1.1.json"])?,
         Split::Test => return Err(Error::Split { format: FORMAT, split: split.name(), known: "train and valid" }),
     };
+    of_squad(file)
+}
+
+fn of_squad(file: Text) -> Result<Examples> {
     let squad: Squad = file.json()?;
     let paragraphs = squad.data.into_iter().flat_map(|article| article.paragraphs);
     let rows = paragraphs.flat_map(move |paragraph| {
@@ -104,7 +108,8 @@ struct Range {
 }
 
 /// `tydiqa-v1.0-dev.jsonl`, plain or `.gz`. The context is the passage that an annotator chose, else the whole article;
-/// right are the minimal answers, `yes` and `no` among them.
+/// right are the minimal answers, `yes` and `no` among them. Or the secondary task, `tydiqa-goldp-v1.1-dev.json`, in the form of
+/// SQuAD.
 pub(super) fn tydi(path: &Path, split: Split) -> Result<Examples> {
     const FORMAT: &str = "TyDi QA";
     let folder = Folder::new(path, FORMAT)?;
@@ -113,6 +118,9 @@ pub(super) fn tydi(path: &Path, split: Split) -> Result<Examples> {
         Split::Valid => "dev",
         Split::Test => return Err(Error::Split { format: FORMAT, split: split.name(), known: "train and valid" }),
     };
+    if let Ok(file) = folder.first(&[&format!("tydiqa-goldp-v1.1-{name}.json")]) {
+        return of_squad(file);
+    }
     let file = folder.first(&[&format!("tydiqa-v1.0-{name}.jsonl.gz"), &format!("tydiqa-v1.0-{name}.jsonl")])?;
     let rows = file.json_lines::<TydiRow>()?.map(move |row| {
         let (place, row) = row?;

@@ -112,7 +112,8 @@ pub(super) fn clotho(path: &Path, split: Split) -> Result<Examples> {
     Ok(Examples::new(Vec::new(), rows))
 }
 
-/// `test.csv` with `audiocap_id,youtube_id,start_time,caption`, and the clips as `audio/YOUTUBE_ID.wav`. Captions of one clip
+/// `test.csv` with `audiocap_id,youtube_id,start_time,caption`, and the clips as `audio/YOUTUBE_ID.wav` or
+/// `audio/YOUTUBE_ID_BEGIN.wav`: there is no official archive of them. Captions of one clip
 /// are its references.
 pub(super) fn audiocaps(path: &Path, split: Split) -> Result<Examples> {
     let folder = Folder::new(path, "AudioCaps")?;
@@ -133,7 +134,9 @@ pub(super) fn audiocaps(path: &Path, split: Split) -> Result<Examples> {
         let place = match known.get(&id) {
             Some(place) => *place,
             None => {
-                let sound = Media::file(file.inside(&sounds, &row.place, &format!("{video}.wav"))?);
+                let named = file.inside(&sounds, &row.place, &format!("{id}.wav"))?;
+                let plain = file.inside(&sounds, &row.place, &format!("{video}.wav"))?;
+                let sound = Media::file(if named.is_file() { named } else { plain });
                 known.insert(id.clone(), clips.len());
                 clips.push((id, sound, Vec::new()));
                 clips.len() - 1

@@ -104,7 +104,12 @@ struct Utterance {
     action: String,
     tokens: Vec<Token>,
     entities: Vec<Span>,
-    recordings: std::collections::BTreeMap<String, serde::de::IgnoredAny>,
+    recordings: Vec<Recording>,
+}
+
+#[derive(Deserialize)]
+struct Recording {
+    file: String,
 }
 
 #[derive(Deserialize)]
@@ -134,8 +139,8 @@ pub(super) fn slurp(path: &Path, split: Split) -> Result<Examples> {
         let made: Result<Vec<Example>> = row.and_then(|(place, row)| {
             let frame = frame(&file, &place, &row)?;
             row.recordings
-                .keys()
-                .map(|name| {
+                .iter()
+                .map(|Recording { file: name }| {
                     let sound = Media::file(file.inside(&audio, &place, name)?);
                     let id = format!("{} {name}", row.slurp_id);
                     Ok(Example { id, input: Input::Sound(sound), target: Target::Frame(frame.clone()) })
@@ -207,12 +212,7 @@ fn turn(file: &Text, sounds: &Folder, line: Result<(String, String)>) -> Result<
     }
     let fields: Vec<&str> = line.split('\t').collect();
     let [_, id, emotion, ..] = fields.as_slice() else {
-        // The first line says what the columns are.
-        return if line.starts_with("% [") || line.contains("START_TIME") {
-            Ok(None)
-        } else {
-            Err(file.wrong(place, format!("{} columns, expected 4", fields.len())))
-        };
+        return Err(file.wrong(place, format!("{} columns, expected 4", fields.len())));
     };
     let emotion = if *emotion == "exc" { "hap" } else { emotion };
     let Some(class) = EMOTIONS.iter().position(|known| *known == emotion) else { return Ok(None) };

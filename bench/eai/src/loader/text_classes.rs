@@ -19,8 +19,11 @@ pub(super) fn tweet_eval(path: &Path, split: Split) -> Result<Examples> {
         if line.trim().is_empty() {
             continue;
         }
-        let (number, name) =
-            line.split_once('\t').ok_or_else(|| mapping.wrong(&*place, "no tab between number and name"))?;
+        // After the number stands the class, and of emojis their name.
+        let mut fields = line.split('\t');
+        let (Some(number), Some(name)) = (fields.next(), fields.next()) else {
+            return Err(mapping.wrong(place, "no tab between number and name"));
+        };
         if mapping.number::<usize>(&place, "number", number)? != labels.len() || labels.len() == MAX_LABELS {
             return Err(mapping.wrong(place, format!("number {number}, expected {}", labels.len())));
         }

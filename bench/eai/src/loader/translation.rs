@@ -45,7 +45,7 @@ pub(super) fn wmt(path: &Path, split: Split, direction: Direction) -> Result<Exa
             more => Err(folder.wrong("entries", format!("{} files end in {}", more.len(), endings.join(" or ")))),
         }
     };
-    if let Some(file) = one(&[format!(".{from}-{into}.xml")])? {
+    if let Some(file) = one(&[format!(".{from}-{into}.xml"), format!(".{from}-{into}.all.xml")])? {
         let found = read(&file)?;
         let right = found.references;
         return joined(&file, found.sources, right);

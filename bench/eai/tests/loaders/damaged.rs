@@ -85,7 +85,14 @@ fn texts() {
             "dev-v2.0.json, line 1 column 200: malformed SQuAD: EOF",
         ),
         ("tydi", Format::TydiQa, Valid, "tydiqa-v1.0-dev.jsonl.gz", Cut(60), "dev.jsonl.gz, line 1"),
-        ("wmt-xml", Format::Wmt(EN_DE), Test, "wmttest2022.en-de.xml", Swap("id=\"2\"", "id=\"1\""), "stands twice"),
+        (
+            "wmt-xml",
+            Format::Wmt(EN_DE),
+            Test,
+            "wmttest2022.en-de.all.xml",
+            Swap("id=\"2\"", "id=\"1\""),
+            "stands twice",
+        ),
         (
             "wmt-sgm",
             Format::Wmt(EN_DE),

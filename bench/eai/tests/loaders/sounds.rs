@@ -28,6 +28,7 @@ fn commands_have_intents() {
     assert_eq!((frame.scenario.as_str(), frame.action.as_str()), ("calendar", "set"));
     assert_eq!(frame.entities, [entity("event_name", "meeting"), entity("person", "with pawel")]);
     assert_eq!(within(sound(&rows[0]), "slurp"), "slurp_real/audio-1-headset.flac");
+    assert_eq!(rows[1].id, "4775 audio-1.flac");
 }
 
 #[test]

@@ -41,6 +41,12 @@ fn tydi_answers_are_cut_by_bytes() {
 }
 
 #[test]
+fn the_secondary_task_of_tydi_is_in_the_form_of_squad() {
+    let (_, rows) = read("tydi-goldp", Format::TydiQa, Split::Valid);
+    assert_eq!((rows[0].id.as_str(), &rows[0].target), ("finnish--1-0", &texts(&["at noon"])));
+}
+
+#[test]
 fn wmt_comes_in_three_forms() {
     for name in ["wmt-xml", "wmt-sgm"] {
         let (_, rows) = read(name, Format::Wmt(EN_DE), Split::Test);
@@ -60,7 +66,7 @@ fn wmt_comes_in_three_forms() {
 fn classes_of_texts_are_those_of_the_lists() {
     let (labels, rows) = read("tweeteval", Format::TweetEval, Split::Test);
     assert_eq!((labels.len(), labels_of(&rows)), (3, vec![1, 2]));
-    assert_eq!(labels[2], "_tree_");
+    assert_eq!(labels[2], "\u{1f384}");
     let (labels, rows) = read("goemotions", Format::GoEmotions, Split::Test);
     assert_eq!(labels, ["admiration", "anger", "neutral"]);
     assert_eq!(rows[0].input, text("He said \"no\" and left"));
