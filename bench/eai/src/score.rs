@@ -36,7 +36,8 @@ pub enum Prediction {
     Frame(Frame),
     /// A number; a count of people, too.
     Number(f64),
-    /// Negative log-likelihoods of the text's tokens, in nats.
+    /// Negative log-likelihoods, in nats, of what perplexity is counted by: of Penn Treebank words and ends of sentences, each
+    /// the sum over its tokens.
     Nats(Vec<f64>),
     /// Objects.
     Boxes(Vec<Detected>),

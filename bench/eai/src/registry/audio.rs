@@ -21,7 +21,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             model: "wav2vec 2.0 base, 960 h, no language model",
             metric: "WER in per cent",
             score: 3.4,
-            source: "Baevski et al. 2020, arXiv 2006.11477",
+            source: "facebook/wav2vec2-base-960h, model card",
         }),
         stand_ins: &[set("audio/ljspeech_small", Metric::WordErrorRate), set("audio/yesno", Metric::WordErrorRate)],
         lacks: None,
