@@ -111,7 +111,8 @@ pub(crate) fn compiler(runtime: &Runtime, provider: &dyn Provider, target: Targe
     match target.form() {
         Form::Floats => Ok(portable()),
         Form::Integers => {
-            Ok(format!("{}, {} {}", portable(), runtime.build(), provider.build()?).trim_end().to_owned())
+            let (own, build) = (portable(), provider.build()?);
+            Ok(format!("{own} for {}, {} {build}", target.name(), runtime.build()).trim_end().to_owned())
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `loam embed`: texts, pictures, sounds and motion to vectors.
 
 use clap::Args;
+use loam::engine::Trace;
 use loam::input::Input;
 use loam::task::{EmbedOptions, Embedding, similarity};
 
@@ -10,6 +11,9 @@ use super::model::{AdapterArgs, ModelArgs};
 use crate::console::{Console, Format};
 use crate::error::Error;
 use crate::home::Home;
+
+/// Characters of an input by which a note names it.
+const SHOWN: usize = 40;
 
 /// `loam embed` as typed.
 #[derive(Debug, Clone, Args)]
@@ -53,6 +57,10 @@ pub fn run(args: &EmbedArgs, home: &Home, console: &Console) -> anyhow::Result<(
     let embedded =
         inputs.into_iter().map(|input| engine.embed(input, &options)).collect::<loam::Result<Vec<Embedding>>>()?;
     let embeddings: Vec<&[f32]> = embedded.iter().map(|embedding| embedding.vector.as_slice()).collect();
+    for (name, reason) in names.iter().zip(&embedded).filter_map(|(name, e)| Some((name, fallback(&e.trace)?))) {
+        let beginning: String = name.chars().take(SHOWN).collect();
+        console.note(format!("[on the processor, {reason}: {beginning}]"));
+    }
     if args.compare {
         return compare(&names, &embeddings, console);
     }
@@ -62,6 +70,7 @@ pub fn run(args: &EmbedArgs, home: &Home, console: &Console) -> anyhow::Result<(
             "dim": embeddings.first().map(|vector| vector.len()),
             "embeddings": embeddings,
             "trace": embedded.first().map(|embedding| &embedding.trace),
+            "fallbacks": embedded.iter().map(|embedding| fallback(&embedding.trace)).collect::<Vec<_>>(),
         }))?;
     } else {
         for embedding in &embeddings {
@@ -70,6 +79,11 @@ pub fn run(args: &EmbedArgs, home: &Home, console: &Console) -> anyhow::Result<(
         }
     }
     Ok(())
+}
+
+/// Why a delegate did not make it, where one was asked.
+fn fallback(trace: &Trace) -> Option<String> {
+    trace.steps.iter().find_map(|step| step.fallback.as_ref()).map(ToString::to_string)
 }
 
 fn compare(texts: &[String], embeddings: &[&[f32]], console: &Console) -> anyhow::Result<()> {

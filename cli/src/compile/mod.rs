@@ -121,6 +121,10 @@ pub fn run(args: &CompileArgs, home: &Home, console: &Console) -> anyhow::Result
     let failed = outcomes.iter().filter(|outcome| outcome.result.is_err()).collect::<Vec<_>>();
     let all = failed.len() == outcomes.len();
     match failed.first().filter(|_| all || !args.component.is_empty()) {
+        // What fails for another reason than the target has another status, so that it is tried again.
+        Some(Outcome { component, result: Err(Reason::Failed(reason)), .. }) => {
+            Err(anyhow::anyhow!("component '{component}' was not compiled: {reason}"))
+        }
         Some(Outcome { component, result: Err(reason), .. }) => {
             Err(loam::Error::Delegate { component: component.clone(), reason: reason.to_string() }.into())
         }
@@ -188,11 +192,11 @@ impl Work<'_> {
 
     /// Ranges of a component's tensors: those of the same weights, graphs and samples are kept.
     fn calibrated(&self, component: &Component, segments: &[Segment]) -> Result<Calibrated, Reason> {
-        if self.maker.target.form() == Form::Floats && self.samples.is_empty() {
-            return Ok(Calibrated::default());
-        }
         let fingerprint = component.fingerprint().map_err(|e| Reason::Failed(e.to_string()))?;
+        // Floats need no ranges: one sample is what the graph is tried on when it is opened.
+        let floats = self.maker.target.form() == Form::Floats;
         let samples = match component.kind() {
+            _ if floats => samples::one_of_each_kind(&self.samples),
             ComponentKind::Backbone => samples::texts(&self.samples, BACKBONE_SAMPLES),
             _ => self.samples.clone(),
         };
@@ -212,6 +216,9 @@ impl Work<'_> {
             observe(&mut calibration, self.engine, component, (segment, &graph), &samples, &mut step)?;
         }
         progress.done();
+        if calibration.runs() == 0 && floats {
+            return Ok(Calibrated::default());
+        }
         if calibration.runs() == 0 {
             return Err(Reason::Failed("no sample of what it reads: name some with --samples".to_owned()));
         }
@@ -219,8 +226,8 @@ impl Work<'_> {
         let folder = kept.parent().unwrap_or(Path::new("."));
         let failed = |e: std::io::Error| Reason::Failed(format!("{}: {e}", folder.display()));
         std::fs::create_dir_all(folder).map_err(failed)?;
-        // Written beside and renamed: a file that is there is whole.
-        let unfinished = kept.with_extension("unfinished");
+        // Written beside and renamed: a file that is there is whole. Another process may do the same.
+        let unfinished = kept.with_extension(format!("{}.unfinished", std::process::id()));
         calibrated.save(&unfinished)?;
         std::fs::rename(&unfinished, &kept).map_err(failed)?;
         Ok(calibrated)

@@ -1,5 +1,6 @@
 //! Sample data for calibration.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use loam::dispatch::Segment;
@@ -23,6 +24,12 @@ const PIECE: usize = 900;
 const MAX_TEXT: u64 = 16 << 20;
 /// The form of what is kept: a number that changes with it.
 const FORM: u32 = 3;
+
+/// The first sample of each kind of data.
+pub fn one_of_each_kind(samples: &[Input]) -> Vec<Input> {
+    let mut seen = HashSet::new();
+    samples.iter().filter(|sample| seen.insert(std::mem::discriminant(*sample))).cloned().collect()
+}
 
 /// Texts of this project, and at most `limit` rows of each of `paths`.
 ///

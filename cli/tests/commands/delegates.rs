@@ -1,5 +1,6 @@
 //! Delegates of commands, and what compiles for them.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -10,7 +11,10 @@ use crate::{fixture, json, path, run};
 fn has_runtime() -> bool {
     let named = std::env::var_os("LOAM_ONNXRUNTIME").is_some_and(|file| Path::new(&file).is_file());
     if !named {
-        eprintln!("skipped: LOAM_ONNXRUNTIME names no file; delegates/setup.sh installs ONNX Runtime");
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: LOAM_ONNXRUNTIME names no file; delegates/setup.sh installs ONNX Runtime"
+        );
     }
     named
 }

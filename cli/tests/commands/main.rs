@@ -44,7 +44,7 @@ fn json(output: &Output) -> Value {
 fn is_pulled() -> bool {
     let pulled = run(&["inspect", "--json"]).status.success();
     if !pulled {
-        eprintln!("skipped: run `loam pull loam-nano` first");
+        let _ = writeln!(std::io::stderr(), "skipped: run `loam pull loam-nano` first");
     }
     pulled
 }

@@ -1,5 +1,6 @@
 //! Keys, signatures and what they allow, and minisign itself where it is installed.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -16,7 +17,7 @@ fn minisign(words: &[&str]) -> Option<bool> {
     match Command::new("minisign").args(words).stdin(Stdio::null()).output() {
         Ok(output) => Some(output.status.success()),
         Err(_) => {
-            eprintln!("skipped: minisign is not installed");
+            let _ = writeln!(std::io::stderr(), "skipped: minisign is not installed");
             None
         }
     }

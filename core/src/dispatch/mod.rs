@@ -11,7 +11,7 @@ mod segment;
 
 pub use backend::{Backend, Delegate, Factors, Subject, Support};
 pub use conditions::{Background, Battery, Conditions, LOW_CHARGE, Policy, Saver, Strain, Supply, Thermal};
-pub use options::{DispatchOptions, FirstUse, Preference, Preparation};
+pub use options::{DispatchOptions, FirstUse, Preference, Preparation, REFUSED};
 pub use place::{Place, Ran, Strictness};
 pub use placement::{Placement, Timing};
 pub use plan::{Entry, Plan, Verdict};

@@ -28,8 +28,14 @@ pub enum FirstUse {
     Waits,
 }
 
+/// Exit status by which a program that compiles says that the backend refuses the component: that of [`crate::Error::Delegate`].
+pub const REFUSED: i32 = 19;
+
 /// A program that compiles for a backend, in a process of its own: compilers of drivers crash and hang. It is given
 /// `--component NAME --target BACKEND` behind its own arguments, and compiles to where the backend looks.
+///
+/// A crash, the end of its time and the exit status [`REFUSED`] are remembered, and not tried again by the same versions. Any other
+/// status says that something else went wrong, such as a full disk: the next process tries again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preparation {
     /// The program.

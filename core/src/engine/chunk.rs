@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::dispatcher::{Compared, Placed, median_ms};
 use super::language::LanguageModel;
 use crate::dispatch::{Placement, Reason, Segment};
+use crate::input::{Affixes, Special};
 use crate::model::backbone::{Backbone, ChunkShape, Entry, Row, Want};
 use crate::model::{CacheType, KvCache};
 use crate::quant::Deltas;
@@ -86,6 +87,24 @@ fn run(
     placement.run(segment, &inputs, deltas)
 }
 
+/// What a backbone is judged by: a text, since control tokens one after another are nothing that a graph of integers was made for.
+const JUDGED: &str = "The ferry leaves at half past nine and reaches the island before noon. In the harbour there is a market \
+    on Saturdays, where farmers sell bread, cheese and apples; whoever comes late finds the stalls empty. ";
+
+impl LanguageModel {
+    /// `count` tokens of a text, from its beginning.
+    fn judged_tokens(&self, count: usize) -> crate::Result<Vec<u32>> {
+        let tokenizer = self.tokenizer()?;
+        let mut tokens = tokenizer.encode(JUDGED, Special::Plain, Affixes::Add)?;
+        let again = tokenizer.encode(JUDGED, Special::Plain, Affixes::None)?;
+        while tokens.len() < count && !again.is_empty() {
+            tokens.extend(&again);
+        }
+        tokens.resize(count, 0);
+        Ok(tokens)
+    }
+}
+
 impl Placed for LanguageModel {
     fn runs(&self, segment: Segment) -> bool {
         matches!(segment, Segment::Chunk { .. })
@@ -99,9 +118,7 @@ impl Placed for LanguageModel {
             return Err(Reason::NoGraph(format!("{} of {blocks} blocks were compiled", shape.blocks)));
         }
         let failed = |e: crate::Error| Reason::Failed(e.to_string());
-        // Any tokens do: they are looked up and compared, not understood.
-        let tokens: Vec<u32> =
-            (0..=shape.rows as u32).map(|at| 1 + at % (backbone.config().vocab_size as u32 - 1)).collect();
+        let tokens = self.judged_tokens(shape.rows + 1).map_err(failed)?;
         let row = |position: usize, want: Want| Row {
             entry: Entry::Token(tokens[position]),
             sequence: 0,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::dispatcher::{Compared, Placed, median_ms};
+use super::dispatcher::{Compared, Placed, any_values, median_ms};
 use super::trace::Part;
 use crate::adapter::BoundAdapter;
 use crate::dispatch::{Placement, Ran, Reason, Segment};
@@ -112,8 +112,8 @@ impl Placed for EncoderModel {
         let failed = |e: crate::Error| Reason::Failed(e.to_string());
         let delegate = placement.delegate(segment).ok_or(Reason::NotCompiled)?;
         let reads = self.encoder.reads().ok_or_else(|| Reason::NoGraph("it reads features of any shape".to_owned()))?;
-        let sample = delegate.sample().first().ok_or_else(|| Reason::Failed("no sample was kept".to_owned()))?;
-        let features = Features::new(sample.clone(), reads).map_err(failed)?;
+        let sample = delegate.sample().first().cloned().unwrap_or_else(|| any_values(reads.iter().product()));
+        let features = Features::new(sample, reads).map_err(failed)?;
         let items = [Item { features: &features, deltas: None }];
         let (ours, processor_ms) = median_ms(|| self.encoder.encode(&items).map_err(failed))?;
         let (theirs, delegate_ms) = median_ms(|| placement.run(segment, &[&features.values], None))?;

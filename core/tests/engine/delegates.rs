@@ -365,7 +365,10 @@ fn compiling_crashes_hangs_or_works_in_a_process_of_its_own_and_is_remembered() 
     let cases: [(&str, Option<Expected>); 4] = [
         ("kill -SEGV $$", Some(|reason| matches!(reason, Reason::Crashed(_)))),
         ("exec sleep 60", Some(|reason| *reason == Reason::TookTooLong { seconds: 1 })),
-        ("echo 'no operator X' >&2; exit 3", Some(|r| matches!(r, Reason::Refused(why) if why.contains("operator X")))),
+        (
+            "echo 'no operator X' >&2; exit 19",
+            Some(|r| matches!(r, Reason::Refused(why) if why.contains("operator X"))),
+        ),
         ("touch \"$1/$3\"", None),
     ];
     for (script, expected) in cases {
@@ -397,6 +400,23 @@ fn compiling_crashes_hangs_or_works_in_a_process_of_its_own_and_is_remembered() 
         std::fs::write(dir.path().join("imu"), "").expect("written");
         assert_eq!(embed(&settled(dispatch()), None).expect("embedded").1.backend, "test-npu", "{script}");
     }
+}
+
+#[test]
+fn a_compiler_that_failed_for_another_reason_is_tried_again() {
+    let dir = tempfile::tempdir().expect("folder");
+    let script =
+        "printf x >> \"$1/count\"; test -e \"$1/room\" || { echo 'the disk is full' >&2; exit 3; }; touch \"$1/$3\"";
+    let dispatch = || DispatchOptions {
+        preparation: Some(Preparation { limit: Duration::from_secs(20), ..preparation(dir.path(), script) }),
+        plan: Some(dir.path().join("plan.json")),
+        ..options(Npu { folder: Some(dir.path().to_owned()), ..npu(Fault::Nothing) })
+    };
+    let (_, step) = embed(&settled(dispatch()), None).expect("embedded");
+    assert!(matches!(&step.fallback, Some(Reason::Failed(why)) if why.contains("the disk is full")), "{step:?}");
+    std::fs::write(dir.path().join("room"), "").expect("written");
+    assert_eq!(embed(&settled(dispatch()), None).expect("embedded").1.backend, "test-npu");
+    assert_eq!(std::fs::read_to_string(dir.path().join("count")).expect("counted"), "xx");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Committed fixtures and their expected values.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use loam::budget::{Budget, Held, MemoryLimits};
@@ -16,7 +17,7 @@ pub fn path(relative: &str) -> PathBuf {
 pub fn shared(relative: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(relative);
     if !path.exists() {
-        eprintln!("skipped: shared/{relative} is not beside this checkout");
+        let _ = writeln!(std::io::stderr(), "skipped: shared/{relative} is not beside this checkout");
         return None;
     }
     Some(path)

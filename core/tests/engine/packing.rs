@@ -1,5 +1,6 @@
 //! Packed weights on disk: made once, mapped from then on, made again when their source changes, and never required.
 
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -192,7 +193,7 @@ impl Drop for Small {
 fn on_a_full_disk_memory_serves() {
     let Some(pulled) = foundation() else { return };
     let Some(disk) = Small::new("8m") else {
-        eprintln!("skipped: this user may not mount a small file system");
+        let _ = writeln!(std::io::stderr(), "skipped: this user may not mount a small file system");
         return;
     };
     let place = disk.0.path().join("packed");

@@ -3,6 +3,7 @@
 //! References were computed by `parity/make_smollm2.py` on 8 prompts of 512 tokens together: per position the best
 //! token, the log of the partition sum and the 32 best logits.
 
+use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -25,7 +26,8 @@ pub fn foundation() -> Option<PathBuf> {
         || set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache"))).map(|c| c.join("loam"));
     let dir = set("LOAM_HOME").or_else(cache)?.join("foundations/loam-nano");
     if !dir.join("foundation.json").is_file() {
-        eprintln!("skipped: {} is not there; `loam pull loam-nano` fetches it", dir.display());
+        let _ =
+            writeln!(std::io::stderr(), "skipped: {} is not there; `loam pull loam-nano` fetches it", dir.display());
         return None;
     }
     Some(dir)

@@ -1,5 +1,6 @@
 //! The tiny vocabularies and the places of larger ones.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use loam::input::Tokenizer;
@@ -12,7 +13,7 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    eprintln!("skipped: {} is not there", path.display());
+    let _ = writeln!(std::io::stderr(), "skipped: {} is not there", path.display());
     None
 }
 
@@ -24,7 +25,7 @@ pub fn cached(path: &str, how: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    eprintln!("skipped: {} is not there; run {how}", path.display());
+    let _ = writeln!(std::io::stderr(), "skipped: {} is not there; run {how}", path.display());
     None
 }
 
@@ -37,7 +38,7 @@ pub fn pulled(path: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    eprintln!("skipped: {} is not there; `loam pull loam-nano` fetches it", path.display());
+    let _ = writeln!(std::io::stderr(), "skipped: {} is not there; `loam pull loam-nano` fetches it", path.display());
     None
 }
 

@@ -1,5 +1,6 @@
 //! Writing an artefact: a folder beside its place is filled and then renamed, so that what is there is whole or absent.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use loam::dispatch::{Reason, Segment};
@@ -14,6 +15,9 @@ use crate::tensors::{self, Rows};
 pub(super) const PROBES: &str = "probes.safetensors";
 /// An input that the graph was calibrated with.
 pub(super) const SAMPLE: &str = "sample.safetensors";
+
+/// How often the place of an artefact is cleared for it while others put theirs there.
+const TRIES: usize = 100;
 
 /// A folder that is being filled.
 #[derive(Debug)]
@@ -97,13 +101,25 @@ impl Writing {
             let path = folder.join(name);
             std::fs::File::open(&path).and_then(|file| file.sync_all()).map_err(failed(&path))?;
         }
-        // A folder cannot be renamed onto one that is not empty; what is lost in between is compiled again.
-        if self.place.exists() {
-            let old =
-                tempfile::Builder::new().prefix(".old-").tempdir_in(self.place.parent().unwrap_or(Path::new(".")));
-            let old = old.map_err(failed(&self.place))?;
-            std::fs::rename(&self.place, old.path().join("artefact")).map_err(failed(&self.place))?;
+        self.put()
+    }
+
+    /// A folder cannot be renamed onto one that is not empty, so an older one goes out of the way; what is lost in between is
+    /// compiled again. Another process may put its own there meanwhile, which is as good and goes out of the way, too.
+    fn put(self) -> Result<(), Reason> {
+        let parent = self.place.parent().unwrap_or(Path::new("."));
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let old = tempfile::Builder::new().prefix(".old-").tempdir_in(parent).map_err(failed(&self.place))?;
+            match std::fs::rename(&self.place, old.path().join("artefact")) {
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(&self.place)(e)),
+                _ => {}
+            }
+            match std::fs::rename(self.folder.path(), &self.place) {
+                Err(e) if e.kind() == ErrorKind::DirectoryNotEmpty && tries < TRIES => {}
+                outcome => return outcome.map_err(failed(&self.place)),
+            }
         }
-        std::fs::rename(self.folder.keep(), &self.place).map_err(failed(&self.place))
     }
 }

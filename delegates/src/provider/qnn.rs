@@ -1,5 +1,6 @@
 //! Qualcomm's NPU, the Hexagon tensor processor; on x86 its simulator.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use loam::dispatch::Reason;
@@ -73,19 +74,55 @@ impl Qnn {
     }
 }
 
+/// The version that a library of QNN's has within it, such as `v2.51.0.260929181845`: three numbers and the time of the build.
+fn find_version(mut library: impl Read) -> std::io::Result<Option<String>> {
+    const MOST: usize = 32;
+    let is_version = |word: &[u8]| {
+        let parts: Vec<&[u8]> = word.split(|byte| *byte == b'.').collect();
+        let is_number = |part: &&[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+        word.len() <= MOST && parts.len() == 4 && parts.iter().all(is_number) && parts[3].len() >= 6
+    };
+    let (mut word, mut block) = (Vec::new(), vec![0; 1 << 16]);
+    // Whether a `v` came before.
+    let mut within = false;
+    loop {
+        let count = library.read(&mut block)?;
+        // The end of the file ends a word, too.
+        let bytes = if count == 0 { &[0][..] } else { &block[..count] };
+        for &byte in bytes {
+            if within && (byte.is_ascii_digit() || byte == b'.') {
+                // One more than there may be, which tells that it is too long.
+                if word.len() <= MOST {
+                    word.push(byte);
+                }
+                continue;
+            }
+            if within && is_version(&word) {
+                return Ok(Some(format!("v{}", String::from_utf8_lossy(&word))));
+            }
+            word.clear();
+            within = byte == b'v';
+        }
+        if count == 0 {
+            return Ok(None);
+        }
+    }
+}
+
 impl Provider for Qnn {
     fn name(&self) -> &'static str {
         NAME
     }
 
     fn build(&self) -> Result<String, Reason> {
-        let describe = |name: &str| -> Result<String, Reason> {
-            let path = self.folder.join(name);
-            let length = std::fs::metadata(&path).map(|data| data.len());
-            let length = length.map_err(|e| Reason::Unavailable(format!("{}: {e}", path.display())))?;
-            Ok(format!("{name} of {length} bytes"))
-        };
-        Ok([describe(PLUGIN)?, describe(BACKEND)?].join(", "))
+        let path = self.folder.join(BACKEND);
+        let unavailable = |e: std::io::Error| Reason::Unavailable(format!("{}: {e}", path.display()));
+        let file = std::fs::File::open(&path).map_err(unavailable)?;
+        let version = find_version(std::io::BufReader::with_capacity(1 << 16, file)).map_err(unavailable)?;
+        // The same on the machine that compiles and on the phone that runs, whose libraries are other files.
+        version
+            .map(|version| format!("QNN {version}"))
+            .ok_or_else(|| Reason::Unavailable(format!("{}: it names no version of QNN", path.display())))
     }
 
     fn builder(&self, runtime: &Runtime) -> Result<SessionBuilder, Reason> {
@@ -126,5 +163,24 @@ impl Provider for Qnn {
             return Err(Reason::Failed(format!("{} was not written", context.display())));
         }
         Ok(CONTEXT_FILE.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_found_wherever_it_lies() {
+        let find = |bytes: &[u8]| find_version(bytes).expect("readable");
+        assert_eq!(find(b"\0vv2.51.0.260929181845\0"), Some("v2.51.0.260929181845".to_owned()));
+        assert_eq!(find(b"hexnn_ver_v2.51.0.260929181845"), Some("v2.51.0.260929181845".to_owned()));
+        let far = [vec![b'v'; (1 << 16) - 3], b"2.5.1.123456 v1".to_vec()].concat();
+        assert_eq!(find(&far), Some("v2.5.1.123456".to_owned()), "over the end of a block");
+        for other in [&b""[..], b"v2.51.0", b"v2.51.0.1", b"v2..0.260929181845", b"2.51.0.260929181845"] {
+            assert_eq!(find(other), None, "{other:?}");
+        }
+        assert_eq!(find(&[b'v'; 100]), None);
+        assert_eq!(find(&[b"v1.2.3.".to_vec(), vec![b'9'; 100]].concat()), None, "too long for a version");
     }
 }

@@ -1,5 +1,6 @@
 //! Core ML packages of small networks, as far as this system can tell: made, compared with their graphs, kept as artefacts.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use loam::dispatch::Reason;
@@ -18,7 +19,7 @@ fn packager() -> Option<Packager> {
     }
     let python = PathBuf::from(std::env::var_os("HOME")?).join(".cache/loam/coreml-venv/bin/python");
     if !python.exists() {
-        eprintln!("skipped: delegates/coreml/test.sh makes an environment with coremltools");
+        let _ = writeln!(std::io::stderr(), "skipped: delegates/coreml/test.sh makes an environment with coremltools");
         return None;
     }
     Some(Packager::new(&python))

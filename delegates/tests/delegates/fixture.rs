@@ -1,5 +1,6 @@
 //! The runtime, values and comparisons.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use loam_delegates::runtime::{Libraries, Runtime};
@@ -30,7 +31,7 @@ pub fn nano() -> Option<PathBuf> {
     let home = std::env::var_os("LOAM_HOME").map(PathBuf::from).or_else(cache);
     let found = home.map(|home| home.join("foundations/loam-nano")).filter(|dir| dir.is_dir());
     if found.is_none() {
-        eprintln!("skipped: loam-nano is not installed; `loam pull loam-nano` fetches it");
+        let _ = writeln!(std::io::stderr(), "skipped: loam-nano is not installed; `loam pull loam-nano` fetches it");
     }
     found
 }
@@ -40,7 +41,7 @@ pub fn runtime() -> Option<Runtime> {
     match Runtime::load(&libraries()) {
         Ok(runtime) => Some(runtime),
         Err(reason) => {
-            eprintln!("skipped: {reason}; delegates/setup.sh installs ONNX Runtime");
+            let _ = writeln!(std::io::stderr(), "skipped: {reason}; delegates/setup.sh installs ONNX Runtime");
             None
         }
     }

@@ -5,6 +5,7 @@ use loam_delegates::onnx::export;
 use loam_delegates::operators::{Format, Operators};
 use loam_delegates::quantize::{Calibration, quantize};
 use prost::Message;
+use std::io::Write as _;
 
 use crate::networks::all;
 
@@ -45,7 +46,7 @@ fn published_models_are_read() {
     ] {
         let path = models.join(file);
         if !path.exists() {
-            eprintln!("skipped: there is no {}", path.display());
+            let _ = writeln!(std::io::stderr(), "skipped: there is no {}", path.display());
             continue;
         }
         let found = Format::Tflite.read(&path).expect(file);

@@ -1,6 +1,7 @@
 //! On Qualcomm's simulator of its NPU, with the processor forbidden.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -27,7 +28,10 @@ pub fn simulator() -> Option<std::path::PathBuf> {
     runtime()?;
     let found = libraries().qnn;
     if found.is_none() {
-        eprintln!("skipped: no QNN libraries; delegates/setup.sh installs onnxruntime-qnn where there is a wheel");
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: no QNN libraries; delegates/setup.sh installs onnxruntime-qnn where there is a wheel"
+        );
     }
     found
 }

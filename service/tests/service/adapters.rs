@@ -1,6 +1,7 @@
 //! What is installed stays, whatever happens; apps do not see each other's.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -159,7 +160,10 @@ fn hidden(folder: &Path) -> impl Iterator<Item = String> {
 fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let dir = tempfile::tempdir().expect("folder");
     let Some(_unmount) = small_disk(&dir.path().join("state")) else {
-        eprintln!("skipped: no tmpfs can be mounted here; the test with a limit on the size of files stands for it");
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: no tmpfs can be mounted here; the test with a limit on the size of files stands for it"
+        );
         return;
     };
     let command = Daemon::command(dir.path());

@@ -1,5 +1,6 @@
 //! Saved conversations, what an app may know, and who may look at all of them.
 
+use std::io::Write as _;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -123,7 +124,7 @@ fn what_is_no_saved_conversation_is_refused_and_a_failed_save_leaves_the_old_fil
 fn a_full_disk_leaves_the_conversation_that_was_saved_before() {
     let folder = tempfile::tempdir().expect("folder");
     let Some(_unmount) = small_disk(&folder.path().join("small")) else {
-        eprintln!("skipped: no tmpfs can be mounted here");
+        let _ = writeln!(std::io::stderr(), "skipped: no tmpfs can be mounted here");
         return;
     };
     let small = folder.path().join("small");

@@ -1,5 +1,6 @@
 //! Components of a service on delegates: what its clients get, and what they hear of it.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use loam::dispatch::{DispatchOptions, FirstUse, Preference, Reason, Strictness};
@@ -17,7 +18,10 @@ use crate::support::{Daemon, Served, core, foundation, picture, root, wait_until
 fn dispatch(folder: &TempDir, strictness: Strictness) -> Option<DispatchOptions> {
     let libraries = Libraries::of_environment();
     if !libraries.runtime.as_ref().is_some_and(|file| file.is_file()) {
-        eprintln!("skipped: {RUNTIME_VARIABLE} names no file; delegates/setup.sh installs ONNX Runtime");
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: {RUNTIME_VARIABLE} names no file; delegates/setup.sh installs ONNX Runtime"
+        );
         return None;
     }
     let choice = Choice {
@@ -124,7 +128,7 @@ fn a_daemon_compiles_with_the_program_that_it_was_given() {
     }
     // In the place of `loam`: it writes down what it was asked.
     let (program, asked) = (folder.path().join("loam"), folder.path().join("asked"));
-    std::fs::write(&program, format!("#!/bin/sh\necho \"$@\" > '{}'\necho no >&2\nexit 3\n", asked.display()))
+    std::fs::write(&program, format!("#!/bin/sh\necho \"$@\" > '{}'\necho no >&2\nexit 19\n", asked.display()))
         .expect("written");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     std::fs::set_permissions(&program, mode).expect("set");
@@ -136,7 +140,7 @@ fn a_daemon_compiles_with_the_program_that_it_was_given() {
     let app = Engine::connect(daemon.socket()).expect("connected").attach("photos").expect("attached");
     wait_until("the program was asked", || {
         let refused = embed(&app, picture(16, 16)).expect_err("it did not compile it");
-        refused.to_string().contains("refused: no (exit status: 3)")
+        refused.to_string().contains("refused: no")
     });
     let asked = std::fs::read_to_string(asked).expect("written");
     let (foundation, artefacts) = (foundation().display().to_string(), root().join("delegates").display().to_string());

@@ -41,6 +41,11 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
     if a.len() == b.len() && norms > 0.0 { (dot(a, b) / norms) as f32 } else { 0.0 }
 }
 
+/// Values between -1 and 1, the same each time: what a graph in floats is tried on that was compiled without a sample.
+pub(in crate::engine) fn any_values(count: usize) -> Vec<f32> {
+    (0..count).map(|at| ((at * 2_654_435_761 + 12_345) % 20_011) as f32 / 10_005.5 - 1.0).collect()
+}
+
 /// The result of the last of some runs, and their median time.
 pub(in crate::engine) fn median_ms<T>(mut run: impl FnMut() -> Result<T, Reason>) -> Result<(T, f64), Reason> {
     let mut times = Vec::with_capacity(RUNS);

@@ -5,7 +5,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::dispatch::{Preparation, Reason};
+use crate::dispatch::{Preparation, REFUSED, Reason};
 
 /// How often the process is looked at.
 const POLL: Duration = Duration::from_millis(20);
@@ -15,8 +15,8 @@ const MAX_WORDS: u64 = 64 << 10;
 /// Compiles `component` for `backend`; ends the process after its time, and when `is_closed` says so.
 ///
 /// # Errors
-/// [`Reason::Unavailable`] for a program that cannot be started, [`Reason::Crashed`], [`Reason::TookTooLong`], or
-/// [`Reason::Refused`] with the last line of what it said.
+/// [`Reason::Unavailable`] for a program that cannot be started, [`Reason::Crashed`], [`Reason::TookTooLong`],
+/// [`Reason::Refused`] with the last line of what it said, or [`Reason::Failed`] where it was not the backend that refused.
 pub(super) fn compile(
     preparation: &Preparation,
     component: &str,
@@ -69,7 +69,8 @@ fn ended(status: ExitStatus, mut words: std::fs::File) -> Result<(), Reason> {
     let text = read.map(|_| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
     let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
     match status.code() {
-        Some(_) => Err(Reason::Refused(format!("{last} ({status})"))),
+        Some(REFUSED) => Err(Reason::Refused(last)),
+        Some(_) => Err(Reason::Failed(format!("{last} ({status})"))),
         None => Err(Reason::Crashed(status.to_string())),
     }
 }

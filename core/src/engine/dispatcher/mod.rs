@@ -15,7 +15,7 @@ use super::trace::Part;
 use crate::dispatch::{DispatchOptions, FirstUse, Place, Plan, Preference, Reason, Timing};
 use crate::foundation::Component;
 
-pub(super) use compare::{Compared, Placed, median_ms};
+pub(super) use compare::{Compared, Placed, any_values, median_ms};
 use prepare::Job;
 
 /// What all threads that prepare share.

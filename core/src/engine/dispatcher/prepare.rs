@@ -94,9 +94,10 @@ impl Job {
         self.open(backend, entry)
     }
 
-    /// A compiler that cannot be started may be there the next time; all else would end the same way.
+    /// What crashes, hangs or refuses does so again. A compiler that cannot be started may be there the next time, and a disk that is
+    /// full may have room.
     fn remember(&self, entry: &Entry, reason: &Reason) {
-        if !matches!(reason, Reason::Unavailable(_) | Reason::Compiling) {
+        if !matches!(reason, Reason::Unavailable(_) | Reason::Compiling | Reason::Failed(_)) {
             self.keep(Entry { verdict: Verdict::Disabled(reason.clone()), ..entry.clone() });
         }
     }
