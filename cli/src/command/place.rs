@@ -111,8 +111,7 @@ pub fn segment(args: &SegmentArgs, home: &Home, console: &Console) -> anyhow::Re
 
 /// A grey PNG of `height` rows.
 fn mask(result: &Segmentation, height: usize, width: usize) -> anyhow::Result<Vec<u8>> {
-    let planes: Vec<Vec<f32>> =
-        (0..result.labels.len()).map(|label| result.stretched(label, height, width)).collect();
+    let planes: Vec<Vec<f32>> = (0..result.labels.len()).map(|label| result.stretched(label, height, width)).collect();
     let grey = |place: usize| match &planes[..] {
         [only] => (only[place] * 255.0).round() as u8,
         several => {
