@@ -89,6 +89,10 @@ def build(stages: list[dict[str, Any]], shape: torch.Size) -> tuple[nn.Sequentia
             body, _ = build(stage["body"], shape)
             shortcut, _ = build(stage.get("shortcut", []), shape)
             module = Residual(body, shortcut)
+        elif kind == "upsample":
+            module = nn.Upsample(scale_factor=stage["factor"], mode="nearest")
+        elif kind == "pixel_shuffle":
+            module = nn.PixelShuffle(stage["factor"])
         elif kind == "transformer":
             module = Transformer(shape[1:], shape[0], stage["layers"], stage["heads"], stage["inner"])
         else:

@@ -21,6 +21,7 @@ use crate::command::inspect::InspectArgs;
 use crate::command::logits::LogitsArgs;
 use crate::command::ops::OpsArgs;
 use crate::command::perplexity::PerplexityArgs;
+use crate::command::place::{CountArgs, DetectArgs, LocateArgs, SegmentArgs};
 use crate::command::regress::RegressArgs;
 use crate::command::retrieve::RetrieveArgs;
 use crate::command::sense::SenseArgs;
@@ -175,6 +176,14 @@ pub enum Run {
     Embed(EmbedArgs),
 
     Regress(RegressArgs),
+
+    Segment(SegmentArgs),
+
+    Detect(DetectArgs),
+
+    Locate(LocateArgs),
+
+    Count(CountArgs),
 
     Retrieve(RetrieveArgs),
 

@@ -13,6 +13,7 @@ pub mod interrupt;
 pub mod logits;
 pub mod ops;
 pub mod perplexity;
+pub mod place;
 pub mod regress;
 pub mod retrieve;
 pub mod sense;

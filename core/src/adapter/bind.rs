@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::dense::{self, DenseHead};
 use super::head::{AdapterHead, HeadSpec};
 use super::package::AdapterPackage;
 use crate::error::{Error, Result};
@@ -40,6 +41,8 @@ pub struct BoundAdapter {
     pub deltas: Deltas,
     /// A head, if it brings one.
     pub head: Option<AdapterHead>,
+    /// A head over a picture's states, if it brings one.
+    pub dense: Option<DenseHead>,
     /// Its own preprocessing of raw data, if it brings one; set by whoever knows the encoder.
     pub preprocessor: Option<Preprocessor>,
     /// Parameters that the adapter brings.
@@ -79,11 +82,13 @@ impl BoundAdapter {
     /// Bytes of its matrices.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.deltas.bytes() + self.head.as_ref().map_or(0, AdapterHead::bytes)
+        self.deltas.bytes()
+            + self.head.as_ref().map_or(0, AdapterHead::bytes)
+            + self.dense.as_ref().map_or(0, DenseHead::bytes)
     }
 
     fn empty() -> Self {
-        Self { deltas: Deltas::default(), head: None, preprocessor: None, parameters: 0, rank: 0 }
+        Self { deltas: Deltas::default(), head: None, dense: None, preprocessor: None, parameters: 0, rank: 0 }
     }
 }
 
@@ -190,6 +195,10 @@ impl Binder<'_> {
                 || config.task_type.as_deref() == Some("SEQ_CLS") && HEADS.contains(&last)
         };
         let declared = self.package.task().head.as_ref();
+        if matches!(declared, Some(HeadSpec::Dense(_))) && name.starts_with(dense::PREFIX) {
+            // Taken as a whole at the end.
+            return Ok(());
+        }
         let is_head = HEADS.contains(&module) || module == CTC_HEAD && matches!(declared, Some(HeadSpec::Ctc { .. }));
         if is_head && (declared.is_some() || listed(module)) && HEAD_PARTS.contains(&part) {
             if let Some(first) = self.head.insert(part.to_owned(), tensor) {
@@ -251,7 +260,13 @@ impl Binder<'_> {
         // Last: a tensor of a wrong shape tells more about a wrong base than a module that is missing.
         self.check_complete(&given)?;
         self.bound.deltas.settle();
-        self.bound.head = AdapterHead::take(self.package.name(), std::mem::take(&mut self.head), self.package.task())?;
+        match &self.package.task().head {
+            Some(HeadSpec::Dense(spec)) => self.bound.dense = Some(DenseHead::load(spec, self.package)?),
+            _ => {
+                let tensors = std::mem::take(&mut self.head);
+                self.bound.head = AdapterHead::take(self.package.name(), tensors, self.package.task())?;
+            }
+        }
         Ok(self.bound)
     }
 

@@ -7,6 +7,7 @@
 //! | `{"kind": "linear"}` | `[labels, width]` | `bias` `[labels]`, optional | logits `W x + b` |
 //! | `{"kind": "cosine", "scale": 30.0}` | `[labels, width]`, class vectors | instead of the field `scale`, a learned tensor `scale` of one value | logits `scale * cos(W_i, x)` |
 //! | `{"kind": "ctc", "vocabulary": ["", "a", ..], "blank": 0}` | `[vocabulary, width]` | `bias`, optional; the module may be `lm_head` | logits of each frame |
+//! | `{"kind": "dense", ..}` | see [`super::dense`] | | planes over a picture |
 //! | `{"kind": "regression", "outputs": [{"name": "pulse", "unit": "1/min"}]}` | `[outputs, width]` | `bias`, optional | values `W x + b` |
 //!
 //! `"reads"` says what `x` is: `"embedding"` (the default) or `"mean-state"`. A CTC head reads each frame's state. On the
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::dense::DenseSpec;
 use super::task::AdapterTask;
 use crate::error::{Error, Result};
 use crate::model::encoder::Encoding;
@@ -44,6 +46,8 @@ pub enum HeadReads {
     MeanState,
     /// Each of an encoder's last hidden states.
     Frames,
+    /// All of an encoder's last hidden states, as they lie in a picture.
+    Grid,
 }
 
 /// A value that a regression gives.
@@ -101,6 +105,8 @@ pub enum HeadSpec {
         /// The values.
         outputs: Vec<OutputSpec>,
     },
+    /// Stages of convolutions over the states of a picture.
+    Dense(DenseSpec),
 }
 
 impl HeadSpec {
@@ -112,6 +118,7 @@ impl HeadSpec {
             Self::Cosine { .. } => "cosine",
             Self::Ctc { .. } => "ctc",
             Self::Regression { .. } => "regression",
+            Self::Dense(_) => "dense",
         }
     }
 
@@ -121,6 +128,7 @@ impl HeadSpec {
         match self {
             Self::Linear { reads, .. } | Self::Cosine { reads, .. } | Self::Regression { reads, .. } => *reads,
             Self::Ctc { .. } => HeadReads::Frames,
+            Self::Dense(_) => HeadReads::Grid,
         }
     }
 
@@ -129,7 +137,7 @@ impl HeadSpec {
     pub fn layers(&self) -> Option<usize> {
         match self {
             Self::Linear { layers, .. } | Self::Cosine { layers, .. } | Self::Regression { layers, .. } => *layers,
-            Self::Ctc { .. } => None,
+            Self::Ctc { .. } | Self::Dense(_) => None,
         }
     }
 
@@ -140,6 +148,7 @@ impl HeadSpec {
             Self::Linear { .. } | Self::Cosine { .. } => Some((labels.len(), "labels")),
             Self::Ctc { vocabulary, .. } => Some((vocabulary.len(), "pieces of the vocabulary")),
             Self::Regression { outputs, .. } => Some((outputs.len(), "outputs")),
+            Self::Dense(spec) => Some((spec.channels(labels.len()), "planes")),
         }
     }
 
@@ -150,8 +159,11 @@ impl HeadSpec {
     pub(super) fn check(&self, adapter: &str, labels: &[String]) -> Result<()> {
         let refuse =
             |reason: String| Err(Error::adapter(adapter, format!("task.json: {} head: {reason}", self.kind())));
-        if self.reads() == HeadReads::Frames && !matches!(self, Self::Ctc { .. }) {
-            return refuse("it reads 'frames', which only a ctc head does".into());
+        match (self.reads(), self) {
+            (HeadReads::Frames, Self::Ctc { .. }) | (HeadReads::Grid, Self::Dense(_)) => {}
+            (HeadReads::Frames, _) => return refuse("it reads 'frames', which only a ctc head does".into()),
+            (HeadReads::Grid, _) => return refuse("it reads 'grid', which only a dense head does".into()),
+            (HeadReads::Embedding | HeadReads::MeanState, _) => {}
         }
         if self.layers() == Some(0) {
             return refuse("it reads after 0 layers, expected at least 1".into());
@@ -160,6 +172,7 @@ impl HeadSpec {
             return refuse(format!("{} labels are given, it has none", labels.len()));
         }
         match self {
+            Self::Dense(spec) => spec.check(labels).or_else(refuse),
             Self::Linear { .. } | Self::Cosine { scale: None, .. } => Ok(()),
             Self::Cosine { scale: Some(scale), .. } => check_scale(*scale).or_else(refuse),
             Self::Ctc { vocabulary, blank } => {
@@ -297,7 +310,7 @@ impl AdapterHead {
     pub fn check_widths(&self, adapter: &str, widths: &HeadWidths) -> Result<()> {
         let (what, width) = match self.spec.reads() {
             HeadReads::Embedding => ("embedding", Some(widths.embedding)),
-            HeadReads::MeanState | HeadReads::Frames => ("states", widths.states),
+            HeadReads::MeanState | HeadReads::Frames | HeadReads::Grid => ("states", widths.states),
         };
         let shape = [self.weight.rows(), self.weight.cols()];
         match width {
@@ -322,7 +335,7 @@ impl AdapterHead {
     pub fn apply(&self, encoding: &Encoding) -> Vec<f32> {
         let rows: Cow<'_, [f32]> = match self.spec.reads() {
             HeadReads::Embedding => (&encoding.embedding).into(),
-            HeadReads::Frames => (&encoding.states).into(),
+            HeadReads::Frames | HeadReads::Grid => (&encoding.states).into(),
             HeadReads::MeanState => mean_rows(&encoding.states, self.weight.cols()).into(),
         };
         self.logits(&rows)

@@ -2,6 +2,7 @@
 
 mod bind;
 mod config;
+pub mod dense;
 mod head;
 mod package;
 mod registry;
@@ -11,6 +12,7 @@ mod task;
 
 pub use bind::{Base, BoundAdapter, bind};
 pub use config::{LoraConfig, MAX_RANK, Scaling};
+pub use dense::{DenseGives, DenseHead, DenseSpec};
 pub use head::{AdapterHead, HeadReads, HeadSpec, HeadWidths, OutputSpec};
 pub use package::AdapterPackage;
 pub(crate) use registry::Lookup;

@@ -70,6 +70,29 @@ impl EncoderModel {
         }
     }
 
+    /// Last hidden states of a picture as an adapter prepares it, one after another as they lie on their grid. On the processor:
+    /// graphs of delegates are of the component's own size.
+    ///
+    /// # Errors
+    /// As [`crate::model::encoder::Preprocessor::prepare`] and [`Encoder::map`]; [`crate::Error::Delegate`] where the component is to
+    /// run on a delegate alone.
+    pub fn map_adapted(&self, input: &Input, adapter: &BoundAdapter) -> Result<(Vec<f32>, Ran)> {
+        let features = match &adapter.preprocessor {
+            None => self.encoder.prepare(input)?,
+            Some(own) => own.prepare(input)?,
+        };
+        let on_delegate = |_: &Placement, _: &Features| {
+            Err(Reason::NoGraph("its graph is of the component's own size of pictures".to_owned()))
+        };
+        let on_processor = |all: Vec<Features>| -> Result<Vec<Vec<f32>>> {
+            all.iter().map(|features| self.encoder.map(&Item { features, deltas: Some(&adapter.deltas) })).collect()
+        };
+        let (mut states, ran) = self.part.divide(vec![features], on_delegate, on_processor)?;
+        let states = states.pop().expect("invariant: one input gives one result");
+        self.part.check_finite("states", &states)?;
+        Ok((states, ran))
+    }
+
     fn run(
         &self,
         inputs: &[Input],

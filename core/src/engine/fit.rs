@@ -43,6 +43,9 @@ impl Engine {
         bound: &mut BoundAdapter,
     ) -> Result<()> {
         let settings = package.task().preprocessing.as_ref();
+        if bound.dense.is_some() {
+            return self.fit_dense(alias, package, component, bound);
+        }
         if settings.is_none() && bound.head.is_none() {
             return Ok(());
         }
@@ -91,6 +94,38 @@ impl Engine {
             return Err(Error::adapter(alias, reason));
         }
         bound.head.as_ref().map_or(Ok(()), |head| head.check_widths(alias, &widths))
+    }
+
+    /// Checks that the states of a picture lie as the dense head of `bound` reads them.
+    fn fit_dense(
+        &self,
+        alias: &str,
+        package: &AdapterPackage,
+        component: &Component,
+        bound: &mut BoundAdapter,
+    ) -> Result<()> {
+        let refuse = |reason: String| Err(Error::adapter(alias, reason));
+        let ComponentKind::Encoder(modality @ Modality::IMAGE) = component.kind() else {
+            return refuse(format!("it brings a dense head, which a {} component has no grid for", component.kind()));
+        };
+        let Some(settings) = package.task().preprocessing.as_ref() else {
+            return refuse("task.json: preprocessing is missing, its dense head needs pictures of one size".into());
+        };
+        let own = Preprocessor::parse(settings)
+            .map_err(|error| Error::adapter(alias, format!("task.json: preprocessing: {error}")))?;
+        let (Some(makes), Some(_)) = (own.output(), own.stretched()) else {
+            return refuse("task.json: preprocessing: it cuts pictures, its dense head reads them whole".into());
+        };
+        let model = self.encoder(modality)?;
+        let (encoder, dense) = (model.encoder(), bound.dense.as_ref().expect("invariant: the caller looked"));
+        let found = encoder.grid(&makes).map(|[rows, columns]| [encoder.state_width(), rows, columns]);
+        if found != Some(dense.spec().states) {
+            let found = found.map_or_else(|| "on no grid".to_owned(), |found| format!("{found:?}"));
+            let reads = dense.spec().states;
+            return refuse(format!("its dense head reads states {reads:?}, those of features {makes:?} are {found}"));
+        }
+        bound.preprocessor = Some(own);
+        Ok(())
     }
 
     /// Succeeds when `component` can stop after `layers` of its blocks.

@@ -4,7 +4,7 @@ pub mod backbone;
 mod cache;
 pub mod encoder;
 pub mod generator;
-mod layer;
+pub(crate) mod layer;
 mod modality;
 pub(crate) mod ops;
 pub mod projector;

@@ -95,6 +95,9 @@ impl Engine {
         adapter: Option<&Adapter>,
     ) -> Result<Encoded> {
         let (modality, _) = self.reader(input, modality, adapter)?;
+        if let Some(adapter) = adapter.filter(|adapter| adapter.bound.dense.is_some()) {
+            return Err(Error::adapter(&adapter.alias, "its dense head reads a picture by places, not as a whole"));
+        }
         let missing = "invariant: one input gives one vector";
         if let Input::Text(text) = input {
             let model = self.text()?;

@@ -4,6 +4,7 @@
 mod answer;
 mod chat;
 mod classify;
+mod dense;
 mod embed;
 mod read;
 mod regress;
@@ -20,6 +21,7 @@ pub use classify::{
     AnswerLabels, Classification, ClassifyOptions, DEFAULT_TEMPLATE, IMAGE_TEMPLATE, LabelScore, MOTION_TEMPLATE,
     SOUND_TEMPLATE, ScoredBy, Scoring,
 };
+pub use dense::{Count, DetectOptions, Detection, Detections, Located, Point, Segmentation};
 pub use embed::{EmbedOptions, Embedding, similarity};
 pub use regress::{Estimate, RegressOptions, Regression};
 pub use retrieve::{Index, Match};

@@ -29,7 +29,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A foundation of these components: name, kind and fixture (none: what stands there already).
-fn assemble(root: &Path, components: &[(&str, &str, Option<&str>)]) {
+pub fn assemble(root: &Path, components: &[(&str, &str, Option<&str>)]) {
     let records: Vec<Value> = components
         .iter()
         .map(|(name, kind, fixture)| {

@@ -13,6 +13,7 @@ mod contexts;
 mod ctc;
 mod damaged;
 mod delegates;
+mod dense;
 mod early_exit;
 mod encoder;
 mod every_tower;

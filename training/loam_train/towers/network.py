@@ -16,7 +16,8 @@ from ..places import ROOT
 from .run import Run
 
 
-def _definition() -> ModuleType:
+def definition() -> ModuleType:
+    """The module that holds it."""
     name, path = "loam_parity_tower", ROOT / "parity" / "tower.py"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
@@ -75,10 +76,10 @@ def build(described: dict[str, Any], path: Path, most: int) -> nn.Module:
     try:
         # Its size, before memory is taken for it.
         with torch.device("meta"):
-            count = parameters(_definition().Tower(described))
+            count = parameters(definition().Tower(described))
         if count > most:
             raise InputError(path, f"stages have {count:,} parameters, at most {most:,}")
-        tower: nn.Module = _definition().Tower(described).train()
+        tower: nn.Module = definition().Tower(described).train()
     except KeyError as error:
         raise InputError(path, f"stages: {error} is missing or unknown") from error
     except (ValueError, TypeError, RuntimeError, AttributeError) as error:

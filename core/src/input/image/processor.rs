@@ -53,8 +53,14 @@ impl ImageProcessor {
     /// Height and width of what comes out, where it does not depend on the picture.
     #[must_use]
     pub fn output(&self) -> Option<[usize; 2]> {
+        self.config.crop.or_else(|| self.stretched())
+    }
+
+    /// Height and width to which a picture is stretched as a whole, so that places in it stay where they are in proportion;
+    /// `None` where something is cut off or sizes vary.
+    #[must_use]
+    pub fn stretched(&self) -> Option<[usize; 2]> {
         match (self.config.crop, self.config.resize) {
-            (Some(side), _) => Some(side),
             (None, Some((Size::Exact { height, width }, _))) => Some([height, width]),
             _ => None,
         }

@@ -167,6 +167,21 @@ pub trait Encoder: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// Rows and columns in which the states of features of that shape lie, for a network that reads pictures of many sizes;
+    /// `None` for others, and for features that are too small or too large.
+    fn grid(&self, shape: &[usize]) -> Option<[usize; 2]> {
+        let _ = shape;
+        None
+    }
+
+    /// Last hidden states alone, `[rows * columns, state_width]`, of features whose shape has a [grid](Encoder::grid).
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a shape without one.
+    fn map(&self, item: &Item<'_>) -> Result<Vec<f32>> {
+        Err(Error::argument("features", format!("shape {:?}, whose states lie on no grid", item.features.shape)))
+    }
+
     /// Prepares raw data as the checkpoint's preprocessing says.
     ///
     /// # Errors

@@ -47,6 +47,15 @@ impl Preprocessor {
         }
     }
 
+    /// Height and width to which it stretches whole pictures; see [`ImageProcessor::stretched`].
+    #[must_use]
+    pub fn stretched(&self) -> Option<[usize; 2]> {
+        match self {
+            Self::Image(processor) => processor.stretched(),
+            Self::Sound(_) | Self::Motion(_) => None,
+        }
+    }
+
     /// Shape of the features, where it does not depend on the data.
     #[must_use]
     pub fn output(&self) -> Option<Vec<usize>> {

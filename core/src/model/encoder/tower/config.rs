@@ -21,7 +21,7 @@ const MAX_INPUT: usize = 1 << 24;
 /// One stage as it is written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum StageConfig {
+pub(crate) enum StageConfig {
     /// A convolution; one number per axis.
     Conv {
         outputs: usize,
@@ -45,6 +45,10 @@ pub(super) enum StageConfig {
         #[serde(default)]
         shortcut: Vec<StageConfig>,
     },
+    /// Each position `factor` times along both axes of a picture.
+    Upsample { factor: usize },
+    /// `factor * factor` channels of each position as that many positions, as PyTorch's `PixelShuffle` orders them.
+    PixelShuffle { factor: usize },
     /// Learned positions, then pre-norm transformer blocks over all positions.
     Transformer { layers: usize, heads: usize, inner: usize },
 }
@@ -118,6 +122,20 @@ fn depth(stages: &[StageConfig]) -> usize {
     stages.iter().map(of).max().unwrap_or(0)
 }
 
+/// Succeeds when stages are few enough and not too deep within each other.
+///
+/// # Errors
+/// What is wrong with them.
+pub(crate) fn check_stages(stages: &[StageConfig]) -> std::result::Result<(), String> {
+    if depth(stages) > MAX_DEPTH {
+        return Err(format!("residual stages lie more than {MAX_DEPTH} deep"));
+    }
+    if stages.len() > MAX_STAGES {
+        return Err(format!("{} stages, expected {MAX_STAGES} at most", stages.len()));
+    }
+    Ok(())
+}
+
 /// A checked configuration.
 #[derive(Clone, Debug)]
 pub(super) struct TowerConfig {
@@ -148,11 +166,9 @@ impl TowerConfig {
                 written.input
             )));
         }
-        if depth(&written.stages) > MAX_DEPTH {
-            return Err(wrong(format!("residual stages lie more than {MAX_DEPTH} deep")));
-        }
-        if written.stages.len() > MAX_STAGES || written.dim == 0 || written.dim > MAX_WIDTH {
-            return Err(wrong(format!("{} stages, dim {}", written.stages.len(), written.dim)));
+        check_stages(&written.stages).map_err(wrong)?;
+        if written.dim == 0 || written.dim > MAX_WIDTH {
+            return Err(wrong(format!("dim {}", written.dim)));
         }
         if written.logit_scale.is_some_and(|scale| !scale.is_finite() || scale <= 0.0) {
             return Err(wrong(format!("logit_scale {:?} is not positive", written.logit_scale)));

@@ -113,6 +113,8 @@ impl Lowering<'_> {
                 let kept = self.stages(graph, &format!("{path}.shortcut"), shortcut, (x, widths));
                 graph.node(format!("{path}.sum"), Op::Add, &[changed, kept])
             }
+            Stage::Upsample(factor) => upsample(graph, path, *factor, x),
+            Stage::PixelShuffle(factor) => shuffle(graph, path, *factor, x),
             Stage::Transformer { positions, window, blocks } => {
                 let shape = graph.shape(x).to_vec();
                 let rows = position_rows(graph, &format!("{path}.rows"), x);
@@ -129,4 +131,30 @@ impl Lowering<'_> {
             }
         }
     }
+}
+
+/// Channels, height and width of planes.
+fn extents(graph: &Graph, x: Value) -> [usize; 3] {
+    let shape = graph.shape(x);
+    [shape[1], shape[2], shape[3]]
+}
+
+/// Each position `factor` times along both axes.
+fn upsample(graph: &mut Graph, path: &str, factor: usize, x: Value) -> Value {
+    let [channels, height, width] = extents(graph, x);
+    let mut x = graph.node(format!("{path}.apart"), Op::Reshape(vec![channels, height, 1, width, 1]), &[x]);
+    for (axis, name) in [(2, "down"), (4, "across")] {
+        x = graph.node(format!("{path}.{name}"), Op::Concat { axis }, &vec![x; factor]);
+    }
+    graph.node(path, Op::Reshape(vec![1, channels, height * factor, width * factor]), &[x])
+}
+
+/// Squares of channels as positions.
+fn shuffle(graph: &mut Graph, path: &str, factor: usize, x: Value) -> Value {
+    let [channels, height, width] = extents(graph, x);
+    let each = channels / (factor * factor);
+    let apart = vec![each, factor, factor, height, width];
+    let x = graph.node(format!("{path}.apart"), Op::Reshape(apart), &[x]);
+    let x = graph.node(format!("{path}.order"), Op::Transpose(vec![0, 3, 1, 4, 2]), &[x]);
+    graph.node(path, Op::Reshape(vec![1, each, height * factor, width * factor]), &[x])
 }

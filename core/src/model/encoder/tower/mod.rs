@@ -26,9 +26,13 @@ use crate::model::ops::mean_rows;
 use crate::model::table::LinearTable;
 use crate::pool;
 use crate::quant::{Deltas, Linear, RowAdapters};
-pub(crate) use config::CtcConfig;
+pub(crate) use config::{CtcConfig, StageConfig, check_stages};
 use config::{TowerConfig, TowerPooling};
-pub(crate) use trunk::Trunk;
+pub(crate) use stage::Extent;
+pub(crate) use trunk::{Stages, Trunk};
+
+/// Positions of a picture that is read at another size than the tower's own.
+const MAX_POSITIONS: usize = 1 << 20;
 
 /// A loaded tower.
 struct Tower {
@@ -175,6 +179,24 @@ impl Encoder for Tower {
 
     fn lower(&self, rank: usize) -> Option<Graph> {
         Some(Self::lower(self, rank))
+    }
+
+    fn grid(&self, shape: &[usize]) -> Option<[usize; 2]> {
+        let [channels, height, width] = *shape else { return None };
+        if self.config.modality != Modality::IMAGE || channels != self.trunk.channels() {
+            return None;
+        }
+        height.checked_mul(width).filter(|count| (1..=MAX_POSITIONS).contains(count))?;
+        self.trunk.output(Grid { height, width }).map(|Grid { height, width }| [height, width])
+    }
+
+    fn map(&self, item: &Item<'_>) -> Result<Vec<f32>> {
+        let shape = &item.features.shape;
+        let (Some(_), [_, height, width]) = (self.grid(shape), &shape[..]) else {
+            return Err(Error::argument("features", format!("shape {shape:?}, whose states lie on no grid")));
+        };
+        let grid = Grid { height: *height, width: *width };
+        Ok(pool::pass(|| self.trunk.forward(&item.features.values, grid, item.deltas).0.to_vec()))
     }
 
     fn encode(&self, items: &[Item<'_>]) -> Result<Vec<Encoding>> {

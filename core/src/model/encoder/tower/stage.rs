@@ -15,6 +15,8 @@ const FORMAT: &str = "config.json";
 const MAX_VALUES: usize = 1 << 26;
 /// Positions that attend to each other.
 const MAX_TOKENS: usize = 1 << 14;
+/// How much larger one stage makes a picture along an axis.
+const MAX_FACTOR: usize = 8;
 /// Norms of transformer blocks, PyTorch's default.
 const NORM_EPS: f64 = 1e-5;
 /// Of batch norms, PyTorch's default.
@@ -31,9 +33,9 @@ const BLOCK: BlockNames = BlockNames {
 
 /// What a stage reads or gives.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Extent {
-    pub(super) channels: usize,
-    pub(super) grid: Grid,
+pub(crate) struct Extent {
+    pub(crate) channels: usize,
+    pub(crate) grid: Grid,
 }
 
 /// A loaded stage.
@@ -43,6 +45,8 @@ pub(super) enum Stage {
     Activation(Activation),
     MaxPool(Window),
     Residual { body: Vec<Stage>, shortcut: Vec<Stage> },
+    Upsample(usize),
+    PixelShuffle(usize),
     Transformer { positions: Vec<f32>, window: Grid, blocks: Vec<TransformerBlock> },
 }
 
@@ -120,6 +124,18 @@ impl Stage {
                 }
                 (Self::Residual { body, shortcut }, to)
             }
+            StageConfig::Upsample { factor } => {
+                let grid = check_factor(path, *factor, from)?;
+                (Self::Upsample(*factor), Extent { grid, ..from })
+            }
+            StageConfig::PixelShuffle { factor } => {
+                let grid = check_factor(path, *factor, from)?;
+                if !from.channels.is_multiple_of(factor * factor) {
+                    let reason = format!("{} channels do not divide into squares of {factor}", from.channels);
+                    return Err(wrong(path, reason));
+                }
+                (Self::PixelShuffle(*factor), Extent { channels: from.channels / (factor * factor), grid })
+            }
             StageConfig::Transformer { layers, heads, inner } => {
                 let tokens = from.grid.count();
                 if tokens > MAX_TOKENS || *layers > MAX_LAYERS || *inner == 0 || *inner > MAX_WIDTH {
@@ -162,6 +178,7 @@ impl Stage {
         match self {
             Self::Conv(conv) => conv.shape().output(grid),
             Self::Norm(_) | Self::Activation(_) => Some(grid),
+            Self::Upsample(factor) | Self::PixelShuffle(factor) => Some(larger(grid, *factor)),
             Self::MaxPool(window) => slid(window, grid),
             Self::Residual { body, shortcut } => {
                 let along = |stages: &[Self]| stages.iter().try_fold(grid, |grid, stage| stage.output(grid));
@@ -179,7 +196,12 @@ impl Stage {
             Self::Conv(conv) => conv.shape().stride[1],
             Self::MaxPool(window) => window.stride[1],
             Self::Residual { body, .. } => body.iter().map(Self::stride).product(),
-            Self::Norm(_) | Self::Activation(_) | Self::Transformer { .. } => 1,
+            // What makes pictures larger is refused where there is one axis alone.
+            Self::Norm(_)
+            | Self::Activation(_)
+            | Self::Upsample(_)
+            | Self::PixelShuffle(_)
+            | Self::Transformer { .. } => 1,
         }
     }
 
@@ -205,6 +227,8 @@ impl Stage {
                 add(&mut out, &kept);
                 (out, grid)
             }
+            Self::Upsample(factor) => upsampled(*factor, &x, grid),
+            Self::PixelShuffle(factor) => shuffled(*factor, &x, grid),
             Self::Transformer { positions, window, blocks } => {
                 // A grid that is narrower than the window has the first positions of each row.
                 let channels = x.len() / grid.count();
@@ -225,6 +249,45 @@ impl Stage {
 /// Extent of what a window gives, `None` for a grid that is smaller.
 fn slid(window: &Window, grid: Grid) -> Option<Grid> {
     window.output([grid.height, grid.width]).map(|[height, width]| Grid { height, width })
+}
+
+/// A grid `factor` times as large along both axes.
+fn larger(grid: Grid, factor: usize) -> Grid {
+    Grid { height: grid.height * factor, width: grid.width * factor }
+}
+
+/// The grid of a picture that becomes larger.
+fn check_factor(path: &str, factor: usize, from: Extent) -> Result<Grid> {
+    if !(2..=MAX_FACTOR).contains(&factor) || from.grid.height == 1 {
+        let reason = format!("factor {factor} of {:?}, expected 2 to {MAX_FACTOR} of a picture", from.grid);
+        return Err(wrong(path, reason));
+    }
+    Ok(larger(from.grid, factor))
+}
+
+/// Each position `factor` times along both axes.
+fn upsampled(factor: usize, x: &[f32], grid: Grid) -> (Room, Grid) {
+    let (to, channels) = (larger(grid, factor), x.len() / grid.count());
+    let mut out = Room::new(to.count() * channels);
+    for (at, row) in out.chunks_exact_mut(channels).enumerate() {
+        let from = at / to.width / factor * grid.width + at % to.width / factor;
+        row.copy_from_slice(&x[from * channels..(from + 1) * channels]);
+    }
+    (out, to)
+}
+
+/// Channel `c * factor * factor + y * factor + x` of a position becomes channel `c` of the position `(y, x)` within it.
+fn shuffled(factor: usize, x: &[f32], grid: Grid) -> (Room, Grid) {
+    let (to, channels) = (larger(grid, factor), x.len() / grid.count());
+    let (each, inner) = (channels / (factor * factor), factor * factor);
+    let mut out = Room::new(x.len());
+    for (at, row) in out.chunks_exact_mut(each).enumerate() {
+        let (down, across) = (at / to.width, at % to.width);
+        let from = &x[(down / factor * grid.width + across / factor) * channels..][..channels];
+        let tap = down % factor * factor + across % factor;
+        row.iter_mut().enumerate().for_each(|(c, o)| *o = from[c * inner + tap]);
+    }
+    (out, to)
 }
 
 /// The largest of each window, which reaches beyond no edge.
