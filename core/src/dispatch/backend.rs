@@ -4,9 +4,11 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::reason::Reason;
 use super::segment::Segment;
-use crate::graph::{Graph, Signature};
+use crate::graph::Signature;
 
 /// What is to run: one graph of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +21,9 @@ pub struct Subject<'a> {
     pub segment: Segment,
 }
 
-/// How much of a graph a backend runs.
-#[derive(Clone, Debug, PartialEq)]
+/// How much of a graph, or of a component, a backend runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Support {
     /// All of it.
     Full,
@@ -44,9 +47,6 @@ pub trait Backend: Debug + Send + Sync {
     /// [`Reason::Unavailable`] with what is missing.
     fn is_available(&self) -> Result<(), Reason>;
 
-    /// How much of a graph it runs, by its operators and shapes.
-    fn supports(&self, graph: &Graph) -> Support;
-
     /// Versions of its libraries, and its device: what was found out with others does not count.
     ///
     /// # Errors
@@ -67,6 +67,9 @@ pub trait Backend: Debug + Send + Sync {
 pub trait Delegate: Debug + Send + Sync {
     /// What it is given and what it gives.
     fn signature(&self) -> &Signature;
+
+    /// How much of the graph it runs itself, as was found when it was opened. A graph of which it runs nothing is not opened.
+    fn support(&self) -> Support;
 
     /// Bytes that it holds beside the processor's weights.
     fn bytes(&self) -> u64;

@@ -47,7 +47,7 @@ pub struct Preparation {
 }
 
 /// How an engine uses delegates.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct DispatchOptions {
     /// Those that are asked, the best first. None by default: everything runs on the processor.
     pub backends: Vec<Arc<dyn Backend>>,
@@ -57,9 +57,29 @@ pub struct DispatchOptions {
     pub strictness: Strictness,
     /// What happens while delegates are prepared.
     pub first_use: FirstUse,
+    /// How long opening and trying what was compiled for a component may take: some providers compile only then, and drivers hang.
+    /// The processor serves on after it.
+    pub open_limit: Duration,
     /// Compiles what is not compiled; `None` leaves that to `loam compile`.
     pub preparation: Option<Preparation>,
     /// The file in which measurements and failures are kept, for this device and these versions; `None` measures anew each time
     /// and forgets failures.
     pub plan: Option<PathBuf>,
+}
+
+/// A backbone on a simulator of an NPU takes minutes.
+const OPEN_LIMIT: Duration = Duration::from_secs(1800);
+
+impl Default for DispatchOptions {
+    fn default() -> Self {
+        Self {
+            backends: Vec::new(),
+            preference: Preference::default(),
+            strictness: Strictness::default(),
+            first_use: FirstUse::default(),
+            open_limit: OPEN_LIMIT,
+            preparation: None,
+            plan: None,
+        }
+    }
 }

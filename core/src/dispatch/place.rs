@@ -1,5 +1,6 @@
 //! Where a component runs now: set by whoever prepares delegates, asked by whoever runs.
 
+use std::mem::{Discriminant, discriminant};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 
@@ -25,6 +26,8 @@ pub struct Place {
     strictness: OnceLock<Strictness>,
     /// Whether a delegate is taken also where the processor is faster.
     preferred: AtomicBool,
+    /// The last reason for the processor that was logged.
+    told: Mutex<Option<Discriminant<Reason>>>,
     /// Whether preparing has ended.
     ended: Mutex<bool>,
     end: Condvar,
@@ -87,6 +90,12 @@ impl Place {
     /// From the next request on, the processor runs it.
     pub fn stay(&self, reason: Reason) {
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = State::Processor(reason);
+    }
+
+    /// Whether a reason is of another kind than the last one, so that a log is worth it: requests come by the thousand.
+    pub fn is_news(&self, reason: &Reason) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.replace(discriminant(reason)) != Some(discriminant(reason))
     }
 
     /// What decides from now on between a delegate that works and the processor.

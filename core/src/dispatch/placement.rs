@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::backend::{Delegate, Factors};
+use super::backend::{Delegate, Factors, Support};
 use super::options::Preference;
 use super::reason::Reason;
 use super::segment::Segment;
@@ -23,6 +23,8 @@ const FAILURES: u32 = 3;
 pub struct Placement {
     backend: String,
     seats: Vec<Seat>,
+    /// Graphs that were compiled and are not used.
+    given_up: Vec<(Segment, Reason)>,
     adapted: Mutex<VecDeque<Adapted>>,
     failures: AtomicU32,
     _held: Held,
@@ -71,7 +73,14 @@ impl Placement {
         let seat = |(segment, delegate)| Seat { segment, delegate, times: None };
         let mut seats: Vec<Seat> = delegates.into_iter().map(seat).collect();
         seats.sort_by_key(|seat| seat.segment);
-        Self { backend: backend.to_owned(), seats, adapted: Mutex::default(), failures: AtomicU32::new(0), _held: held }
+        Self {
+            backend: backend.to_owned(),
+            seats,
+            given_up: Vec::new(),
+            adapted: Mutex::default(),
+            failures: AtomicU32::new(0),
+            _held: held,
+        }
     }
 
     /// As traces name it.
@@ -80,9 +89,32 @@ impl Placement {
         &self.backend
     }
 
-    /// Does without a graph.
-    pub fn give_up(&mut self, segment: Segment) {
+    /// Does without a graph that was compiled.
+    pub fn give_up(&mut self, segment: Segment, reason: Reason) {
         self.seats.retain(|seat| seat.segment != segment);
+        self.given_up.push((segment, reason));
+    }
+
+    /// Why there is no graph that `fits` says yes to: what is wrong with one that was compiled, else `absent`.
+    #[must_use]
+    pub fn lack(&self, fits: impl Fn(&Segment) -> bool, absent: Reason) -> Reason {
+        let known = self.given_up.iter().find(|(segment, _)| fits(segment));
+        known.map_or(absent, |(_, reason)| reason.clone())
+    }
+
+    /// How much of the component the delegate runs: all of each graph that was compiled, or less, for the first reason.
+    #[must_use]
+    pub fn support(&self) -> Support {
+        let divided = self.seats.iter().find_map(|seat| match seat.delegate.support() {
+            Support::Full => None,
+            Support::Partial(reason) | Support::None(reason) => Some(reason),
+        });
+        let given_up = self.given_up.first().map(|(_, reason)| reason.clone());
+        match (self.seats.is_empty(), given_up.or(divided)) {
+            (false, None) => Support::Full,
+            (false, Some(reason)) => Support::Partial(reason),
+            (true, reason) => Support::None(reason.unwrap_or(Reason::NotCompiled)),
+        }
     }
 
     /// Notes what a graph takes on the delegate and on the processor, in ms.

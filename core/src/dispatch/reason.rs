@@ -16,7 +16,7 @@ pub enum Reason {
     #[error("no graph: {0}")]
     NoGraph(String),
     /// Nothing was compiled for this component and this target.
-    #[error("not compiled")]
+    #[error("not compiled; `loam compile` does it")]
     NotCompiled,
     /// It is being compiled.
     #[error("compiling")]
@@ -102,6 +102,24 @@ pub enum Reason {
         cosine: f32,
         /// The least one that is good enough.
         least: f32,
+    },
+    /// The delegate's result of sample data is not of the size of the processor's.
+    #[error("inaccurate: its results are {ratio} times the processor's")]
+    Scale {
+        /// Between the results' norms.
+        ratio: f32,
+    },
+    /// The process ended, or hung, while the delegate opened or tried what was compiled.
+    #[error("opening it ended the process {times} times")]
+    Fatal {
+        /// How often, one after the other.
+        times: u32,
+    },
+    /// The delegate took longer than this to open and try what was compiled.
+    #[error("opening it took more than {seconds} s")]
+    OpenedTooLong {
+        /// The limit.
+        seconds: u64,
     },
     /// The processor is faster.
     #[error("slower: {delegate_ms} ms, the processor takes {processor_ms} ms")]

@@ -87,6 +87,22 @@ fn run(
     placement.run(segment, &inputs, deltas)
 }
 
+/// Keys and values of each block from position `from` on.
+fn written(cache: &KvCache, from: usize) -> Vec<Vec<f32>> {
+    let (own, positions) = (cache.shape(), cache.len());
+    let mut all = Vec::with_capacity(2 * own.layers);
+    for layer in 0..own.layers {
+        let mut keys = vec![0.0; own.kv_heads * positions * own.head_dim];
+        let mut values = keys.clone();
+        cache.read(layer, positions, &mut keys, &mut values);
+        for plane in [keys, values] {
+            let heads = plane.chunks_exact(positions * own.head_dim);
+            all.push(heads.flat_map(|head| &head[from * own.head_dim..]).copied().collect());
+        }
+    }
+    all
+}
+
 /// What a backbone is judged by: a text, since control tokens one after another are nothing that a graph of integers was made for.
 const JUDGED: &str = "The ferry leaves at half past nine and reaches the island before noon. In the harbour there is a market \
     on Saturdays, where farmers sell bread, cheese and apples; whoever comes late finds the stalls empty. ";
@@ -129,9 +145,18 @@ impl Placed for LanguageModel {
         let mut begun = backbone.new_cache_as(CacheType::F32);
         backbone.forward(&[row(0, Want::Nothing)], &mut [&mut begun]).map_err(failed)?;
         let rows: Vec<Row<'_>> = (1..=shape.rows).map(|position| row(position, Want::Hidden)).collect();
-        let (states, processor_ms) = median_ms(|| backbone.forward(&rows, &mut [&mut begun.clone()]).map_err(failed))?;
+        let ((states, ours), processor_ms) = median_ms(|| {
+            let mut cache = begun.clone();
+            Ok((backbone.forward(&rows, &mut [&mut cache]).map_err(failed)?, cache))
+        })?;
         let (mut made, delegate_ms) = median_ms(|| run(placement, segment, backbone, &begun, &tokens[1..], None))?;
+        let mut theirs = begun.clone();
+        let appended = theirs.append(&made[1..], shape.rows, shape.rows);
+        appended
+            .map_err(|shortage| Reason::Memory { needed: theirs.shape().block() as u64, available: shortage.limit })?;
         made.truncate(1);
-        Ok(Compared { delegate: made, processor: vec![states], delegate_ms, processor_ms })
+        made.extend(written(&theirs, 1));
+        let processor = std::iter::once(states).chain(written(&ours, 1)).collect();
+        Ok(Compared { delegate: made, processor, delegate_ms, processor_ms })
     }
 }

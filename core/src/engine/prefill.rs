@@ -1,6 +1,8 @@
 //! Prompts on a delegate: whole pieces of tokens. The first token runs on the processor, since all others attend to it and its states
 //! are far larger than theirs; so does the last one, whose logits are wanted.
 
+use std::sync::Arc;
+
 use super::chunk::Chunk;
 use super::language::LanguageModel;
 use crate::dispatch::{Ran, Reason, Segment};
@@ -26,8 +28,9 @@ impl LanguageModel {
         };
         let is_for_prompts = |segment: &Segment| matches!(segment, Segment::Chunk { rows, .. } if *rows > 1);
         let segment = placement.choose(place.preference(), is_for_prompts)?;
-        let chunk = segment.and_then(|segment| Chunk::new(placement, segment));
-        let chunk = chunk.ok_or_else(|| Reason::NoGraph("no piece of a prompt was compiled".to_owned()))?;
+        let chunk = segment.and_then(|segment| Chunk::new(Arc::clone(&placement), segment));
+        let absent = || Reason::NoGraph("no piece of a prompt was compiled".to_owned());
+        let chunk = chunk.ok_or_else(|| placement.lack(is_for_prompts, absent()))?;
         if from > chunk.past() {
             return Err(Reason::TooLong { length: from, most: chunk.past() });
         }

@@ -21,7 +21,6 @@ const MAX_ANCHOR_BYTES: usize = 1024;
 
 /// What a delegate is compared on, and how many tokens of it every tokenizer makes at least.
 const SAMPLE: &str = "The quick brown fox jumps over the lazy dog. ";
-const SAMPLE_TOKENS: usize = 9;
 
 /// A loaded text encoder. Immutable and shared.
 #[derive(Debug)]
@@ -102,7 +101,7 @@ impl TextModel {
         let holds = |segment: &Segment| matches!(segment, Segment::Text { tokens } if *tokens >= text.len());
         match placement.choose(self.part.place.preference(), holds)? {
             Some(segment @ Segment::Text { tokens }) => self.run_graph(placement, (segment, tokens), text, deltas),
-            _ => Err(Reason::TooLong { length: text.len(), most: longest(placement) }),
+            _ => Err(placement.lack(holds, Reason::TooLong { length: text.len(), most: longest(placement) })),
         }
     }
 
@@ -162,7 +161,8 @@ impl Placed for TextModel {
     fn compare(&self, placement: &Placement, segment: Segment) -> Result<Compared, Reason> {
         let failed = |e: Error| Reason::Failed(e.to_string());
         let Segment::Text { tokens } = segment else { return Err(Reason::NotCompiled) };
-        let text = self.tokens(&SAMPLE.repeat(tokens / SAMPLE_TOKENS + 1), tokens).map_err(failed)?;
+        let one = self.tokenizer.encode(SAMPLE, Special::Plain, Affixes::None).map_err(failed)?.len();
+        let text = self.tokens(&SAMPLE.repeat((tokens / (one + 1)).max(1)), tokens).map_err(failed)?;
         let texts = [text];
         let (ours, processor_ms) = median_ms(|| self.encoder.embed(&texts, None).map_err(failed))?;
         let (delegate, delegate_ms) = median_ms(|| self.run_graph(placement, (segment, tokens), &texts[0], None))?;

@@ -131,13 +131,18 @@ impl Part {
         }
     }
 
-    /// What becomes of a reason to run on the processor.
+    /// What becomes of a reason to run on the processor: each new kind is logged.
     ///
     /// # Errors
     /// [`Error::Delegate`] where the engine is strict.
     pub(crate) fn fall_back(&self, reason: Reason) -> Result<Ran> {
         match self.place.strictness() {
-            Strictness::Fallback => Ok(Ran::on_processor(Some(reason))),
+            Strictness::Fallback => {
+                if self.place.is_news(&reason) {
+                    log::warn!("component '{}' runs on the processor: {reason}", self.name);
+                }
+                Ok(Ran::on_processor(Some(reason)))
+            }
             Strictness::Strict => Err(Error::Delegate { component: self.name.clone(), reason: reason.to_string() }),
         }
     }

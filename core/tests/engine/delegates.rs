@@ -39,6 +39,16 @@ enum Fault {
     /// After it was judged.
     NanLater,
     AdapterRange,
+    /// Runs a part of each graph.
+    Divides,
+    /// Gives twice of what the network does.
+    Doubles,
+    /// Never opens.
+    Hangs,
+}
+
+fn divided() -> Reason {
+    Reason::Refused("LayerNormalization".to_owned())
 }
 
 #[derive(Debug)]
@@ -91,10 +101,6 @@ impl Backend for Npu {
         Ok("v1".to_owned())
     }
 
-    fn supports(&self, _: &Graph) -> Support {
-        Support::Full
-    }
-
     fn compiled(&self, component: &str) -> Vec<Segment> {
         let is_there = self.folder.as_ref().is_none_or(|folder| folder.join(component).is_file());
         match component {
@@ -113,6 +119,7 @@ impl Backend for Npu {
             Fault::Damaged => {
                 return Err(Reason::Damaged { file: "context".to_owned(), problem: "sha256".to_owned() });
             }
+            Fault::Hangs => std::thread::sleep(Duration::from_secs(5)),
             _ => {}
         }
         let graph = match subject.segment {
@@ -140,6 +147,13 @@ impl Backend for Npu {
 impl Delegate for Compiled {
     fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    fn support(&self) -> Support {
+        match self.fault {
+            Fault::Divides => Support::Partial(divided()),
+            _ => Support::Full,
+        }
     }
 
     fn bytes(&self) -> u64 {
@@ -174,6 +188,7 @@ impl Delegate for Compiled {
             Fault::Nan => outputs[0][0] = f32::NAN,
             Fault::NanLater if run >= self.judged => outputs[0][0] = f32::NAN,
             Fault::Wrong => outputs[0].reverse(),
+            Fault::Doubles => outputs[0].iter_mut().for_each(|value| *value *= 2.0),
             _ => {}
         }
         Ok(outputs)
@@ -282,7 +297,9 @@ fn whoever_is_to_wait_gets_the_delegate_at_once() {
 
 #[test]
 fn every_fault_leaves_the_processor_with_a_reason() {
-    for fault in [Fault::Unavailable, Fault::Refused, Fault::Damaged, Fault::Nan, Fault::Fails, Fault::Wrong] {
+    for fault in
+        [Fault::Unavailable, Fault::Refused, Fault::Damaged, Fault::Nan, Fault::Fails, Fault::Wrong, Fault::Doubles]
+    {
         let found = reason(options(npu(fault)));
         let is_expected = match fault {
             Fault::Unavailable => matches!(found, Reason::Unavailable(_)),
@@ -290,6 +307,7 @@ fn every_fault_leaves_the_processor_with_a_reason() {
             Fault::Damaged => matches!(found, Reason::Damaged { .. }),
             Fault::Nan => matches!(found, Reason::NotFinite { .. }),
             Fault::Fails => matches!(found, Reason::Failed(_)),
+            Fault::Doubles => matches!(found, Reason::Scale { ratio } if ratio > 1.5),
             _ => matches!(found, Reason::Inaccurate { .. }),
         };
         assert!(is_expected, "{fault:?}: {found:?}");
@@ -302,6 +320,35 @@ fn every_fault_leaves_the_processor_with_a_reason() {
     let both: Vec<Arc<dyn Backend>> = vec![Arc::new(npu(Fault::Refused)), Arc::new(npu(Fault::Nothing))];
     let engine = settled(DispatchOptions { backends: both, ..options(npu(Fault::Nothing)) });
     assert_eq!(embed(&engine, None).expect("embedded").1.backend, "test-npu");
+}
+
+#[test]
+fn places_say_how_much_a_delegate_runs() {
+    for (fault, expected) in [
+        (Fault::Nothing, Support::Full),
+        (Fault::Divides, Support::Partial(divided())),
+        (Fault::Refused, Support::None(Reason::Refused("an operator".to_owned()))),
+    ] {
+        let place = settled(options(npu(fault))).places().remove(0);
+        assert_eq!((place.backend.is_some(), &place.support), (fault != Fault::Refused, &expected), "{place:?}");
+    }
+}
+
+#[test]
+fn what_hangs_while_it_opens_is_left_alone_and_remembered() {
+    let dir = tempfile::tempdir().expect("folder");
+    let dispatch = |fault| DispatchOptions {
+        open_limit: if fault == Fault::Hangs { Duration::from_millis(200) } else { Duration::from_secs(60) },
+        plan: Some(dir.path().join("plan.json")),
+        ..options(npu(fault))
+    };
+    for _ in 0..2 {
+        assert_eq!(reason(dispatch(Fault::Hangs)), Reason::OpenedTooLong { seconds: 0 });
+    }
+    // As after two processes that ended then.
+    assert_eq!(reason(dispatch(Fault::Nothing)), Reason::Fatal { times: 2 });
+    std::fs::remove_file(dir.path().join("plan.json")).expect("removed");
+    assert_eq!(embed(&settled(dispatch(Fault::Nothing)), None).expect("embedded").1.backend, "test-npu");
 }
 
 #[test]

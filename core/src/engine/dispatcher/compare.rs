@@ -26,6 +26,17 @@ pub(in crate::engine) struct Compared {
 }
 
 impl Compared {
+    /// The ratio of their norms that is furthest from one; 1 where one of them is zero, which the cosine tells.
+    pub(in crate::engine) fn ratio(&self) -> f32 {
+        let norm = |values: &[f32]| values.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
+        let ratio = |a: &[f32], b: &[f32]| {
+            let ratio = (norm(a) / norm(b)) as f32;
+            if ratio.is_finite() && ratio > 0.0 { ratio } else { 1.0 }
+        };
+        let ratios = self.delegate.iter().zip(&self.processor).map(|(a, b)| ratio(a, b));
+        ratios.fold(1.0, |worst: f32, ratio| if ratio.ln().abs() > worst.ln().abs() { ratio } else { worst })
+    }
+
     /// The least cosine of the angles between their outputs; 0 for outputs of zeros, or of other extents.
     pub(in crate::engine) fn cosine(&self) -> f32 {
         if self.delegate.len() != self.processor.len() {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::holdings::Holdings;
 use super::trace::Part;
-use crate::dispatch::{DispatchOptions, FirstUse, Place, Plan, Preference, Reason, Timing};
+use crate::dispatch::{DispatchOptions, FirstUse, Place, Plan, Preference, Reason, Support, Timing};
 use crate::foundation::Component;
 
 pub(super) use compare::{Compared, Placed, any_values, median_ms};
@@ -47,6 +47,8 @@ pub struct PlaceStatus {
     pub backend: Option<String>,
     /// Why it is the processor, where delegates were asked.
     pub reason: Option<Reason>,
+    /// How much of it the delegate that was tried runs.
+    pub support: Support,
     /// What its graphs took on the delegate that was tried and on the processor; none before that.
     #[serde(default)]
     pub times: Vec<Timing>,
@@ -128,14 +130,21 @@ impl Dispatcher {
 
 /// Where the component `name` runs, as `place` has it.
 fn status_of(name: &str, place: &Place) -> PlaceStatus {
-    let (backend, reason, times) = match place.delegate() {
-        Ok(placement) => match placement.serves(place.preference()) {
-            Ok(()) => (Some(placement.backend().to_owned()), None, placement.timings()),
-            Err(reason) => (None, Some(reason), placement.timings()),
-        },
-        Err(reason) => (None, reason, Vec::new()),
+    let component = name.to_owned();
+    let placement = match place.delegate() {
+        Ok(placement) => placement,
+        Err(reason) => {
+            let support = Support::None(reason.clone().unwrap_or(Reason::NotCompiled));
+            return PlaceStatus { component, backend: None, reason, support, times: Vec::new() };
+        }
     };
-    PlaceStatus { component: name.to_owned(), backend, reason, times }
+    let (support, times) = (placement.support(), placement.timings());
+    match placement.serves(place.preference()) {
+        Ok(()) => {
+            PlaceStatus { component, backend: Some(placement.backend().to_owned()), reason: None, support, times }
+        }
+        Err(reason) => PlaceStatus { component, backend: None, reason: Some(reason), support, times },
+    }
 }
 
 impl Drop for Dispatcher {

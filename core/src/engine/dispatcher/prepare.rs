@@ -1,17 +1,20 @@
 //! One component's way to a delegate.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Weak, mpsc};
 
 use super::compare::Placed;
 use super::compiler::compile;
 use super::{Compared, Shared};
-use crate::dispatch::{Backend, Entry, Place, Placement, Reason, Segment, Subject, Verdict};
+use crate::dispatch::{Backend, Entry, Place, Placement, Reason, Segment, Subject, Support, Verdict};
 
 /// Between a delegate and the processor on sample data: what rounding to integers leaves of a good network.
 const LEAST_COSINE: f32 = 0.98;
+/// And of its norm, as a ratio: results of the right direction and of another size would mislead heads and caches.
+const MOST_RATIO: f32 = 1.1;
 
 /// A component that is to be brought to a delegate.
+#[derive(Clone)]
 pub(super) struct Job {
     pub(super) shared: Arc<Shared>,
     pub(super) component: String,
@@ -51,7 +54,7 @@ impl Job {
     fn find(&self, fingerprint: &str) -> Result<Placement, Reason> {
         let mut first = None;
         for backend in &self.shared.options.backends {
-            match self.on(&**backend, fingerprint) {
+            match self.on(backend, fingerprint) {
                 Ok(placement) => return Ok(placement),
                 Err(reason) => {
                     log::info!("component '{}' on {}: {reason}", self.component, backend.name());
@@ -62,7 +65,7 @@ impl Job {
         Err(first.unwrap_or(Reason::NotCompiled))
     }
 
-    fn on(&self, backend: &dyn Backend, fingerprint: &str) -> Result<Placement, Reason> {
+    fn on(&self, backend: &Arc<dyn Backend>, fingerprint: &str) -> Result<Placement, Reason> {
         backend.is_available()?;
         let entry = Entry {
             backend: backend.name().to_owned(),
@@ -82,7 +85,7 @@ impl Job {
     }
 
     /// Compiles what is `missing`, unless these versions failed to do so before.
-    fn prepare(&self, backend: &dyn Backend, entry: &Entry, missing: Reason) -> Result<Placement, Reason> {
+    fn prepare(&self, backend: &Arc<dyn Backend>, entry: &Entry, missing: Reason) -> Result<Placement, Reason> {
         if let Some(Verdict::Disabled(reason)) = self.shared.plan.find(entry) {
             return Err(reason);
         }
@@ -108,44 +111,66 @@ impl Job {
         }
     }
 
-    /// Opens all graphs that were compiled, runs each once, and keeps those that are good.
-    fn open(&self, backend: &dyn Backend, entry: &Entry) -> Result<Placement, Reason> {
-        let (mut delegates, mut first) = (Vec::new(), None);
+    /// As [`Job::try_all`] on a thread of its own, with a time limit, noted in the plan while it lasts: a driver may take the process
+    /// with it, or never come back. What hangs keeps its thread, and counts as an attempt that did not end.
+    fn open(&self, backend: &Arc<dyn Backend>, entry: &Entry) -> Result<Placement, Reason> {
         let model = self.model()?;
-        for segment in backend.compiled(&self.component).into_iter().filter(|segment| model.runs(*segment)) {
+        let compiled = backend.compiled(&self.component);
+        let segments: Vec<Segment> = compiled.into_iter().filter(|segment| model.runs(*segment)).collect();
+        // It may be dropped from here on.
+        drop(model);
+        if segments.is_empty() {
+            return Err(Reason::NotCompiled);
+        }
+        self.shared.plan.begin(entry)?;
+        let (tell, told) = mpsc::sync_channel(1);
+        let (job, own, wanted) = (self.clone(), Arc::clone(backend), entry.clone());
+        let thread = std::thread::Builder::new().name("loam-open".to_owned());
+        let limit = self.shared.options.open_limit;
+        let opened = thread.spawn(move || {
+            // Nobody listens any more after the limit.
+            let _ = tell.send(job.try_all(&*own, &wanted, segments));
+        });
+        opened.map_err(|e| Reason::Failed(e.to_string()))?;
+        let opened = match told.recv_timeout(limit) {
+            Ok(opened) => opened,
+            Err(mpsc::RecvTimeoutError::Timeout) => return Err(Reason::OpenedTooLong { seconds: limit.as_secs() }),
+            Err(mpsc::RecvTimeoutError::Disconnected) => Err(Reason::Failed("opening it panicked".to_owned())),
+        };
+        if let Err(e) = self.shared.plan.end(entry) {
+            log::warn!("what was found out about delegates is not kept: {e}");
+        }
+        opened
+    }
+
+    /// Opens all graphs that were compiled, runs each once, and keeps those that are good.
+    fn try_all(&self, backend: &dyn Backend, entry: &Entry, segments: Vec<Segment>) -> Result<Placement, Reason> {
+        let (mut delegates, mut refused) = (Vec::new(), Vec::new());
+        for segment in segments {
             let subject = Subject { component: &self.component, fingerprint: &entry.fingerprint, segment };
             match backend.open(&subject) {
                 Ok(delegate) => delegates.push((segment, delegate)),
-                Err(reason) => {
-                    first.get_or_insert(reason);
-                }
+                Err(reason) => refused.push((segment, reason)),
             }
-        }
-        // It may be dropped from here on.
-        drop(model);
-        if delegates.is_empty() {
-            return Err(first.unwrap_or(Reason::NotCompiled));
         }
         let segments: Vec<_> = delegates.iter().map(|(segment, _)| *segment).collect();
         let bytes = delegates.iter().map(|(_, delegate)| delegate.bytes()).sum();
         let held = self.shared.holdings.budget(&None).take(bytes);
         let held = held.map_err(|shortage| Reason::Memory { needed: bytes, available: shortage.limit })?;
         let mut placement = Placement::new(backend.name(), delegates, held);
-        let mut left = segments.len();
+        refused.into_iter().for_each(|(segment, reason)| placement.give_up(segment, reason));
         for segment in segments {
             match self.judge(&placement, segment, entry) {
                 Ok((delegate_ms, processor_ms)) => placement.took(segment, delegate_ms, processor_ms),
                 Err(reason) => {
                     log::info!("component '{}', {segment} on {}: {reason}", self.component, backend.name());
-                    placement.give_up(segment);
-                    left -= 1;
-                    first.get_or_insert(reason);
+                    placement.give_up(segment, reason);
                 }
             }
         }
-        match (left, first) {
-            (0, first) => Err(first.unwrap_or(Reason::NotCompiled)),
-            _ => Ok(placement),
+        match placement.support() {
+            Support::None(reason) => Err(reason),
+            Support::Full | Support::Partial(_) => Ok(placement),
         }
     }
 
@@ -160,6 +185,10 @@ impl Job {
         let cosine = compared.cosine();
         if cosine < LEAST_COSINE {
             return Err(Reason::Inaccurate { cosine, least: LEAST_COSINE });
+        }
+        let ratio = compared.ratio();
+        if !(1.0 / MOST_RATIO..=MOST_RATIO).contains(&ratio) {
+            return Err(Reason::Scale { ratio });
         }
         if let Some(Verdict::Measured { delegate_ms, processor_ms, .. }) = self.shared.plan.find(&entry) {
             return Ok((delegate_ms, processor_ms));

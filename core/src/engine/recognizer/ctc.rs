@@ -173,7 +173,7 @@ impl CtcRecognizer {
         let own = features.shape.last().copied().unwrap_or(0);
         let holds = |segment: &Graph| matches!(segment, Graph::Sound { columns } if *columns >= own);
         let Some(segment @ Graph::Sound { columns }) = placement.choose(self.part.place.preference(), holds)? else {
-            return Err(Reason::TooLong { length: own, most: widest(placement) });
+            return Err(placement.lack(holds, Reason::TooLong { length: own, most: widest(placement) }));
         };
         let inputs = graph.inputs(features, columns).map_err(|e| Reason::Failed(e.to_string()))?;
         let inputs: Vec<&[f32]> = inputs.iter().map(|values| &values[..]).collect();
