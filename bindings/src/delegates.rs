@@ -111,6 +111,33 @@ pub struct Timing {
     pub processor_ms: f64,
 }
 
+/// How much of a component a delegate runs.
+#[derive(Clone, Debug, PartialEq, uniffi::Enum)]
+pub enum Support {
+    /// All graphs that were compiled, all of each.
+    Full,
+    /// Some of them, or with parts on the processor.
+    Partial {
+        /// Why not all.
+        reason: String,
+    },
+    /// The processor runs it.
+    Nothing {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl From<dispatch::Support> for Support {
+    fn from(support: dispatch::Support) -> Self {
+        match support {
+            dispatch::Support::Full => Self::Full,
+            dispatch::Support::Partial(reason) => Self::Partial { reason: reason.to_string() },
+            dispatch::Support::None(reason) => Self::Nothing { reason: reason.to_string() },
+        }
+    }
+}
+
 /// Where a loaded component runs.
 #[derive(Clone, Debug, PartialEq, uniffi::Record)]
 pub struct PlaceStatus {
@@ -120,6 +147,8 @@ pub struct PlaceStatus {
     pub backend: Option<String>,
     /// Why it is the processor.
     pub reason: Option<String>,
+    /// How much of it the delegate that was tried runs.
+    pub support: Support,
     /// What was measured, one entry for each graph of the delegate that was tried.
     pub times: Vec<Timing>,
 }
@@ -135,6 +164,7 @@ impl From<engine::PlaceStatus> for PlaceStatus {
             component: place.component,
             backend: place.backend,
             reason: place.reason.map(|reason| reason.to_string()),
+            support: place.support.into(),
             times: place.times.into_iter().map(timing).collect(),
         }
     }

@@ -41,7 +41,7 @@ mod trim;
 pub use adapter::{Adapter, InstallPolicy};
 pub use app::App;
 pub use conditions::{Battery, Conditions, Saver, Supply, Thermal};
-pub use delegates::{DelegateTarget, Delegates, PlaceStatus, Preference, Strictness, Timing};
+pub use delegates::{DelegateTarget, Delegates, PlaceStatus, Preference, Strictness, Support, Timing};
 pub use engine::{CacheType, ComponentInfo, Engine, EngineOptions, FoundationInfo, ProcessMemory, Verify, version};
 pub use error::LoamError;
 pub use event::{Event, EventSink};

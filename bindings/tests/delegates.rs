@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loam_delegates::Choice;
 use loam_ffi::{
     DelegateTarget, Delegates, Embedding, Engine, EngineOptions, Host, Input, LoamError, PlaceStatus, Preference,
-    Strictness,
+    Strictness, Support,
 };
 use tempfile::TempDir;
 
@@ -72,7 +72,9 @@ fn a_component_runs_on_a_delegate_and_says_so() {
     assert_eq!(engine.places().expect("told"), [], "nothing is loaded");
     engine.wait_for_delegates("text".to_owned()).expect("settled");
     let places = engine.places().expect("told");
-    let [PlaceStatus { component, backend, reason: None, times }] = &places[..] else { panic!("{places:?}") };
+    let [PlaceStatus { component, backend, reason: None, support: Support::Full, times }] = &places[..] else {
+        panic!("{places:?}")
+    };
     assert_eq!((&component[..], backend.as_deref()), ("text", Some("onnx-float")));
     assert!(times.len() == 1 && times[0].graph.starts_with("text-"), "{times:?}");
     assert!(times[0].delegate_ms > 0.0 && times[0].processor_ms > 0.0, "{times:?}");
@@ -94,6 +96,7 @@ fn a_component_runs_on_a_delegate_and_says_so() {
     assert_eq!(seen.fallback.as_deref(), Some("not compiled"));
     let place = engine.places().expect("told").into_iter().find(|place| place.component == "image");
     let place = place.expect("it was asked for");
+    assert_eq!(place.support, Support::Nothing { reason: "not compiled".to_owned() });
     assert_eq!((place.backend, place.reason.as_deref(), &place.times[..]), (None, Some("not compiled"), &[][..]));
 }
 

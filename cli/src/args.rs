@@ -22,6 +22,7 @@ use crate::command::logits::LogitsArgs;
 use crate::command::ops::OpsArgs;
 use crate::command::perplexity::PerplexityArgs;
 use crate::command::place::{CountArgs, DetectArgs, LocateArgs, SegmentArgs};
+use crate::command::places::PlacesArgs;
 use crate::command::regress::RegressArgs;
 use crate::command::retrieve::RetrieveArgs;
 use crate::command::sense::SenseArgs;
@@ -222,6 +223,9 @@ pub enum Run {
 
     /// Compile components for NPUs and other processors
     Compile(CompileArgs),
+
+    /// Show what components run on: delegates or the processor, and why
+    Places(PlacesArgs),
 
     /// Measure prefill and decode rates
     Speed(SpeedArgs),

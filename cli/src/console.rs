@@ -133,6 +133,21 @@ impl Console {
     }
 }
 
+/// Ends what is said on standard output. Libraries of drivers write there when a process ends; that goes to standard error.
+#[cfg(unix)]
+pub fn close() {
+    let mut stdout = std::io::stdout().lock();
+    // Whoever read it is gone otherwise.
+    let _ = stdout.flush();
+    let _ = rustix::stdio::dup2_stdout(std::io::stderr());
+}
+
+/// Ends what is said on standard output.
+#[cfg(not(unix))]
+pub fn close() {
+    let _ = std::io::stdout().lock().flush();
+}
+
 /// Text without control characters but for line ends and tabs.
 fn shown(text: &str) -> String {
     let shown = |c: char| -> String {

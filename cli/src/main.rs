@@ -37,9 +37,7 @@ fn main() -> ExitCode {
             // Help and version arrive here too; a closed pipe is no failure.
             let _ = reason.print();
             if reason.use_stderr() && std::env::args_os().any(|word| word == "--json") {
-                let message = reason.to_string();
-                let first = message.lines().next().unwrap_or_default();
-                let error = serde_json::json!({ "error": { "code": reason.exit_code(), "message": first } });
+                let error = serde_json::json!({ "error": { "code": reason.exit_code(), "message": told(&reason) } });
                 let _ = Console::new(Format::Json, Detail::Normal).json(&error);
             }
             return ExitCode::from(u8::try_from(reason.exit_code()).unwrap_or(UNKNOWN_FAILURE));
@@ -47,10 +45,20 @@ fn main() -> ExitCode {
     };
     let invocation = Invocation::from(typed);
     start_log(invocation.logging);
-    match dispatch(&invocation) {
+    let code = match dispatch(&invocation) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => report(&reason, &invocation.console),
-    }
+    };
+    console::close();
+    code
+}
+
+/// What clap says is wrong, without the usage behind it.
+fn told(reason: &clap::Error) -> String {
+    let message = reason.to_string();
+    let lines = message.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let words: Vec<&str> = lines.map(str::trim).filter(|line| !line.is_empty()).collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 fn dispatch(invocation: &Invocation) -> anyhow::Result<()> {
@@ -93,6 +101,7 @@ fn engine(run: &Run, home: &Home, console: &Console) -> anyhow::Result<()> {
         Run::Crowd(args) => command::crowd::run(args, home, console),
         Run::Top(args) => command::top::run(args, console),
         Run::Compile(args) => compile::run(args, home, console),
+        Run::Places(args) => command::places::run(args, home, console),
         Run::Speed(args) => command::speed::run(args, home, console),
         Run::Tour(args) => command::tour::run(args, home, console),
     }
@@ -103,7 +112,12 @@ fn report(reason: &anyhow::Error, console: &Console) -> ExitCode {
     let code = exit_code(reason);
     // Ctrl-C needs no message: who pressed it knows.
     if code != 0 && code != command::interrupt::EXIT_CODE {
-        let message = reason.to_string();
+        let mut message = reason.to_string();
+        if let Some(loam::Error::Delegate { reason, .. }) = reason.downcast_ref()
+            && *reason == loam::dispatch::Reason::NotCompiled.to_string()
+        {
+            message += "; `loam compile` does it ahead of time, `--compile` now";
+        }
         let _ = writeln!(std::io::stderr().lock(), "loam: {message}");
         if console.format() == Format::Json {
             let _ = console.json(&serde_json::json!({ "error": { "code": code, "message": message } }));

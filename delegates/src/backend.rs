@@ -7,6 +7,7 @@ use loam::graph::{Graph, Op};
 
 use crate::artefact::{Artefact, compiled, store};
 use crate::compile::compiler;
+use crate::device::device;
 use crate::opened::Opened;
 use crate::provider::Provider;
 use crate::runtime::{Libraries, Runtime, Session};
@@ -54,21 +55,11 @@ impl Backend for OnnxBackend {
 
     fn identity(&self) -> Result<String, Reason> {
         let (runtime, provider) = self.load()?;
-        compiler(&runtime, &*provider, self.target)
+        Ok(format!("{} on {}", compiler(&runtime, &*provider, self.target)?, device()))
     }
 
     fn compiled(&self, component: &str) -> Vec<Segment> {
         compiled(&self.root, self.target.name(), component)
-    }
-
-    fn supports(&self, graph: &Graph) -> Support {
-        match graph.nodes().iter().find(|node| !self.target.takes(&node.op)) {
-            None => Support::Full,
-            Some(node) => {
-                let reason = Reason::Refused(format!("{} of '{}'", node.op.name(), graph.tensor(node.output).name));
-                if self.target.divides() { Support::Partial(reason) } else { Support::None(reason) }
-            }
-        }
     }
 
     fn open(&self, subject: &Subject<'_>) -> Result<Box<dyn Delegate>, Reason> {
@@ -78,7 +69,11 @@ impl Backend for OnnxBackend {
         }
         let (runtime, provider) = self.load()?;
         let artefact = Artefact::open(&folder, subject, &compiler(&runtime, &*provider, self.target)?)?;
-        let session = Session::open(provider.builder(&runtime)?, &artefact.entry())?;
+        let builder = || provider.builder(&runtime);
+        let session = match self.target.divides() {
+            true => Session::open_divided(builder, &artefact.entry())?,
+            false => Session::open(builder()?, &artefact.entry())?,
+        };
         Ok(Box::new(Opened { artefact, runner: session }))
     }
 }
@@ -97,9 +92,21 @@ impl Target {
         }
     }
 
-    /// Whether the runtime may leave parts of a graph to the processor.
+    /// Whether the runtime may leave parts of a graph to its own kernels. Core ML without the runtime runs all of a package.
     #[must_use]
     pub fn divides(self) -> bool {
-        !matches!(self, Self::QnnV75 | Self::QnnV79)
+        matches!(self, Self::CoreMl | Self::Nnapi | Self::Xnnpack)
+    }
+
+    /// How much of a graph its compiler is expected to take, before it is asked.
+    #[must_use]
+    pub fn supports(self, graph: &Graph) -> Support {
+        match graph.nodes().iter().find(|node| !self.takes(&node.op)) {
+            None => Support::Full,
+            Some(node) => {
+                let reason = Reason::Refused(format!("{} of '{}'", node.op.name(), graph.tensor(node.output).name));
+                if self.divides() { Support::Partial(reason) } else { Support::None(reason) }
+            }
+        }
     }
 }

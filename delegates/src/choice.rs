@@ -63,12 +63,14 @@ impl Choice {
             first_use: self.first_use,
             preparation: self.compiler.map(|program| preparation(program, foundation, &root)),
             plan: Some(self.plan.unwrap_or_else(|| root.join(PLAN))),
+            ..DispatchOptions::default()
         })
     }
 }
 
-/// `loam compile` of the same foundation into the same folder.
+/// `loam compile` of the same foundation into the same folder, which ends with this process.
 fn preparation(program: PathBuf, foundation: &Path, root: &Path) -> Preparation {
-    let own: [OsString; 5] = ["compile".into(), "--model".into(), foundation.into(), "--output".into(), root.into()];
-    Preparation { program, arguments: own.to_vec(), limit: LIMIT }
+    let mut arguments: Vec<OsString> = ["compile", "--with-parent", "--model"].map(OsString::from).to_vec();
+    arguments.extend([foundation.into(), "--output".into(), root.into()]);
+    Preparation { program, arguments, limit: LIMIT }
 }

@@ -36,7 +36,7 @@ impl Compiler<'_> {
         }
         let written = quantize(graph, calibrated, &subject.segment.to_string())?;
         let writing = Writing::begin(store(self.root, self.target.name(), subject.component, subject.segment))?;
-        let work = tempfile::tempdir().map_err(|e| Reason::Failed(e.to_string()))?;
+        let work = writing.scratch()?;
         let model = work.path().join(GRAPH_FILE);
         save(&written, &model)?;
         let entry = self.provider.compile(self.runtime, &model, writing.folder())?;

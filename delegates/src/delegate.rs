@@ -1,6 +1,6 @@
 //! A compiled graph that the runtime runs.
 
-use loam::dispatch::Reason;
+use loam::dispatch::{Reason, Support};
 
 use crate::adapt::adapt;
 use crate::artefact::Artefact;
@@ -48,6 +48,10 @@ impl Runner for Session {
     fn adapt(&self, artefact: &Artefact, factors: &[Vec<f32>]) -> Result<Self::Given, Reason> {
         let record = &artefact.record;
         adapt(&record.signature, &record.inputs, &record.adapted, &artefact.probes, factors)
+    }
+
+    fn support(&self) -> Support {
+        self.support.clone()
     }
 
     fn run(&self, artefact: &Artefact, data: &[&[f32]], factors: &Self::Given) -> Result<Vec<Vec<f32>>, Reason> {

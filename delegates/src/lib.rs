@@ -12,6 +12,7 @@ pub mod component;
 #[cfg(feature = "coreml")]
 pub mod coreml;
 mod delegate;
+mod device;
 pub mod onnx;
 mod opened;
 pub mod operators;

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use loam::dispatch::{Delegate, Factors, Reason};
+use loam::dispatch::{Delegate, Factors, Reason, Support};
 use loam::graph::Signature;
 
 use crate::artefact::Artefact;
@@ -16,6 +16,9 @@ pub(crate) trait Runner: Debug + Send + Sync {
 
     /// Prepares an adapter.
     fn adapt(&self, artefact: &Artefact, factors: &[Vec<f32>]) -> Result<Self::Given, Reason>;
+
+    /// How much of the graph it runs itself.
+    fn support(&self) -> Support;
 
     /// Runs the graph on the values of all inputs but an adapter's factors.
     fn run(&self, artefact: &Artefact, data: &[&[f32]], given: &Self::Given) -> Result<Vec<Vec<f32>>, Reason>;
@@ -31,6 +34,10 @@ pub(crate) struct Opened<R> {
 impl<R: Runner> Delegate for Opened<R> {
     fn signature(&self) -> &Signature {
         &self.artefact.record.signature
+    }
+
+    fn support(&self) -> Support {
+        self.runner.support()
     }
 
     fn bytes(&self) -> u64 {

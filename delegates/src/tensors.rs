@@ -6,6 +6,7 @@ use std::path::Path;
 use loam::dispatch::Reason;
 use loam::weights::Safetensors;
 use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
+use sha2::{Digest, Sha256};
 
 /// Values `[rows, width]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,7 +41,21 @@ pub(crate) fn write(path: &Path, tensors: &BTreeMap<String, Rows>) -> Result<(),
         view.map(|view| (*name, view)).map_err(|e| failed(&e))
     });
     let views = views.collect::<Result<Vec<_>, _>>()?;
-    serialize_to_file(views, None, path).map_err(|e| failed(&e))
+    let metadata = std::iter::once((DIGEST.to_owned(), digest(tensors))).collect();
+    serialize_to_file(views, Some(metadata), path).map_err(|e| failed(&e))
+}
+
+/// Name of the digest among the file's metadata.
+const DIGEST: &str = "sha256";
+
+/// Of all names, shapes and values.
+fn digest(tensors: &BTreeMap<String, Rows>) -> String {
+    let mut hasher = Sha256::new();
+    for (name, rows) in tensors {
+        hasher.update(format!("{} {name} {} {} ", name.len(), rows.width, rows.values.len()));
+        rows.values.iter().for_each(|value| hasher.update(value.to_le_bytes()));
+    }
+    format!("{:x}", hasher.finalize())
 }
 
 /// Reads a file; nothing where there is none.
@@ -62,5 +77,9 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Rows>, Reason> {
         let tensor = tensor.filter(|tensor| tensor.shape.len() == 2).ok_or_else(|| damaged(&name))?;
         tensors.insert(name, Rows { width: tensor.shape[1], values: tensor.to_f32() });
     }
-    Ok(tensors)
+    match file.metadata().get(DIGEST) {
+        Some(written) if *written == digest(&tensors) => Ok(tensors),
+        Some(_) => Err(damaged(&"its values are not those that were written")),
+        None => Err(damaged(&"it has no digest")),
+    }
 }

@@ -14,6 +14,7 @@ pub mod logits;
 pub mod ops;
 pub mod perplexity;
 pub mod place;
+pub mod places;
 pub mod regress;
 pub mod retrieve;
 pub mod sense;

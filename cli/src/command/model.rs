@@ -50,6 +50,9 @@ pub struct ModelArgs {
     /// first
     #[arg(long, value_name = "TARGET", value_parser = Target::from_str)]
     delegate: Vec<Target>,
+    /// Folder of what was compiled, as `loam compile --output` was given it [default: beside the foundation]
+    #[arg(long, value_name = "DIR", requires = "delegate")]
+    artefacts: Option<PathBuf>,
     /// Fail where a delegate cannot run a component, instead of running it on the processor
     #[arg(long, requires = "delegate")]
     strict: bool,
@@ -102,12 +105,19 @@ impl ModelArgs {
         Ok(engine)
     }
 
+    /// Whether a delegate is named.
+    #[must_use]
+    pub fn asks_delegates(&self) -> bool {
+        !self.delegate.is_empty()
+    }
+
     /// Delegates that the user asked for, and what was found out about them before.
     fn dispatch(&self, home: &Home) -> anyhow::Result<DispatchOptions> {
         let compiler = self.compile.then(std::env::current_exe).transpose().context("this program's own file")?;
         let choice = Choice {
             targets: self.delegate.clone(),
             libraries: Libraries::of_environment(),
+            artefacts: self.artefacts.clone(),
             preference: Preference::Delegate,
             strictness: if self.strict { Strictness::Strict } else { Strictness::Fallback },
             // A command does one thing and ends: it waits for what an app would do meanwhile.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use loam::Engine;
-use loam::dispatch::{Reason, Segment, Subject};
+use loam::dispatch::{Reason, Segment, Subject, Support};
 use loam::foundation::{Component, ComponentKind};
 use loam::input::Input;
 use loam_delegates::component::{Extents, Outcome, each, lower, observe};
@@ -25,7 +25,7 @@ const EXAMPLES: &str = "\
 Examples:
   loam compile --target qnn-v75 --samples photos --samples sounds
   loam compile --target qnn-v79 --component text        one component; texts for it are built in
-  loam compile --target onnx-integer --component backbone --blocks 4 --rows 32
+  loam compile --target onnx-integer --component backbone --rows 32 --past 480
   loam embed 'Rain until Friday' --delegate qnn-v75     runs what was compiled
 
 Targets: qnn-v75 and qnn-v79 (Qualcomm; its simulator on x86), coreml, nnapi, xnnpack, \
@@ -57,8 +57,8 @@ pub struct CompileArgs {
     /// Rank of the adapters that graphs take; 0 for none
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(0..=256))]
     rank: u32,
-    /// Tokens of a text encoder's graphs
-    #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [64, 128])]
+    /// Tokens of a text encoder's graphs; at most what it reads
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [64, 128], value_parser = clap::value_parser!(u32).range(1..=8192))]
     texts: Vec<u32>,
     /// Seconds of sound of a recogniser's graphs
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [4.5, 24.0], value_parser = seconds)]
@@ -69,12 +69,12 @@ pub struct CompileArgs {
     /// Earlier positions that a backbone's graphs have room for
     #[arg(long, value_name = "N", default_value_t = 224, value_parser = clap::value_parser!(u32).range(1..=32768))]
     past: u32,
-    /// Blocks of a backbone's graphs [default: all]
-    #[arg(long, value_name = "N")]
-    blocks: Option<u32>,
     /// Folder for what is compiled [default: beside the foundation]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// End when standard input does: whoever started it is gone then
+    #[arg(long, hide = true)]
+    with_parent: bool,
     #[command(flatten)]
     model: ModelArgs,
 }
@@ -94,6 +94,9 @@ type Made = Outcome<Option<u64>>;
 /// # Errors
 /// [`loam::Error::Delegate`] where a component that was named, or all of them, cannot be compiled; those of the samples.
 pub fn run(args: &CompileArgs, home: &Home, console: &Console) -> anyhow::Result<()> {
+    if args.with_parent {
+        end_with_standard_input()?;
+    }
     let engine = args.model.open(home)?;
     let chosen = chosen(args, &engine)?;
     if args.target == OWN {
@@ -101,8 +104,9 @@ pub fn run(args: &CompileArgs, home: &Home, console: &Console) -> anyhow::Result
     }
     let target: Target = args.target.parse().map_err(|reason| Error::Argument { name: "--target", reason })?;
     let root = args.output.clone().unwrap_or_else(|| beside(engine.foundation().root()));
+    // Nothing was refused: whoever asked may have the libraries the next time.
     let unavailable =
-        |reason: Reason| loam::Error::Delegate { component: args.target.clone(), reason: reason.to_string() };
+        |reason: Reason| loam::Error::Unsupported { what: args.target.clone(), reason: reason.to_string() };
     let work = Work {
         engine: &engine,
         maker: Maker::new(target, &root).map_err(unavailable)?,
@@ -117,10 +121,14 @@ pub fn run(args: &CompileArgs, home: &Home, console: &Console) -> anyhow::Result
         |component, segments| work.calibrated(component, segments),
         |component, segment, calibrated| work.compile(component, segment, calibrated),
     );
-    report(&outcomes, &root, console)?;
     let failed = outcomes.iter().filter(|outcome| outcome.result.is_err()).collect::<Vec<_>>();
     let all = failed.len() == outcomes.len();
-    match failed.first().filter(|_| all || !args.component.is_empty()) {
+    let failure = failed.first().filter(|_| all || !args.component.is_empty());
+    // In JSON a command that fails says one thing.
+    if failure.is_none() || console.format() == Format::Text {
+        report(&outcomes, &root, console)?;
+    }
+    match failure {
         // What fails for another reason than the target has another status, so that it is tried again.
         Some(Outcome { component, result: Err(Reason::Failed(reason)), .. }) => {
             Err(anyhow::anyhow!("component '{component}' was not compiled: {reason}"))
@@ -130,6 +138,18 @@ pub fn run(args: &CompileArgs, home: &Home, console: &Console) -> anyhow::Result
         }
         _ => Ok(()),
     }
+}
+
+/// Ends the process when nobody holds the other end of its standard input any more: what it compiles for is gone.
+fn end_with_standard_input() -> anyhow::Result<()> {
+    let wait = || {
+        // Nothing is sent; an error is an end, too.
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        log::warn!("whoever asked to compile is gone");
+        std::process::exit(crate::command::interrupt::EXIT_CODE.into());
+    };
+    std::thread::Builder::new().name("loam-parent".to_owned()).spawn(wait)?;
+    Ok(())
 }
 
 fn chosen<'e>(args: &CompileArgs, engine: &'e Engine) -> anyhow::Result<Vec<&'e Component>> {
@@ -143,11 +163,11 @@ fn chosen<'e>(args: &CompileArgs, engine: &'e Engine) -> anyhow::Result<Vec<&'e 
 fn extents(args: &CompileArgs) -> Extents {
     Extents {
         rank: args.rank as usize,
-        texts: args.texts.iter().map(|&tokens| tokens.max(1) as usize).collect(),
+        texts: args.texts.iter().map(|&tokens| tokens as usize).collect(),
         seconds: args.seconds.clone(),
         rows: args.rows as usize,
         past: args.past as usize,
-        blocks: args.blocks.map(|blocks| blocks as usize),
+        blocks: None,
     }
 }
 
@@ -187,6 +207,13 @@ impl Work<'_> {
         let fingerprint = component.fingerprint().map_err(|e| Reason::Failed(e.to_string()))?;
         let subject = Subject { component: component.name(), fingerprint, segment };
         let graph = lower(self.engine, component, segment, self.extents.rank)?;
+        match self.maker.target.supports(&graph) {
+            Support::Full => {}
+            Support::Partial(reason) => {
+                self.console.note(format!("{} {segment}: may be divided: {reason}", component.name()));
+            }
+            Support::None(reason) => return Err(reason),
+        }
         self.maker.make(&subject, &graph, calibrated)
     }
 
@@ -195,10 +222,11 @@ impl Work<'_> {
         let fingerprint = component.fingerprint().map_err(|e| Reason::Failed(e.to_string()))?;
         // Floats need no ranges: one sample is what the graph is tried on when it is opened.
         let floats = self.maker.target.form() == Form::Floats;
+        let samples = samples::read_by(component.kind(), &self.samples);
         let samples = match component.kind() {
-            _ if floats => samples::one_of_each_kind(&self.samples),
-            ComponentKind::Backbone => samples::texts(&self.samples, BACKBONE_SAMPLES),
-            _ => self.samples.clone(),
+            _ if floats => samples::some(samples, 1),
+            ComponentKind::Backbone => samples::some(samples, BACKBONE_SAMPLES),
+            _ => samples,
         };
         let key = samples::digest(fingerprint, segments, self.extents.rank, &samples);
         let kept = self.maker.root.join("ranges").join(format!("{}-{key:.16}.safetensors", component.name()));

@@ -1,10 +1,11 @@
 //! Sample data for calibration.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use loam::dispatch::Segment;
+use loam::foundation::ComponentKind;
 use loam::input::Input;
+use loam::model::Modality;
 use sha2::{Digest, Sha256};
 
 use crate::data::DataSplit;
@@ -23,13 +24,7 @@ const PIECE: usize = 900;
 /// Bytes of a text file.
 const MAX_TEXT: u64 = 16 << 20;
 /// The form of what is kept: a number that changes with it.
-const FORM: u32 = 3;
-
-/// The first sample of each kind of data.
-pub fn one_of_each_kind(samples: &[Input]) -> Vec<Input> {
-    let mut seen = HashSet::new();
-    samples.iter().filter(|sample| seen.insert(std::mem::discriminant(*sample))).cloned().collect()
-}
+const FORM: u32 = 4;
 
 /// Texts of this project, and at most `limit` rows of each of `paths`.
 ///
@@ -56,12 +51,27 @@ pub fn read(paths: &[PathBuf], limit: usize) -> anyhow::Result<Vec<Input>> {
     Ok(samples)
 }
 
-/// The texts among `samples`, at most `limit`, spread evenly.
+/// Those of `samples` that a component of this kind reads.
 #[must_use]
-pub fn texts(samples: &[Input], limit: usize) -> Vec<Input> {
-    let mut texts: Vec<Input> = samples.iter().filter(|sample| matches!(sample, Input::Text(_))).cloned().collect();
-    thin(&mut texts, limit);
-    texts
+pub fn read_by(kind: ComponentKind, samples: &[Input]) -> Vec<Input> {
+    let is_read = |sample: &&Input| match (kind, sample) {
+        (ComponentKind::Backbone, Input::Text(_)) => true,
+        (ComponentKind::Encoder(modality), sample) => match sample {
+            Input::Text(_) => modality == Modality::TEXT,
+            Input::Image(_) => modality == Modality::IMAGE,
+            Input::Sound(_) => [Modality::SOUND, Modality::SPEECH].contains(&modality),
+            Input::Motion { .. } => modality == Modality::IMU,
+        },
+        _ => false,
+    };
+    samples.iter().filter(is_read).cloned().collect()
+}
+
+/// At most `limit` of them, spread evenly.
+#[must_use]
+pub fn some(mut samples: Vec<Input>, limit: usize) -> Vec<Input> {
+    thin(&mut samples, limit);
+    samples
 }
 
 fn text(path: &Path) -> Result<String> {

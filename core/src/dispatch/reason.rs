@@ -16,7 +16,7 @@ pub enum Reason {
     #[error("no graph: {0}")]
     NoGraph(String),
     /// Nothing was compiled for this component and this target.
-    #[error("not compiled; `loam compile` does it")]
+    #[error("not compiled")]
     NotCompiled,
     /// It is being compiled.
     #[error("compiling")]

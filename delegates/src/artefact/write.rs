@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use loam::dispatch::{Reason, Segment};
 use loam::weights::sha256_file;
@@ -15,6 +16,13 @@ use crate::tensors::{self, Rows};
 pub(super) const PROBES: &str = "probes.safetensors";
 /// An input that the graph was calibrated with.
 pub(super) const SAMPLE: &str = "sample.safetensors";
+
+/// What names of folders begin with that a process is filling.
+const UNFINISHED: &str = ".compiling-";
+/// And of those that gave way to a newer artefact.
+const OUT_OF_THE_WAY: &str = ".old-";
+/// Older ones belong to processes that were killed: no component compiles for so long.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 /// How often the place of an artefact is cleared for it while others put theirs there.
 const TRIES: usize = 100;
@@ -46,6 +54,21 @@ pub(crate) fn store(root: &Path, target: &str, component: &str, segment: Segment
     component_folder(root, target, component).join(segment.to_string())
 }
 
+/// Removes what killed processes left.
+fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let age = entry.metadata().and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
+        let is_left = [UNFINISHED, OUT_OF_THE_WAY].iter().any(|prefix| name.starts_with(prefix));
+        if is_left && age.is_some_and(|age| age > ABANDONED) {
+            log::info!("{}: left by a process that was killed", entry.path().display());
+            // Another one may do the same.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// Files in a folder and in those within it, such as Core ML's packages; names have a `/` between folders.
 fn list(folder: &Path, prefix: &str, files: &mut Vec<FileRecord>) -> Result<(), Reason> {
     for file in std::fs::read_dir(folder).map_err(failed(folder))? {
@@ -67,8 +90,15 @@ impl Writing {
     pub(crate) fn begin(place: PathBuf) -> Result<Self, Reason> {
         let parent = place.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(parent).map_err(failed(parent))?;
-        let folder = tempfile::Builder::new().prefix(".compiling-").tempdir_in(parent).map_err(failed(parent))?;
+        sweep(parent);
+        let folder = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent).map_err(failed(parent))?;
         Ok(Self { folder, place })
+    }
+
+    /// A folder beside it for what the compiler reads, which goes with the returned value.
+    pub(crate) fn scratch(&self) -> Result<tempfile::TempDir, Reason> {
+        let parent = self.place.parent().unwrap_or(Path::new("."));
+        tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent).map_err(failed(parent))
     }
 
     /// Where files are put.
@@ -111,7 +141,8 @@ impl Writing {
         let mut tries = 0;
         loop {
             tries += 1;
-            let old = tempfile::Builder::new().prefix(".old-").tempdir_in(parent).map_err(failed(&self.place))?;
+            let old =
+                tempfile::Builder::new().prefix(OUT_OF_THE_WAY).tempdir_in(parent).map_err(failed(&self.place))?;
             match std::fs::rename(&self.place, old.path().join("artefact")) {
                 Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(&self.place)(e)),
                 _ => {}

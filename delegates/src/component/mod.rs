@@ -31,7 +31,7 @@ pub struct Extents {
     pub rows: usize,
     /// Earlier positions of a backbone's graphs.
     pub past: usize,
-    /// Blocks of a backbone's graphs; `None` for all.
+    /// Blocks of a backbone's graphs, all but to look at; `None` for all.
     pub blocks: Option<usize>,
 }
 

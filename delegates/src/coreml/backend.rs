@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use loam::dispatch::{Backend, Delegate, Reason, Segment, Subject, Support};
-use loam::graph::Graph;
+use loam::dispatch::{Backend, Delegate, Reason, Segment, Subject};
 
 use super::model::Loaded;
 use super::package::COMPILER;
 use crate::artefact::{Artefact, compiled, store};
+use crate::device::device;
 use crate::opened::Opened;
 use crate::target::Target;
 
@@ -34,18 +34,13 @@ impl Backend for CoreMlBackend {
         Ok(())
     }
 
-    /// The format alone: Core ML compiles the package for the system when it is opened.
+    /// The format and the device: Core ML compiles the package for the system when it is opened.
     fn identity(&self) -> Result<String, Reason> {
-        Ok(COMPILER.to_owned())
+        Ok(format!("{COMPILER} on {}", device()))
     }
 
     fn compiled(&self, component: &str) -> Vec<Segment> {
         compiled(&self.root, self.name(), component)
-    }
-
-    /// Packages take every operator; Core ML gives to the processor what its other units do not take.
-    fn supports(&self, _graph: &Graph) -> Support {
-        Support::Full
     }
 
     fn open(&self, subject: &Subject<'_>) -> Result<Box<dyn Delegate>, Reason> {

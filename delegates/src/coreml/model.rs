@@ -118,6 +118,11 @@ impl Runner for Loaded {
         }
     }
 
+    /// Core ML runs all of a package, on which of the device's processors it does not say.
+    fn support(&self) -> Support {
+        Support::Full
+    }
+
     fn run(&self, artefact: &Artefact, data: &[&[f32]], factors: &Self::Given) -> Result<Vec<Vec<f32>>, Reason> {
         let (mut data, mut factors) = (data.iter().copied(), factors.iter().map(Vec::as_slice));
         let record = &artefact.record;

@@ -16,6 +16,9 @@ pub const PYTHON_VARIABLE: &str = "LOAM_PYTHON";
 /// A package in a folder: a folder itself.
 pub const PACKAGE: &str = "model.mlpackage";
 
+/// A package has it in its folder.
+const MANIFEST: &str = "Manifest.json";
+
 const SYSTEM_PYTHON: &str = "python3";
 const SCRIPT: &str = include_str!("../../coreml/convert.py");
 /// Exit codes of the script.
@@ -63,7 +66,8 @@ impl Packager {
         let said = String::from_utf8_lossy(&ended.stderr);
         let last = said.lines().last().unwrap_or_default().to_owned();
         match ended.status.code() {
-            Some(0) => Ok(()),
+            Some(0) if package.join(MANIFEST).is_file() => Ok(()),
+            Some(0) => Err(Reason::Failed(format!("{} ended well and wrote no package", self.python.display()))),
             Some(REFUSED) => Err(Reason::Refused(last)),
             Some(UNAVAILABLE) => Err(Reason::Unavailable(last)),
             _ => Err(Reason::Crashed(format!("{}: {last}", ended.status))),
@@ -130,14 +134,17 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_python_is_told() {
+    fn a_python_that_is_missing_or_writes_nothing_is_told() {
         let mut graph = Graph::new();
         let x = graph.input("x", &[2, 3], Role::Data);
         let y = graph.node("y", Op::Relu, &[x]);
         graph.output(y);
         let folder = tempfile::tempdir().expect("folder");
-        let packager = Packager::new(Path::new("no-such-python"));
-        let reason = packager.package(&graph, "relu", folder.path()).expect_err("nothing to run");
+        let package =
+            |python| Packager::new(Path::new(python)).package(&graph, "relu", folder.path()).expect_err("no package");
+        let reason = package("no-such-python");
         assert!(matches!(&reason, Reason::Unavailable(what) if what.contains("no-such-python")), "{reason}");
+        let reason = package("true");
+        assert!(matches!(&reason, Reason::Failed(what) if what.contains("wrote no package")), "{reason}");
     }
 }

@@ -103,6 +103,12 @@ mod tests {
         shown.samples.insert("text-64".to_owned(), (0..12).map(|at| vec![at as f32; 3]).collect());
         shown.save(&path).expect("saved");
         assert_eq!(Calibrated::load(&path), Ok(Some(shown)));
+        let mut bytes = std::fs::read(&path).expect("readable");
+        let last = bytes.len() - 3;
+        bytes[last] ^= 0x10;
+        std::fs::write(&path, bytes).expect("written");
+        let changed = Calibrated::load(&path).expect_err("another value");
+        assert!(changed.to_string().contains("not those that were written"), "{changed}");
         std::fs::write(&path, [1; 30]).expect("written");
         assert!(matches!(Calibrated::load(&path), Err(Reason::Damaged { .. })));
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use loam::dispatch::Reason;
+use loam::dispatch::{Reason, Support};
 use ort::session::SessionInputValue;
 use ort::session::builder::SessionBuilder;
 use ort::value::{DynValue, Tensor};
@@ -13,6 +13,8 @@ use crate::quantize::{Code, Port};
 /// Runs one at a time, as most processors do.
 pub(crate) struct Session {
     session: Mutex<ort::session::Session>,
+    /// How much of the graph the provider runs.
+    pub(crate) support: Support,
 }
 
 /// The values of an input or an output.
@@ -49,13 +51,29 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// Opens a file.
+    /// Opens a file of which the provider runs all: another one refuses, or has no processor to leave something to.
     ///
     /// # Errors
     /// [`Reason::Refused`] with the runtime's words.
     pub(crate) fn open(mut builder: SessionBuilder, path: &Path) -> Result<Self, Reason> {
         let session = builder.commit_from_file(path).map_err(|e| Reason::Refused(e.to_string()))?;
-        Ok(Self { session: Mutex::new(session) })
+        Ok(Self { session: Mutex::new(session), support: Support::Full })
+    }
+
+    /// Opens a file of which the provider may leave parts to the runtime's own kernels: first without these, then with them, for
+    /// the reason that the runtime gives.
+    ///
+    /// # Errors
+    /// As [`Session::open`] and `builder`.
+    pub(crate) fn open_divided(
+        builder: impl Fn() -> Result<SessionBuilder, Reason>,
+        path: &Path,
+    ) -> Result<Self, Reason> {
+        let alone = builder()?.with_disable_cpu_fallback().map_err(|e| Reason::Refused(e.to_string()))?;
+        Self::open(alone, path).or_else(|reason| {
+            let Self { session, .. } = Self::open(builder()?, path)?;
+            Ok(Self { session, support: Support::Partial(reason) })
+        })
     }
 
     /// Runs it on codes for each input; those of each output.

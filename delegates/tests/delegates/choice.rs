@@ -29,13 +29,13 @@ fn targets_keep_their_order_and_find_their_files() {
     assert_eq!(options.plan, Some(root.join("plan.json")));
     let preparation = options.preparation.expect("a compiler");
     let arguments: Vec<&Path> = preparation.arguments.iter().map(Path::new).collect();
-    assert_eq!(arguments[..2], [Path::new("compile"), Path::new("--model")]);
-    assert_eq!(arguments[2..], [folder.path(), Path::new("--output"), &root]);
+    assert_eq!(arguments[..3], ["compile", "--with-parent", "--model"].map(Path::new));
+    assert_eq!(arguments[3..], [folder.path(), Path::new("--output"), &root]);
 
     let named = Choice { artefacts: Some("a".into()), plan: Some("p".into()), ..choice };
     let options = named.dispatch(folder.path()).expect("named");
     assert_eq!(options.plan.as_deref(), Some(Path::new("p")));
-    assert_eq!(options.preparation.expect("a compiler").arguments[4], "a");
+    assert_eq!(options.preparation.expect("a compiler").arguments[5], "a");
 }
 
 #[test]

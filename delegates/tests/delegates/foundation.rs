@@ -8,9 +8,11 @@ use loam::dispatch::{Backend, Delegate, DispatchOptions, Preference, Segment, St
 use loam::engine::{EngineOptions, LanguageModel};
 use loam::foundation::ComponentKind;
 use loam::graph::Evaluator;
-use loam::input::{Affixes, Input, Special};
-use loam::model::CacheType;
+use loam::input::{
+    Affixes, Audio, Channels, Image, ImuLayout, ImuSource, ImuWindow, Input, PixelLayout, Repair, SampleRate, Special,
+};
 use loam::model::backbone::{ChunkShape, Entry, Row, Want};
+use loam::model::{CacheType, Modality};
 use loam::quant::Matrix;
 use loam::task::{EmbedOptions, similarity};
 use loam::weights::Gguf;
@@ -19,7 +21,7 @@ use loam_delegates::provider::{Arch, Provider, Qnn};
 use loam_delegates::quantize::{Calibrated, Calibration};
 use loam_delegates::{Compiler, OnnxBackend, Target};
 
-use crate::fixture::{cosine, libraries, nano, runtime};
+use crate::fixture::{Values, cosine, libraries, nano, runtime};
 use crate::qnn::{dumped, simulator};
 
 /// Prose of this project, in pieces of some 200 tokens; the first ones calibrate, and the last ones test.
@@ -97,10 +99,17 @@ fn sentences_mean_the_same_on_the_simulator() {
     let segment = Segment::Text { tokens: 64 };
     let texts = texts();
     let ranges = calibrated(&plain, ComponentKind::TEXT, &[segment], 16, &inputs(&texts[..40]));
-    for target in [Target::QnnV75, Target::OnnxInteger] {
-        compiled(&plain, ComponentKind::TEXT, (segment, 16), &ranges, (target, root.path()));
-    }
+    let [ours, other, _] = [Target::QnnV75, Target::QnnV79, Target::OnnxInteger]
+        .map(|target| compiled(&plain, ComponentKind::TEXT, (segment, 16), &ranges, (target, root.path())));
     check_integers(root.path(), "text", segment);
+    // The two generations of the processor compute the same.
+    let run = |delegate: &dyn Delegate| {
+        let zeros = delegate.adapt(&delegate.signature().factors(None).expect("zeros")).expect("in range");
+        let sample: Vec<&[f32]> = delegate.sample().iter().map(|values| &values[..]).collect();
+        delegate.run(&sample, &zeros).expect("ran").remove(0)
+    };
+    let between = cosine(&run(&*ours), &run(&*other));
+    assert!(between >= 0.9999, "v75 and v79: cosine {between}");
     let dispatch = DispatchOptions {
         backends: vec![Arc::new(OnnxBackend::new(Target::QnnV75, libraries(), root.path()))],
         preference: Preference::Delegate,
@@ -132,6 +141,42 @@ fn sentences_mean_the_same_on_the_simulator() {
     );
     assert!(cosines.len() >= 15);
     assert!(mean >= 0.999, "mean {mean} of {cosines:?}");
+}
+
+/// Something of each kind that towers read.
+fn noise() -> Vec<Input> {
+    let mut values = Values::new(3);
+    let mut samples = Vec::new();
+    for _ in 0..4 {
+        let pixels: Vec<u8> = values.take(64 * 64 * 3).iter().map(|value| (127.0 + 127.0 * value) as u8).collect();
+        samples.push(Input::Image(Image::from_pixels(&pixels, PixelLayout::Rgb, 64, 64).expect("a picture")));
+        let sound = Audio::from_f32(&values.take(32_000), Channels::MONO, SampleRate::SPEECH).expect("sound");
+        samples.push(Input::Sound(sound));
+        let source = ImuSource::android(50.0, ImuLayout::AccelerometerGyroscope);
+        let window = ImuWindow::new(source, values.take(200 * 6), None).expect("a window");
+        samples.push(Input::Motion { window, repair: Repair::Refuse });
+    }
+    samples
+}
+
+/// What `check_integers` shows of the text encoder and of blocks, of all other towers of the foundation.
+#[test]
+fn towers_of_pictures_sounds_and_motion_compute_in_integers() {
+    let (Some(_), Some(dir)) = (simulator(), nano()) else { return };
+    let plain = Engine::open(&dir).expect("foundation");
+    let root = tempfile::tempdir().expect("folder");
+    for (modality, reads) in [
+        (Modality::IMAGE, (|input| matches!(input, Input::Image(_))) as fn(&Input) -> bool),
+        (Modality::SOUND, |input| matches!(input, Input::Sound(_))),
+        (Modality::IMU, |input| matches!(input, Input::Motion { .. })),
+    ] {
+        let kind = ComponentKind::Encoder(modality);
+        let samples: Vec<Input> = noise().into_iter().filter(reads).collect();
+        let ranges = calibrated(&plain, kind, &[Segment::Whole], 16, &samples);
+        let target = (Target::OnnxInteger, root.path());
+        compiled(&plain, kind, (Segment::Whole, 16), &ranges, target);
+        check_integers(root.path(), modality.as_str(), Segment::Whole);
+    }
 }
 
 /// The graphs of a backbone, one for pieces of prompts and one for single tokens.
@@ -192,14 +237,14 @@ fn floats(model: &LanguageModel, shape: ChunkShape, tokens: &[u32]) -> Vec<f32> 
     let (signature, evaluator) = (graph.signature(), Evaluator::new(&graph));
     let mut cache = single_precision(backbone, shape.blocks).expect("a cache");
     let mut states = Vec::new();
-    // The first token alone, the rest of its piece is filled up and given up.
-    let pieces = std::iter::once(&tokens[..1]).chain(tokens[1..].chunks_exact(shape.rows));
-    for piece in pieces {
+    // The first token alone, and perhaps the last ones: the rest of a piece is filled up and given up.
+    let pieces = std::iter::once(&tokens[..1]).chain(tokens[1..].chunks(shape.rows));
+    for (at, piece) in pieces.enumerate() {
         let inputs = backbone.graph_inputs(&signature, shape, &cache, piece).expect("inputs");
         let outputs = evaluator.run(&inputs, |_, _| {}).expect("ran");
         cache.append(&outputs[1..], shape.rows, piece.len()).expect("no budget");
-        if piece.len() == shape.rows {
-            states.extend(&outputs[0]);
+        if at > 0 {
+            states.extend(&outputs[0][..piece.len() * backbone.config().hidden_size]);
         }
     }
     states
@@ -253,6 +298,9 @@ fn four_blocks_of_the_backbone_run_in_pieces_and_token_by_token() {
     assert!(to_engine >= 0.999 && to_reference >= 0.999, "{to_engine} {to_reference}");
 }
 
+/// Tokens of a text that run one by one, behind its pieces.
+const SINGLES: usize = 4;
+
 /// Argmax agreement of all blocks on 1,000 tokens: some ten minutes on the simulator, so it runs on demand.
 /// `LOAM_TEST_TARGET=onnx-integer` takes a minute.
 #[test]
@@ -265,7 +313,7 @@ fn all_blocks_choose_the_same_tokens() {
     let blocks = model.backbone().config().num_hidden_layers;
     let (root, texts) = (tempfile::tempdir().expect("folder"), texts());
     let (known, new) = texts.split_at(texts.len() - 6);
-    let chunks = chunks(&engine, &model, (blocks, 224, 0), (target, root.path()), known);
+    let chunks = chunks(&engine, &model, (blocks, 224, 16), (target, root.path()), known);
     let width = model.backbone().config().hidden_size;
     // The engine's own LM head rounds states to bytes, which turns choices that are close.
     let vocabulary = model.backbone().config().vocab_size;
@@ -275,8 +323,8 @@ fn all_blocks_choose_the_same_tokens() {
     // To the graph in single precision, and to the engine, whose kernels round activations to bytes.
     let (mut same, mut all, mut cosines) = ([0; 2], 0, [0.0; 2]);
     for text in new {
-        let tokens = tokens(&model, text, 193);
-        let states = chunks.states(&tokens, 0);
+        let tokens = tokens(&model, text, 1 + 6 * 32 + SINGLES);
+        let states = chunks.states(&tokens, SINGLES);
         let count = states.len() / width;
         let wanted = expected(&model, blocks, &tokens[..=count]);
         let choices = |states: &[f32]| -> Vec<usize> {

@@ -5,6 +5,7 @@ mod artefacts;
 mod choice;
 #[cfg(feature = "coreml")]
 mod coreml;
+mod engine;
 mod fixture;
 mod foundation;
 mod networks;

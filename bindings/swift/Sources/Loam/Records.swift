@@ -11,6 +11,7 @@ public typealias DelegateTarget = LoamFFI.DelegateTarget
 public typealias Preference = LoamFFI.Preference
 public typealias Strictness = LoamFFI.Strictness
 public typealias PlaceStatus = LoamFFI.PlaceStatus
+public typealias Support = LoamFFI.Support
 public typealias Timing = LoamFFI.Timing
 public typealias FoundationInfo = LoamFFI.FoundationInfo
 public typealias ComponentInfo = LoamFFI.ComponentInfo

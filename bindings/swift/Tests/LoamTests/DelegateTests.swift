@@ -28,6 +28,7 @@ import Testing
         #expect(places.map(\.component) == ["text"])
         #expect(places[0].backend == "onnx-float")
         #expect(places[0].reason == nil)
+        #expect(places[0].support == .full)
         #expect(places[0].times.count == 1)
         #expect(places[0].times[0].delegateMs > 0 && places[0].times[0].processorMs > 0)
 

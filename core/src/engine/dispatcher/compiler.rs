@@ -26,9 +26,10 @@ pub(super) fn compile(
     // A file and not a pipe: nobody reads while it runs.
     let words = tempfile::tempfile().map_err(|e| Reason::Failed(e.to_string()))?;
     let stderr = words.try_clone().map_err(|e| Reason::Failed(e.to_string()))?;
+    // Its standard input is a pipe that is never written to, and ends when this process does, however that ends.
     let mut command = Command::new(&preparation.program);
     command.args(&preparation.arguments).args(["--component", component, "--target", backend]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(stderr);
     let unavailable = |e: std::io::Error| Reason::Unavailable(format!("{}: {e}", preparation.program.display()));
     let mut child = command.spawn().map_err(unavailable)?;
     let end = Instant::now() + preparation.limit;

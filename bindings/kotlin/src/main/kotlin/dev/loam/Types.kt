@@ -30,6 +30,9 @@ typealias Strictness = dev.loam.ffi.Strictness
 /** Where a loaded component runs. */
 typealias PlaceStatus = dev.loam.ffi.PlaceStatus
 
+/** How much of a component a delegate runs. */
+typealias Support = dev.loam.ffi.Support
+
 /** What a run of a graph took on a delegate and on the processor. */
 typealias Timing = dev.loam.ffi.Timing
 
