@@ -58,6 +58,9 @@ delegates-setup: ## Fetch ONNX Runtime and Qualcomm's simulator of its NPU for t
 npu: build pull delegates-setup ## Compile loam-nano's encoders for Qualcomm's NPU, and run them on the simulator beside the processor
 	LOAM=$(LOAM) delegates/demo.sh
 
+npu-accuracy: build pull delegates-setup training ## Accuracies of four tasks on the simulator beside the processor (needs ../shared/data; a quarter of an hour)
+	LOAM=$(LOAM) TRAINING_VENV="$(TRAINING_VENV)" delegates/accuracy.sh
+
 delegates-backbone: pull delegates-setup ## All 30 blocks on the simulator: the tokens that they choose (half an hour)
 	$(CARGO) test --release --package loam-delegates -- --ignored --nocapture all_blocks
 

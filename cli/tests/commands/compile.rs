@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{fixture, json, path, run};
+use crate::{fixture, json, loam, path, run};
 
 #[test]
 fn recognisers_have_a_graph_for_each_length_of_sound() {
@@ -29,4 +29,45 @@ fn recognisers_have_a_graph_for_each_length_of_sound() {
         assert_eq!(refused.status.code(), Some(2), "{wrong}");
         assert!(String::from_utf8_lossy(&refused.stderr).contains("at most 60"), "{wrong}");
     }
+}
+
+#[test]
+fn what_fails_is_told_once_in_json() {
+    let (model, dir) = (fixture("models/siglip-tiny"), tempfile::tempdir().expect("tempdir"));
+    let place = ["--model", path(&model), "--output", path(dir.path()), "--json"];
+    let words = ["compile", "--target", "coreml", "--component", "image"];
+    let failed = loam().args(words).args(place).env("LOAM_PYTHON", "no-such-python").output().expect("started");
+    assert_eq!(failed.status.code(), Some(19), "{failed:?}");
+    let error: serde_json::Value = serde_json::from_slice(&failed.stdout).expect("one object");
+    assert!(error["error"]["message"].to_string().contains("no-such-python"), "{error}");
+    let wrong = run(&["compile", "--target", "onnx-float", "--texts", "0", "--model", path(&model)]);
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+/// Whoever asked for a component holds the other end of the compiler's standard input.
+#[cfg(unix)]
+#[test]
+fn a_compiler_ends_with_the_process_that_asked_for_it() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Stdio;
+    use std::time::{Duration, Instant};
+
+    let (model, dir) = (fixture("models/siglip-tiny"), tempfile::tempdir().expect("tempdir"));
+    let python = dir.path().join("python");
+    std::fs::write(&python, "#!/bin/sh\nexec sleep 120\n").expect("written");
+    std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o700)).expect("made a program");
+    let start = Instant::now();
+    let mut compiler = loam()
+        .args(["compile", "--with-parent", "--target", "coreml", "--component", "image"])
+        .args(["--model", path(&model), "--output", path(dir.path())])
+        .env("LOAM_PYTHON", &python)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("started");
+    assert!(compiler.try_wait().expect("known").is_none(), "it goes on while somebody is there");
+    drop(compiler.stdin.take());
+    assert_eq!(compiler.wait().expect("ended").code(), Some(130));
+    assert!(start.elapsed() < Duration::from_secs(100), "what it had started would have ended by itself");
 }

@@ -52,6 +52,28 @@ fn a_component_is_compiled_when_it_is_first_used() {
     let compiled = json(&with(&["--delegate", "onnx-float", "--strict", "--compile"]));
     assert_eq!(step(&compiled), ("onnx-float", &Value::Null));
     assert_eq!(step(&json(&with(&["--delegate", "onnx-float", "--strict"]))).0, "onnx-float", "from now on");
+    // It may lie elsewhere, where it was told to.
+    let (beside, moved) = (dir.path().join("encoders.delegates"), dir.path().join("moved"));
+    std::fs::rename(&beside, &moved).expect("moved");
+    let there = ["--delegate", "onnx-float", "--strict", "--artefacts", path(&moved)];
+    assert_eq!(step(&json(&with(&there))).0, "onnx-float");
+    // Components that nothing was compiled for say so.
+    let places = |more: &[&str]| {
+        let plain = ["places", "--model", path(&model), "--home", path(&home), "--delegate", "onnx-float"];
+        run(&[&plain[..], &["--artefacts", path(&moved)], more].concat())
+    };
+    let told = String::from_utf8(places(&[]).stdout).expect("text");
+    let lines: Vec<Vec<&str>> = told.lines().map(|line| line.split_whitespace().take(3).collect()).collect();
+    assert_eq!(lines, [["image", "processor", "none"], ["text", "onnx-float", "full"]], "{told}");
+    assert!(told.contains("not compiled") && told.contains(" ms (processor "), "{told}");
+    let rows = json(&places(&["--json"]));
+    assert_eq!(
+        (&rows[1]["support"], &rows[1]["backend"]),
+        (&Value::from("full"), &Value::from("onnx-float")),
+        "{rows}"
+    );
+    assert_eq!(run(&["places", "--model", path(&model)]).status.code(), Some(2), "no delegate is asked");
+    std::fs::rename(&moved, &beside).expect("moved");
     let processor = json(&with(&[]));
     let vector = |found: &Value| -> Vec<f64> {
         found["embeddings"][0]
@@ -82,6 +104,20 @@ fn targets_of_other_systems_are_refused_by_name() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(5), "{said}");
     assert!(said.contains(other), "{said}");
-    let alone = run(&["embed", "a", "--compile"]);
+    let alone = run(&["embed", "a", "--compile", "--json"]);
     assert_eq!(alone.status.code(), Some(2), "there is nothing to compile for");
+    let error: Value = serde_json::from_slice(&alone.stdout).expect("one object");
+    let told = error["error"]["message"].as_str().expect("a message");
+    assert!(told.contains("--delegate") && !told.contains("Usage"), "{told}");
+}
+
+#[test]
+fn a_fallback_is_told_beside_the_result() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let model = encoders(dir.path());
+    let asked = ["embed", "two cats", "--model", path(&model), "--home", path(dir.path()), "--delegate", "onnx-float"];
+    let made = run(&asked);
+    let said = String::from_utf8_lossy(&made.stderr).into_owned();
+    assert!(made.status.success(), "{said}");
+    assert!(said.contains("runs on the processor: not"), "{said}");
 }

@@ -21,6 +21,7 @@ const MAX_ANCHOR_BYTES: usize = 1024;
 
 /// What a delegate is compared on, and how many tokens of it every tokenizer makes at least.
 const SAMPLE: &str = "The quick brown fox jumps over the lazy dog. ";
+const SAMPLE_TOKENS: usize = 9;
 
 /// A loaded text encoder. Immutable and shared.
 #[derive(Debug)]
@@ -71,7 +72,19 @@ impl TextModel {
     /// As [`Tokenizer::encode_within`]; [`Error::Unsupported`] without a token to fill up with, where the encoder needs one.
     pub fn tokens(&self, text: &str, limit: usize) -> Result<Vec<u32>> {
         let limit = limit.min(self.encoder.max_tokens());
-        let mut tokens = self.tokenizer.encode_within(text, Special::Plain, Affixes::Add, limit)?;
+        self.filled(self.tokenizer.encode_within(text, Special::Plain, Affixes::Add, limit)?)
+    }
+
+    /// As [`TextModel::tokens`] where the beginning of a text is what is wanted: nothing is logged.
+    ///
+    /// # Errors
+    /// As [`TextModel::tokens`].
+    pub fn beginning(&self, text: &str, limit: usize) -> Result<Vec<u32>> {
+        let limit = limit.min(self.encoder.max_tokens());
+        self.filled(self.tokenizer.encode_beginning(text, Special::Plain, Affixes::Add, limit)?)
+    }
+
+    fn filled(&self, mut tokens: Vec<u32>) -> Result<Vec<u32>> {
         if let Some(length) = self.encoder.padded_length() {
             tokens.resize(length, self.padding()?);
         }
@@ -161,8 +174,7 @@ impl Placed for TextModel {
     fn compare(&self, placement: &Placement, segment: Segment) -> Result<Compared, Reason> {
         let failed = |e: Error| Reason::Failed(e.to_string());
         let Segment::Text { tokens } = segment else { return Err(Reason::NotCompiled) };
-        let one = self.tokenizer.encode(SAMPLE, Special::Plain, Affixes::None).map_err(failed)?.len();
-        let text = self.tokens(&SAMPLE.repeat((tokens / (one + 1)).max(1)), tokens).map_err(failed)?;
+        let text = self.beginning(&SAMPLE.repeat(tokens / SAMPLE_TOKENS + 1), tokens).map_err(failed)?;
         let texts = [text];
         let (ours, processor_ms) = median_ms(|| self.encoder.embed(&texts, None).map_err(failed))?;
         let (delegate, delegate_ms) = median_ms(|| self.run_graph(placement, (segment, tokens), &texts[0], None))?;

@@ -181,6 +181,35 @@ impl Tokenizer {
     /// # Errors
     /// As [`Tokenizer::encode`], and [`Error::Argument`] when not even the affixes fit.
     pub fn encode_within(&self, text: &str, special: Special, affixes: Affixes, max_tokens: usize) -> Result<Vec<u32>> {
+        let (ids, cut) = self.encode_cut(text, special, affixes, max_tokens)?;
+        if cut > 0 {
+            log::warn!("a text is cut to {max_tokens} tokens, by {cut}");
+        }
+        Ok(ids)
+    }
+
+    /// As [`Tokenizer::encode_within`] where the beginning of a text is what is wanted: nothing is logged.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode_within`].
+    pub fn encode_beginning(
+        &self,
+        text: &str,
+        special: Special,
+        affixes: Affixes,
+        max_tokens: usize,
+    ) -> Result<Vec<u32>> {
+        Ok(self.encode_cut(text, special, affixes, max_tokens)?.0)
+    }
+
+    /// The tokens, and how many were cut off.
+    fn encode_cut(
+        &self,
+        text: &str,
+        special: Special,
+        affixes: Affixes,
+        max_tokens: usize,
+    ) -> Result<(Vec<u32>, usize)> {
         let (prefix, suffix): (&[u32], &[u32]) = match affixes {
             Affixes::Add => (&self.inner.prefix, &self.inner.suffix),
             Affixes::None => (&[], &[]),
@@ -191,12 +220,10 @@ impl Tokenizer {
         })?;
         let mut ids = prefix.to_vec();
         let own = self.ids(text, special, None)?;
-        if own.len() > room {
-            log::warn!("a text of {} tokens is cut to {room}", own.len());
-        }
+        let cut = own.len().saturating_sub(room);
         ids.extend(own.into_iter().take(room));
         ids.extend_from_slice(suffix);
-        Ok(ids)
+        Ok((ids, cut))
     }
 
     /// Ids of a rendered template, in which `marker` splits the control tokens that are not the template's own. Markers

@@ -10,7 +10,7 @@ pub(super) const RECORD: &str = "artefact.json";
 /// Name of the file with the record's own digest, in the form of `sha256sum`.
 pub(super) const RECORD_DIGEST: &str = "artefact.json.sha256";
 /// Version of the format.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// All that is known of a compiled graph.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

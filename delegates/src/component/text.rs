@@ -46,7 +46,7 @@ pub(super) fn inputs(
     let model = model(engine, component)?;
     let short = (SHORTEST + text.len() % LENGTHS).min(tokens);
     let of_length = |most: usize| {
-        let ids = model.tokens(text, most).map_err(unreadable)?;
+        let ids = model.beginning(text, most).map_err(unreadable)?;
         model.encoder().graph_inputs(&ids, None, tokens).map_err(unreadable)
     };
     [tokens, short].into_iter().map(of_length).collect()

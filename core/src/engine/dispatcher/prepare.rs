@@ -50,7 +50,7 @@ impl Job {
         }
     }
 
-    /// The first backend that does it; the reason of the first one where none does.
+    /// The first backend that does it; the reason of the first one that was compiled for where none does.
     fn find(&self, fingerprint: &str) -> Result<Placement, Reason> {
         let mut first = None;
         for backend in &self.shared.options.backends {
@@ -58,7 +58,10 @@ impl Job {
                 Ok(placement) => return Ok(placement),
                 Err(reason) => {
                     log::info!("component '{}' on {}: {reason}", self.component, backend.name());
-                    first.get_or_insert(reason);
+                    // That one was not compiled for says less than what went wrong with another.
+                    if first.as_ref().is_none_or(|known| *known == Reason::NotCompiled) {
+                        first = Some(reason);
+                    }
                 }
             }
         }
