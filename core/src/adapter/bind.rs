@@ -368,7 +368,9 @@ impl Binder<'_> {
     /// each layer that it changes.
     fn check_complete(&self, given: &BTreeMap<String, String>) -> Result<()> {
         let config = self.package.config();
-        if given.is_empty() && self.bound.deltas.replaced.is_empty() && self.head.is_empty() {
+        // A dense head says by itself what it lacks.
+        let has_head = !self.head.is_empty() || matches!(self.package.task().head, Some(HeadSpec::Dense(_)));
+        if given.is_empty() && self.bound.deltas.replaced.is_empty() && !has_head {
             return Err(self.refuse("it holds no tensor"));
         }
         let Some(targets) = config.targets.as_ref().filter(|_| !config.partial_layers) else { return Ok(()) };

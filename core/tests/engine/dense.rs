@@ -166,3 +166,18 @@ fn damaged_heads_are_refused_at_installation() {
     let error = engine.install("damaged", dir.path(), InstallPolicy::Upsert).expect_err("too many").to_string();
     assert!(error.contains("stages.9.weight"), "{error}");
 }
+
+#[test]
+fn a_head_alone_is_an_adapter() {
+    let (_root, engine) = engine();
+    let from = path("peft/dense-mask");
+    let task: Value = serde_json::from_slice(&std::fs::read(from.join("task.json")).expect("a task")).expect("json");
+    let package = adapter_with(&from, &task, |tensors| tensors.retain(|(name, ..)| name.contains(".classifier.")));
+    let config = json!({ "peft_type": "LORA", "r": 2, "lora_alpha": 2, "target_modules": [] });
+    std::fs::write(package.path().join("adapter_config.json"), config.to_string()).expect("written");
+    let alone = engine.install("alone", package.path(), InstallPolicy::Create).expect("installed");
+    let ours = engine.segment(picture(64, 96), &alone).expect("cut out");
+    let theirs = engine.segment(picture(64, 96), &install(&engine, "mask")).expect("cut out");
+    assert_eq!(ours.labels, theirs.labels);
+    assert!(max_difference(&ours.probabilities, &theirs.probabilities) > 1e-4, "the other one has LoRA, too");
+}
