@@ -21,7 +21,7 @@ def _conv(outputs: int, side: int, bias: bool) -> dict[str, Any]:
 
 
 def stages(planes: int, doublings: int) -> list[dict[str, Any]]:
-    """Convolutions that narrow states, and make them larger as often as asked: fewer channels where there are more places."""
+    """Convolutions that narrow states and make them larger as often as asked: fewer channels where there are more places."""
     norm, relu = {"type": "batch_norm"}, {"type": "activation", "kind": "relu"}
     made = [_conv(64, 1, False), norm, relu]
     for width in (48, 24)[:doublings]:

@@ -1,7 +1,7 @@
 """Scenes whose every pixel is known: things of Fashion-MNIST and MNIST, and stick figures, before photographs of CIFAR-10.
 
-No set at hand has boxes, masks, points or counts, so that scenes are put together. Things, photographs and figures of test scenes
-come from the sets' test splits, and are not in training ones.
+No set at hand has boxes, masks, points or counts, so that scenes are put together. Things, photographs and figures of test
+scenes come from the sets' test splits, and are not in training ones.
 """
 
 from __future__ import annotations
@@ -164,8 +164,8 @@ def _figure(scene: Scene, ground: Image.Image, chance: np.random.Generator) -> N
 
 
 def scene(kind: str, given: Sources, seed: int) -> Scene:
-    """The scene of a seed: of garments and digits (`scene`, `things`), of digits alone (`crowd`), of one garment (`portrait`), or of
-    a figure (`pose`)."""
+    """The scene of a seed: of garments and digits (`scene`, `things`), of digits alone (`crowd`), of one garment
+    (`portrait`), or of a figure (`pose`)."""
     chance = np.random.default_rng(seed)
     empty = np.zeros((SIDE, SIDE))
     made = Scene(empty, np.zeros((SIDE, SIDE), np.int64), empty.astype(np.float32))

@@ -97,7 +97,7 @@ def _seen(kind: str, eyes: Eyes, given: Sources, count: int, start: int) -> Seen
         for at in tqdm(range(0, count, BATCH), desc=f"{kind}: states", mininterval=2, unit="batch", leave=False):
             pictures = torch.stack([torch.from_numpy(s.picture.copy()) for s in made[at : at + BATCH]])
             x = (pictures.permute(0, 3, 1, 2).float() / 255 - mean) / deviation
-            states.append(eyes.tower.tower.stages(x).half())
+            states.append(eyes.tower.tower.get_submodule("stages")(x).half())
     return Seen(torch.cat(states).clone(), made)
 
 
@@ -121,7 +121,8 @@ def _job(request: Request, kind: Kind, head: nn.Sequential, train: Seen, fingerp
         return loop.Score(value, float(kind.loss(planes, train.scenes[:held])))
 
     # Running statistics belong to what is learned, so that the best weights come back with theirs.
-    own = {name: nn.Parameter(value, requires_grad=False) for name, value in head.named_buffers() if value.is_floating_point()}
+    floating = ((name, value) for name, value in head.named_buffers() if value.is_floating_point())
+    own = {name: nn.Parameter(value, requires_grad=False) for name, value in floating}
     learned = dict(head.named_parameters())
     told = [fingerprint, request.kind, request.seed, TRAIN, BATCH, RATE, DECAY, stages_of(kind)]
     digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
