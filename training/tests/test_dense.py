@@ -48,7 +48,9 @@ def planes(adapter: Path, eyes: Eyes, seen: Scene) -> torch.Tensor:
     mean, deviation = (torch.tensor(task["preprocessing"][key]).view(3, 1, 1) for key in ("image_mean", "image_std"))
     pixels = torch.from_numpy(seen.picture.copy()).permute(2, 0, 1).float() / 255
     with torch.inference_mode():
-        made: torch.Tensor = head.eval()(eyes.tower.tower.get_submodule("stages")(((pixels - mean) / deviation)[None]))[0]
+        made: torch.Tensor = head.eval()(eyes.tower.tower.get_submodule("stages")(((pixels - mean) / deviation)[None]))[
+            0
+        ]
     return made
 
 

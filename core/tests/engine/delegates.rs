@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use loam::adapter::{Adapter, InstallPolicy};
 use loam::dispatch::{
-    Backend, Conditions, Delegate, DispatchOptions, Factors, FirstUse, Preference, Preparation, Reason, Segment,
-    Strictness, Subject, Support, Thermal,
+    Backend, Conditions, Delegate, DispatchOptions, Factors, FirstUse, Preference, Preparation, REFUSED, Reason,
+    Segment, Strictness, Subject, Support, Thermal,
 };
 use loam::engine::{Batch, EngineOptions, Event, GenerateOptions, Request, Sink, Speculation, Step, TrimLevel};
 use loam::graph::{Evaluator, Graph, Misfit, Signature};
@@ -314,7 +314,7 @@ fn every_fault_leaves_the_processor_with_a_reason() {
         let strict = DispatchOptions { strictness: Strictness::Strict, ..options(npu(fault)) };
         let error = embed(&settled(strict), None).expect_err("strict");
         assert!(matches!(error, Error::Delegate { ref component, .. } if component == "imu"), "{error}");
-        assert_eq!(error.code(), 19);
+        assert_eq!(i32::from(error.code()), REFUSED, "what a compiler that is refused ends with");
     }
     // Delegates that come later in the list are asked too.
     let both: Vec<Arc<dyn Backend>> = vec![Arc::new(npu(Fault::Refused)), Arc::new(npu(Fault::Nothing))];

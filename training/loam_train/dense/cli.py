@@ -27,6 +27,28 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     dense.add_argument("--seed", type=at_least(0), default=7)
     dense.add_argument("--threads", type=positive, default=1, help="of the processor (default: 1)")
     dense.set_defaults(run=_train)
+    add_scenes(commands)
+
+
+def add_scenes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `scenes`."""
+    scenes = commands.add_parser(
+        "scenes",
+        help="write test scenes in the forms of COCO, ADE20K, UCF-QNRF and RefMatte, for `loam bench run --data`",
+        epilog="example: python -m loam_train scenes scenes --count 200",
+    )
+    scenes.add_argument("out", type=Path, help="directory for the four folders")
+    scenes.add_argument("--data", type=Path, default=places.SETS, help="folder of all sets")
+    scenes.add_argument("--count", type=positive, default=200, help="scenes of each kind (default: 200)")
+    scenes.set_defaults(run=_scenes, threads=1)
+
+
+def _scenes(chosen: argparse.Namespace) -> int:
+    from .export import export
+
+    for name, count in export(chosen.data, chosen.out, chosen.count).items():
+        print(f"{name:20} {count} pictures")
+    return 0
 
 
 def _train(chosen: argparse.Namespace) -> int:

@@ -86,7 +86,9 @@ def _mask_loss(planes: Planes, scenes: Sequence[Scene]) -> torch.Tensor:
 
 def _mask_score(planes: Planes, scenes: Sequence[Scene]) -> dict[str, float]:
     found, wanted = torch.sigmoid(_stretched(planes)), _alphas(scenes)
-    both = ((found > 0.5) & (wanted > 0.5)).sum((1, 2, 3)) / ((found > 0.5) | (wanted > 0.5)).sum((1, 2, 3)).clamp(min=1)
+    both = ((found > 0.5) & (wanted > 0.5)).sum((1, 2, 3)) / ((found > 0.5) | (wanted > 0.5)).sum((1, 2, 3)).clamp(
+        min=1
+    )
     return {"iou": float(both.double().mean()), "mae": float((found - wanted).abs().mean())}
 
 
