@@ -1,6 +1,8 @@
 //! `loam bench`: eAIBench through the engine. The registry, the loaders and the metrics are `loam_bench`'s.
 
+mod baseline;
 mod chance;
+mod compare;
 mod few;
 mod journal;
 mod list;
@@ -9,6 +11,7 @@ mod media;
 mod plan;
 mod probe;
 mod recipe;
+mod report;
 mod rows;
 mod run;
 mod settings;
@@ -24,7 +27,9 @@ use crate::home::Home;
 const EXAMPLES: &str = "\
 Examples:
   loam bench list
-  loam bench run --all --out runs";
+  loam bench run --all --out runs
+  loam bench compare --runs runs
+  loam bench report --runs runs --markdown docs/eaibench-results.md";
 
 /// `loam bench` as typed.
 #[derive(Debug, Clone, Args)]
@@ -40,6 +45,10 @@ enum BenchAction {
     List(list::ListArgs),
     /// Measure data sets
     Run(Box<run::RunArgs>),
+    /// Compare what was measured with models of one task each
+    Compare(compare::CompareArgs),
+    /// Write what was measured as one page, and as Markdown
+    Report(Box<report::ReportArgs>),
 }
 
 /// Does what was typed.
@@ -50,5 +59,7 @@ pub fn run(command: &BenchCommand, home: &Home, console: &Console) -> anyhow::Re
     match &command.action {
         BenchAction::List(args) => Ok(list::run(args, console)?),
         BenchAction::Run(args) => run::run(args, home, console),
+        BenchAction::Compare(args) => Ok(compare::run(args, console)?),
+        BenchAction::Report(args) => report::run(args, home, console),
     }
 }

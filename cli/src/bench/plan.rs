@@ -136,15 +136,6 @@ impl Plan {
         matches!(self.metric(), Metric::Accuracy | Metric::MacroF1 | Metric::MultiLabelF1 | Metric::Matthews)
     }
 
-    /// The command that measures the same.
-    #[must_use]
-    pub fn command(&self) -> String {
-        match &self.source {
-            Source::Official(_) => self.entry.command(),
-            Source::StandIn(set, _) => self.entry.stand_in_command(set),
-        }
-    }
-
     /// Name of the file of results, without its ending.
     #[must_use]
     pub fn stem(&self) -> String {

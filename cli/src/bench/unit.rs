@@ -25,15 +25,6 @@ pub fn unit(metric: Metric) -> Unit {
     }
 }
 
-/// A score as it is shown: shares in per cent.
-#[must_use]
-pub fn value(metric: Metric, score: f64) -> f64 {
-    match unit(metric) {
-        Unit::Share => score * 100.0,
-        Unit::Plain => score,
-    }
-}
-
 /// A score with its unit.
 #[must_use]
 pub fn shown(metric: Metric, score: f64) -> String {
