@@ -17,7 +17,8 @@ Examples:
   loam bench compare                  what `loam bench run` left in ./runs
   loam bench compare --runs there --json
 
-On a par: at most 1 point below the other model in accuracy, F1 and MCC; at most 2 % worse in all other metrics.";
+On a par: at most 1 point below the other model in accuracy, F1 and MCC; at most 2 % worse in all other metrics. Fewer than \
+200 rows of a larger set say nothing.";
 
 /// `loam bench compare` as typed.
 #[derive(Debug, Clone, Args)]
@@ -26,6 +27,33 @@ pub struct CompareArgs {
     /// Folder of scores
     #[arg(long, value_name = "DIR", default_value = "runs")]
     runs: PathBuf,
+}
+
+/// Rows below which a part of a set says nothing about parity: their standard error is several points.
+const MIN_ROWS: usize = 200;
+
+/// What a comparison says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// As good, but for the tolerance.
+    OnPar,
+    /// Worse.
+    Below,
+    /// Nothing: a few rows of many were measured.
+    TooFewRows,
+}
+
+impl Verdict {
+    /// In words.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::OnPar => "on a par",
+            Self::Below => "below",
+            Self::TooFewRows => "too few rows to say",
+        }
+    }
 }
 
 /// A measured set beside a model of its own.
@@ -47,8 +75,8 @@ pub struct Pairing {
     pub model: String,
     /// Rows that were measured, and rows that there are: the other model was scored on all of them.
     pub rows: [usize; 2],
-    /// Whether they are on a par.
-    pub parity: bool,
+    /// What that says.
+    pub verdict: Verdict,
     /// How much worse would still be on a par.
     pub tolerance: String,
 }
@@ -71,7 +99,11 @@ impl Pairing {
             other: other.score,
             model: other.model,
             rows: [run.settings.rows, run.settings.of],
-            parity: tolerance.holds(score, other.score, direction),
+            verdict: match tolerance.holds(score, other.score, direction) {
+                _ if run.settings.rows < run.settings.of.min(MIN_ROWS) => Verdict::TooFewRows,
+                true => Verdict::OnPar,
+                false => Verdict::Below,
+            },
             tolerance: tolerance.describe(),
         })
     }
@@ -95,14 +127,17 @@ pub struct Rate {
 
 impl Rate {
     fn add(&mut self, pairing: &Pairing) {
-        self.compared += 1;
-        self.on_par += usize::from(pairing.parity);
+        self.compared += usize::from(pairing.verdict != Verdict::TooFewRows);
+        self.on_par += usize::from(pairing.verdict == Verdict::OnPar);
     }
 
     /// As a text.
     #[must_use]
     pub fn describe(self) -> String {
-        let share = 100.0 * self.on_par as f64 / self.compared.max(1) as f64;
+        if self.compared == 0 {
+            return "none compared".to_owned();
+        }
+        let share = 100.0 * self.on_par as f64 / self.compared as f64;
         format!("{} of {} ({share:.0} %)", self.on_par, self.compared)
     }
 }
@@ -179,7 +214,7 @@ pub fn run(args: &CompareArgs, console: &Console) -> Result<()> {
         return console.json(&found);
     }
     for one in &found.pairings {
-        let word = if one.parity { "on a par" } else { "below" };
+        let word = one.verdict.describe();
         let [rows, of] = one.rows;
         let (id, set, way, metric, model) = (&one.id, &one.set, &one.way, &one.metric, &one.model);
         let (score, other) = (one.score * 100.0, one.other * 100.0);

@@ -11,6 +11,7 @@ use super::plan::Plan;
 use super::probe::Probe;
 use super::rows::Rows;
 use crate::error::{Error, Result};
+use crate::eval::Quiet;
 use crate::progress::Progress;
 
 /// Inverse strengths of regularisation, of which one half of the examples chooses for the other.
@@ -43,6 +44,7 @@ impl Few {
             what: format!("{} on {}", plan.entry.id, plan.set()),
             reason: "its training rows are of other classes".to_owned(),
         })?;
+        let _quiet = Quiet::begin();
         let mut vectors = Vec::with_capacity(chosen.len());
         let mut right = Vec::with_capacity(chosen.len());
         for (class, example) in chosen {

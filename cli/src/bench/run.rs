@@ -260,10 +260,15 @@ impl Bench<'_> {
 
     fn record(&self, plan: &Plan, reason: &anyhow::Error) -> Result<()> {
         let (id, set, way) = (plan.entry.id.to_string(), plan.set(), plan.way.to_string());
+        // What is lacking, not the row at which that showed.
+        let reason = match reason.downcast_ref() {
+            Some(Error::NotMeasured { reason, .. }) => reason.clone(),
+            _ => reason.root_cause().to_string(),
+        };
         if self.console.format() == Format::Text {
             self.console.line(format!("{id:<4} {set:<28} not measured · {reason}"))?;
         }
-        let summary = Summary::NotMeasured { id, set, way, reason: reason.to_string() };
+        let summary = Summary::NotMeasured { id, set, way, reason };
         summary.write(&plan.summary(&self.args.out))
     }
 }

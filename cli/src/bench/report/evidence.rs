@@ -6,7 +6,7 @@ use loam_bench::metric::Metric;
 use loam_bench::registry::{self, Entry, StandIn, Status};
 
 use crate::bench::baseline::{Baseline, baseline};
-use crate::bench::compare::{Comparison, Pairing};
+use crate::bench::compare::{Comparison, Pairing, Verdict};
 use crate::bench::plan::Way;
 use crate::bench::summary::{Measured, Summary};
 
@@ -38,6 +38,8 @@ pub enum Standing {
     OnPar,
     /// An adapter on a set, below a model of its own.
     Below,
+    /// An adapter on too few rows of a set to say.
+    TooFewRows,
     /// An adapter on a set that no model of its own is known for.
     Alone,
     /// The foundation alone, or with a few rows of each class.
@@ -53,6 +55,7 @@ impl Standing {
         match self {
             Self::OnPar => "on a par".to_owned(),
             Self::Below => "below its own model".to_owned(),
+            Self::TooFewRows => Verdict::TooFewRows.describe().to_owned(),
             Self::Alone => "measured, nothing to compare with".to_owned(),
             Self::NoAdapter => "measured, no adapter".to_owned(),
             Self::Nothing(reason) => reason.clone(),
@@ -65,6 +68,7 @@ impl Standing {
         match self {
             Self::OnPar => "par",
             Self::Below => "below",
+            Self::TooFewRows => "few-rows",
             Self::Alone => "alone",
             Self::NoAdapter => "bare",
             Self::Nothing(_) => "none",
@@ -95,11 +99,14 @@ impl SetEvidence {
     /// How far it is.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        match (&self.adapter, &self.pairing) {
-            (Some(_), Some(pairing)) if pairing.parity => Standing::OnPar,
-            (Some(_), Some(_)) => Standing::Below,
-            (Some(_), None) => Standing::Alone,
-            (None, _) => Standing::NoAdapter,
+        if self.adapter.is_none() {
+            return Standing::NoAdapter;
+        }
+        match self.pairing.as_ref().map(|pairing| pairing.verdict) {
+            Some(Verdict::OnPar) => Standing::OnPar,
+            Some(Verdict::Below) => Standing::Below,
+            Some(Verdict::TooFewRows) => Standing::TooFewRows,
+            None => Standing::Alone,
         }
     }
 }
@@ -175,7 +182,7 @@ impl Evidence {
     /// How far an id is: as its best set.
     #[must_use]
     pub fn standing(&self, entry: &Entry) -> Standing {
-        const ORDER: [&str; 4] = ["par", "below", "alone", "bare"];
+        const ORDER: [&str; 5] = ["par", "below", "few-rows", "alone", "bare"];
         let standings = self.of(entry).map(SetEvidence::standing);
         let best = standings.min_by_key(|standing| ORDER.iter().position(|name| *name == standing.class()));
         best.unwrap_or_else(|| Standing::Nothing(self.lacking(entry)))

@@ -26,14 +26,11 @@ pub fn page(evidence: &Evidence, storage: &Storage, operators: Option<&AllOperat
     paragraph(&mut lines, &facts.about());
     paragraph(&mut lines, &facts.tolerance());
     lines.extend(["## Sets that were measured".to_owned(), String::new()]);
-    lines.push(
-        "A score on a set that stands in is none on the data set. *Other rows*: by a linear head over embeddings of so many training rows of"
-            .to_owned(),
+    paragraph(
+        &mut lines,
+        "A score on a set that stands in is none on the data set. *Few rows*: a linear head over embeddings of so many training rows of \
+         each class. *Own model*: one made for the set alone, by the same metric unless another is named.",
     );
-    lines.push(
-        "each class. *Own model*: one made for the set alone, by the same metric unless another is named.".to_owned(),
-    );
-    lines.push(String::new());
     lines.push(
         "| id | set | metric | adapter | Loam | zero-shot | few rows | own model | on a par | rows | median ms |"
             .to_owned(),
@@ -94,6 +91,7 @@ fn line(set: &SetEvidence) -> Option<String> {
     let parity = match set.standing() {
         Standing::OnPar => "yes",
         Standing::Below => "no",
+        Standing::TooFewRows => "too few rows",
         Standing::Alone | Standing::NoAdapter | Standing::Nothing(_) => "-",
     };
     let (id, name, metric, adapter) = (set.entry.id, &set.set, set.metric.name(), way_of(run));
