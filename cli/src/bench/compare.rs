@@ -131,6 +131,15 @@ impl Rate {
         self.on_par += usize::from(pairing.verdict == Verdict::OnPar);
     }
 
+    /// As a text, in short.
+    #[must_use]
+    pub fn count(self) -> String {
+        match self.compared {
+            0 => "none".to_owned(),
+            compared => format!("{} of {compared}", self.on_par),
+        }
+    }
+
     /// As a text.
     #[must_use]
     pub fn describe(self) -> String {

@@ -34,16 +34,24 @@ impl Few {
     pub fn learn(
         engine: &Engine,
         plan: &Plan,
-        labels: &[String],
+        asked: &Rows,
         shots: usize,
         progress: &Progress,
     ) -> anyhow::Result<Self> {
         let (format, folder) = plan.files();
         let all = Rows::read(format, &folder, Split::Train)?;
-        let chosen = choose(&all, labels, shots, plan.seed).ok_or_else(|| Error::NotMeasured {
-            what: format!("{} on {}", plan.entry.id, plan.set()),
-            reason: "its training rows are of other classes".to_owned(),
-        })?;
+        let chosen = choose(&all, &asked.labels, shots, plan.seed);
+        let is_asked = |class: usize| {
+            asked.examples.iter().any(|example| match &example.target {
+                Target::Label(right) => *right == class,
+                Target::LabelSet(right) => right.contains(&class),
+                _ => false,
+            })
+        };
+        if !chosen.iter().any(|(class, _)| is_asked(*class)) {
+            let what = format!("{} on {}", plan.entry.id, plan.set());
+            return Err(Error::NotMeasured { what, reason: "its training rows are of other classes".to_owned() }.into());
+        }
         let _quiet = Quiet::begin();
         let mut vectors = Vec::with_capacity(chosen.len());
         let mut right = Vec::with_capacity(chosen.len());
@@ -83,8 +91,8 @@ fn scaled(mut vector: Vec<f32>) -> Vec<f32> {
     vector
 }
 
-/// At most `shots` rows of each class, with the number that `labels` give it; none where no row is of such a class.
-fn choose<'a>(all: &'a Rows, labels: &[String], shots: usize, seed: u64) -> Option<Vec<(usize, &'a Example)>> {
+/// At most `shots` rows of each class, with the number that `labels` give it.
+fn choose<'a>(all: &'a Rows, labels: &[String], shots: usize, seed: u64) -> Vec<(usize, &'a Example)> {
     let mut by_class: Vec<Vec<&Example>> = vec![Vec::new(); labels.len()];
     for example in &all.examples {
         let class = match &example.target {
@@ -101,7 +109,7 @@ fn choose<'a>(all: &'a Rows, labels: &[String], shots: usize, seed: u64) -> Opti
     for (class, rows) in by_class.iter().enumerate() {
         chosen.extend(chance.choose(rows.len(), shots).into_iter().map(|at| (class, rows[at])));
     }
-    (!chosen.is_empty()).then_some(chosen)
+    chosen
 }
 
 /// The strength by which each half of the examples is told best from the other half.

@@ -1,6 +1,6 @@
 //! `loam bench run`: rows through the engine, one after another, into a run file and a score.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -109,6 +109,10 @@ impl RunArgs {
         let sets = || self.data.clone().unwrap_or_else(|| SETS.into());
         if self.all {
             let root = sets();
+            if !root.is_dir() {
+                let reason = format!("{} is no folder of sets that stand in", root.display());
+                return Err(Error::Argument { name: "--data", reason });
+            }
             let every = registry::entries().flat_map(|entry| entry.stand_ins.iter().map(move |set| (entry, set)));
             let plans = every.map(|(entry, set)| plan(entry, Source::StandIn(*set, root.clone())));
             // A linear head is for classes alone.
@@ -216,7 +220,7 @@ impl Bench<'_> {
         let few = match plan.way {
             Way::FewShot(shots) if outcomes.len() < rows.examples.len() => {
                 let progress = self.console.count(&format!("{label}, learning"), few::rows(&rows.labels, shots));
-                Some(Few::learn(self.engine, plan, &rows.labels, shots, &progress)?)
+                Some(Few::learn(self.engine, plan, &rows, shots, &progress)?)
             }
             _ => None,
         };
@@ -229,9 +233,12 @@ impl Bench<'_> {
         }
         progress.done();
         let path = plan.summary(&self.args.out);
-        let scored_by = going.scored_by.map_or_else(|| scored_before(&path), str::to_owned);
-        let measured =
+        let scored_by = going.scored_by.unwrap_or_default().to_owned();
+        let mut measured =
             Measured::new(settings, plan.metric(), &rows.labels, &rows.examples, &going.outcomes, scored_by)?;
+        if going.scored_by.is_none() {
+            measured.keep_from(&path);
+        }
         Summary::Measured(Box::new(measured.clone())).write(&path)?;
         Ok(measured)
     }
@@ -270,14 +277,6 @@ impl Bench<'_> {
         }
         let summary = Summary::NotMeasured { id, set, way, reason };
         summary.write(&plan.summary(&self.args.out))
-    }
-}
-
-/// What decided, where all rows were answered by an earlier run.
-fn scored_before(path: &Path) -> String {
-    match Summary::read(path) {
-        Ok(Summary::Measured(run)) => run.scored_by,
-        _ => String::new(),
     }
 }
 

@@ -102,6 +102,15 @@ impl Measured {
     }
 }
 
+impl Measured {
+    /// Keeps what only the process that answered the rows knew, from the summary that it left.
+    pub fn keep_from(&mut self, path: &Path) {
+        if let Ok(Summary::Measured(before)) = Summary::read(path) {
+            (self.scored_by, self.peak_bytes) = (before.scored_by, before.peak_bytes);
+        }
+    }
+}
+
 /// Other scores of the same rows.
 fn also(
     main: Metric,

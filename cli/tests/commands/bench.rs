@@ -92,6 +92,8 @@ const DENSE: [(u8, &str, Labels); 7] = [
 const SOUND: u64 = 30_000;
 /// Of AP-10K's animals.
 const KEYPOINTS: usize = 17;
+/// What the head's last layer gives for them: four places of each, which are shuffled into a plane of twice the size.
+const PLANES: usize = KEYPOINTS * 4;
 
 enum Labels {
     Own,
@@ -273,6 +275,9 @@ fn dense(name: &str, labels: &Labels) -> tempfile::TempDir {
         Labels::Of(names) => task["labels"] = json!(names),
         Labels::Keypoints => {
             task["labels"] = (0..KEYPOINTS).map(|point| json!(format!("point {point}"))).collect();
+            let stages = task["head"]["stages"].as_array_mut().expect("stages");
+            let last = stages.iter_mut().rev().find(|stage| stage["type"] == "conv").expect("a layer");
+            last["outputs"] = json!(PLANES);
             let weights = head.join("adapter_model.safetensors");
             fs::write(&weights, widened(&fs::read(&weights).expect("weights"))).expect("written");
         }
@@ -281,7 +286,7 @@ fn dense(name: &str, labels: &Labels) -> tempfile::TempDir {
     folder
 }
 
-/// The head's last layer with as many planes as there are keypoints, each one of those that it had.
+/// The head's last layer with planes for all keypoints, each one of those that it had.
 fn widened(bytes: &[u8]) -> Vec<u8> {
     let file = safetensors::SafeTensors::deserialize(bytes).expect("safetensors");
     let last = file
@@ -296,8 +301,8 @@ fn widened(bytes: &[u8]) -> Vec<u8> {
             let (mut shape, mut data) = (tensor.shape().to_vec(), tensor.data().to_vec());
             if name.contains(&last) {
                 let plane = data.len() / shape[0];
-                data = (0..KEYPOINTS).flat_map(|at| data[at % shape[0] * plane..][..plane].to_vec()).collect();
-                shape[0] = KEYPOINTS;
+                data = (0..PLANES).flat_map(|at| data[at % shape[0] * plane..][..plane].to_vec()).collect();
+                shape[0] = PLANES;
             }
             (name, (tensor.dtype(), shape, data))
         })
@@ -444,6 +449,7 @@ fn arguments_are_refused_by_what_is_wrong() {
         (&["--task", "T24", "--stand-in", "cv/mnist"], "'cv/mnist' stands in for no T24; there is cv/gtsrb"),
         (&["--task", "T14"], "loam bench run --task T14 --data DIR"),
         (&["--task", "T8", "--few-shot", "0"], "expected 1 to 1024"),
+        (&["--all", "--data", "nowhere"], "nowhere is no folder of sets"),
         (&["--all", "--task", "T8"], "cannot be used with"),
         (&["--task", "T8", "--zero-shot", "--adapter", "x"], "cannot be used with"),
         (&[], "--task"),

@@ -86,7 +86,9 @@ fn coverage(evidence: &Evidence) -> String {
             put(&mut lines, format_args!("<td class=\"number\">{score}</td><td class=\"number\">{other}</td>"));
             put(
                 &mut lines,
-                format_args!("<td>{way}<br><span class=\"soft\">{rows}</span></td><td>{badge}</td></tr>\n"),
+                format_args!(
+                    "<td class=\"by\">{way}<br><span class=\"soft\">{rows}</span></td><td>{badge}</td></tr>\n"
+                ),
             );
         }
     }
@@ -104,7 +106,7 @@ fn compared(score: f64, other: f64, metric: &str, row: &str) -> String {
     if metric == row {
         return format!("{:.1} %", other * 100.0);
     }
-    format!("{:.1} %<br><span class=\"soft\">{metric}: {:.1} %</span>", other * 100.0, score * 100.0)
+    format!("{:.1} %<br><span class=\"soft\">{metric}<br>{:.1} %</span>", other * 100.0, score * 100.0)
 }
 
 fn badge(standing: &Standing, said: &str) -> String {
