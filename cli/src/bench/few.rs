@@ -112,24 +112,35 @@ fn choose<'a>(all: &'a Rows, labels: &[String], shots: usize, seed: u64) -> Vec<
     chosen
 }
 
+/// Some of the examples, with their classes.
+struct Half {
+    vectors: Vec<Vec<f32>>,
+    outputs: Vec<usize>,
+}
+
+impl Half {
+    /// Every second one.
+    fn of(vectors: &[Vec<f32>], outputs: &[usize], from: usize) -> Self {
+        let rows = (from..vectors.len()).step_by(2);
+        let (vectors, outputs) = rows.map(|at| (vectors[at].clone(), outputs[at])).unzip();
+        Self { vectors, outputs }
+    }
+
+    /// How many of `test` are told right by what these teach.
+    fn tells(&self, test: &Self, classes: usize, strength: f64) -> usize {
+        if self.vectors.is_empty() {
+            return 0;
+        }
+        let probe = Probe::fit(&self.vectors, &self.outputs, classes, strength);
+        test.vectors.iter().zip(&test.outputs).filter(|(vector, class)| probe.class(vector) == **class).count()
+    }
+}
+
 /// The strength by which each half of the examples is told best from the other half.
 fn best(vectors: &[Vec<f32>], outputs: &[usize], classes: usize) -> f64 {
-    let half = |from: usize| -> (Vec<Vec<f32>>, Vec<usize>) {
-        let rows = (from..vectors.len()).step_by(2);
-        rows.map(|at| (vectors[at].clone(), outputs[at])).unzip()
-    };
-    let halves = [half(0), half(1)];
-    let right = |strength: f64| -> usize {
-        let told = |(learn, test): (&(Vec<Vec<f32>>, Vec<usize>), &(Vec<Vec<f32>>, Vec<usize>))| {
-            if learn.0.is_empty() {
-                return 0;
-            }
-            let probe = Probe::fit(&learn.0, &learn.1, classes, strength);
-            test.0.iter().zip(&test.1).filter(|(vector, class)| probe.class(vector) == **class).count()
-        };
-        told((&halves[0], &halves[1])) + told((&halves[1], &halves[0]))
-    };
-    // Of equals the first: the one that regularises most.
+    let (one, other) = (Half::of(vectors, outputs, 0), Half::of(vectors, outputs, 1));
+    let right = |strength: f64| one.tells(&other, classes, strength) + other.tells(&one, classes, strength);
+    // Of equals the last that is looked at, which regularises most.
     STRENGTHS.into_iter().rev().max_by_key(|strength| right(*strength)).unwrap_or(STRENGTHS[0])
 }
 

@@ -6,6 +6,9 @@ use crate::bench::plan::Way;
 use crate::bench::settings::FoundationIdentity;
 use crate::digest::Hasher;
 
+/// Makes settings other ones.
+type Change = fn(&mut Settings);
+
 fn settings() -> Settings {
     Settings {
         schema: 1,
@@ -76,7 +79,7 @@ fn a_line_in_part_is_cut_off_at_any_byte() {
 #[test]
 fn other_settings_are_refused_by_name() {
     let (_folder, path) = written();
-    let changes: [(&str, fn(&mut Settings)); 6] = [
+    let changes: [(&str, Change); 6] = [
         ("seed", |settings| settings.seed = 2),
         ("way", |settings| settings.way = Way::FewShot(16)),
         ("rows", |settings| settings.rows = 4),
