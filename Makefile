@@ -15,6 +15,8 @@ FFI := $(or $(CARGO_TARGET_DIR),target)/release
 SCENARIOS ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/scenarios
 FUZZ_SECONDS ?= 240
 SOAK_SECONDS ?= 600
+EAIBENCH_SETS ?= ../shared/data
+EAIBENCH_RUNS ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/eaibench
 LOAM_HOME_DIR := $(or $(LOAM_HOME),$(HOME)/.cache/loam)
 # What delegates/setup.sh fetched, for tests: looked for when a recipe runs, since the same call of make may have fetched it.
 DELEGATES := $(or $(LOAM_DELEGATES),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/loam/delegates)
@@ -24,7 +26,7 @@ export LOAM_QNN ?= $(shell ls -d $(DELEGATES)/onnxruntime_qnn 2>/dev/null)
 .PHONY: help demo test build pull vocabularies lint docs-check test-rust packages-test aarch64-test \
   aarch64-quick android-sample screenshots ffi scenarios kotlin kotlin-bench aar swift-test swift-bench swift-lint \
   swift-docs xcframework ios-sample-test \
-  python python-reference training training-test results android-check apple-check android-size coreml-test delegates-setup npu delegates-backbone parity fixtures bench crowd soak sanitize fuzz clean
+  python python-reference training training-test results eaibench eaibench-quick android-check apple-check android-size coreml-test delegates-setup npu delegates-backbone parity fixtures bench crowd soak sanitize fuzz clean
 
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -121,6 +123,17 @@ training-test: build pull training ## Training: formatting, types, and every com
 
 results: build pull training ## models/RESULTS.md: every task through the engine (needs ../shared/data and trained baselines)
 	PYTHONPATH=training "$(TRAINING_VENV)/bin/python" -m loam_train results --loam $(LOAM)
+
+eaibench: build pull ## eAIBench on all sets at hand: with adapters, without, few rows of each class; docs/eaibench-results.md (an hour)
+	for way in "" --zero-shot "--few-shot 16" "--few-shot 4" "--few-shot 1"; do $(LOAM) bench run --all $$way --restart --data $(EAIBENCH_SETS) --out $(EAIBENCH_RUNS); done
+	$(LOAM) bench compare --runs $(EAIBENCH_RUNS)
+	$(LOAM) bench report --runs $(EAIBENCH_RUNS) --markdown docs/eaibench-results.md
+
+eaibench-quick: build pull ## A few rows of each of those sets, to see that all of it works (a minute)
+	@if test -d $(EAIBENCH_SETS); then \
+	  $(LOAM) bench run --all --quick --restart --data $(EAIBENCH_SETS) --out $(EAIBENCH_RUNS)/quick \
+	    && $(LOAM) bench report --runs $(EAIBENCH_RUNS)/quick; \
+	else echo "eaibench-quick: skipped, $(EAIBENCH_SETS) is not there"; fi
 
 android-check: ## Type-check for 64-bit Android
 	tools/android-check.sh

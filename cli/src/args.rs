@@ -9,6 +9,7 @@ use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use loam::task::{TASKS, TaskSpec};
 
+use crate::bench::BenchCommand;
 use crate::command::adapter::AdapterCommand;
 use crate::command::answer::{AnswerArgs, CaptionArgs};
 use crate::command::chat::ChatArgs;
@@ -208,6 +209,9 @@ pub enum Run {
 
     /// Score an adapter, and the bare foundation, on a data folder
     Eval(EvalArgs),
+
+    /// Measure the tasks of eAIBench, compare and report them
+    Bench(BenchCommand),
 
     /// Show what a foundation, model or adapter holds
     Inspect(InspectArgs),

@@ -2,6 +2,7 @@
 //! packet.
 
 use std::fs::File;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use loam::input::{Audio, Channels, SampleRate};
@@ -9,7 +10,7 @@ use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SoundError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 
 use crate::error::{Error, Result};
@@ -46,12 +47,24 @@ impl AudioFile {
     /// [`Error::Io`] when the file cannot be opened; [`Error::Malformed`] when it is no sound, or of a codec, rate or number
     /// of channels that is not read.
     pub fn open(path: &Path) -> Result<Self> {
-        let wrong = |reason: &dyn ToString| Error::malformed(path.display(), FORMAT, reason.to_string());
         let file = File::open(path).map_err(Error::io(path))?;
         if path.is_dir() {
             return Err(Error::io(path)(std::io::ErrorKind::IsADirectory.into()));
         }
-        let stream = MediaSourceStream::new(Box::new(file), Default::default());
+        Self::read(path, Box::new(file))
+    }
+
+    /// As [`AudioFile::open`], of a file that is in memory; `name` is for messages.
+    ///
+    /// # Errors
+    /// As [`AudioFile::open`].
+    pub fn of_bytes(name: &Path, bytes: Vec<u8>) -> Result<Self> {
+        Self::read(name, Box::new(Cursor::new(bytes)))
+    }
+
+    fn read(path: &Path, source: Box<dyn MediaSource>) -> Result<Self> {
+        let wrong = |reason: &dyn ToString| Error::malformed(path.display(), FORMAT, reason.to_string());
+        let stream = MediaSourceStream::new(source, Default::default());
         let mut hint = Hint::new();
         if let Some(ending) = path.extension().and_then(|ending| ending.to_str()) {
             hint.with_extension(ending);

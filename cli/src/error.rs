@@ -87,6 +87,29 @@ pub enum Error {
         /// What is missing.
         reason: String,
     },
+    /// A file of results was written with other settings than those at hand.
+    #[error("{path}: it was measured with {field} {found}, now it is {expected}; --restart begins anew")]
+    OtherSettings {
+        /// The file.
+        path: PathBuf,
+        /// The first setting that differs.
+        field: &'static str,
+        /// What the file says.
+        found: String,
+        /// What is asked for.
+        expected: String,
+    },
+    /// The engine or this foundation has nothing that gives such an answer.
+    #[error("{what}: not measured, {reason}")]
+    NotMeasured {
+        /// The data set's id.
+        what: String,
+        /// What is lacking.
+        reason: String,
+    },
+    /// A data set of the benchmark, its files or its scores.
+    #[error(transparent)]
+    Bench(#[from] loam_bench::Error),
     /// Ctrl-C ended a generation; its text so far was written.
     #[error("interrupted")]
     Interrupted,
@@ -101,9 +124,15 @@ impl Error {
     pub fn code(&self) -> u8 {
         match self {
             Self::OutputClosed => 0,
-            Self::Argument { .. } => 2,
+            Self::Argument { .. } | Self::OtherSettings { .. } => 2,
             Self::Io { .. } => 3,
             Self::Malformed { .. } => 4,
+            Self::NotMeasured { .. } => 5,
+            Self::Bench(reason) => match reason {
+                loam_bench::Error::Io { .. } | loam_bench::Error::Missing { .. } => 3,
+                loam_bench::Error::Split { .. } | loam_bench::Error::Unknown { .. } => 2,
+                _ => 4,
+            },
             Self::Digest { .. } => 9,
             Self::Network { .. } => 20,
             Self::NoIndex(_) => 21,

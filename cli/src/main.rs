@@ -2,6 +2,7 @@
 
 mod args;
 mod audio;
+mod bench;
 mod command;
 mod compile;
 mod completions;
@@ -93,6 +94,7 @@ fn engine(run: &Run, home: &Home, console: &Console) -> anyhow::Result<()> {
         Run::Speak(args) => command::speak::run(args, home, console),
         Run::Tasks(args) => command::tasks::run(args, console),
         Run::Adapter(args) => command::adapter::run(args, home, console),
+        Run::Bench(args) => bench::run(args, home, console),
         Run::Eval(args) => command::eval::run(args, home, console),
         Run::Inspect(args) => command::inspect::run(args, home, console),
         Run::Ops(args) => command::ops::run(args, home, console),

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::loader::{Example, Input, Mask, MaskMeaning, Role, Target};
 use crate::metric::{
@@ -22,7 +24,8 @@ const AP10K_SIGMAS: [f64; 17] = [
 const BORDER: usize = 4;
 
 /// What a model gave for an example.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Prediction {
     /// A class.
     Label(usize),
@@ -113,6 +116,16 @@ pub fn score(metric: Metric, labels: usize, examples: &[Example], predictions: &
     }
 }
 
+/// As transcripts are compared, whatever the case and the punctuation of a set: words in lower case with single spaces.
+fn spoken(texts: &[String]) -> Vec<String> {
+    let kept = |c: char| if c.is_alphanumeric() || c == '\'' { c } else { ' ' };
+    let plain = |text: &String| {
+        let words: String = text.to_lowercase().chars().map(kept).collect();
+        words.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    texts.iter().map(plain).collect()
+}
+
 struct Rows<'a> {
     metric: Metric,
     examples: &'a [Example],
@@ -174,8 +187,8 @@ impl Rows<'_> {
             Metric::SquadF1 => Ok(metric::squad(&found, &right)?.f1),
             Metric::Bleu => Ok(metric::corpus_bleu(&found, &right, Smoothing::Exponential)?.score),
             Metric::SmoothedBleu => metric::mean_sentence_bleu(&found, &right, Smoothing::Add(1.0)),
-            Metric::WordErrorRate => metric::word_error_rate(&found, &first()?),
-            Metric::CharacterErrorRate => metric::character_error_rate(&found, &first()?),
+            Metric::WordErrorRate => metric::word_error_rate(&spoken(&found), &spoken(&first()?)),
+            Metric::CharacterErrorRate => metric::character_error_rate(&spoken(&found), &spoken(&first()?)),
             Metric::VqaAccuracy => metric::vqa_accuracy(&found, &right),
             Metric::Cider => {
                 let found: Vec<String> = found.iter().map(|text| ptb_caption(text)).collect();

@@ -45,7 +45,7 @@ fn ids_are_read_and_written() {
 fn every_entry_says_how_it_is_measured() {
     for entry in registry::entries() {
         let id = entry.id;
-        assert_eq!(entry.command(), format!("loam bench run {id} --data DIR"));
+        assert_eq!(entry.command(), format!("loam bench run --task {id} --data DIR"));
         assert!(entry.source.starts_with("http"), "{id}");
         assert!(Metric::ALL.contains(&entry.metric), "{id}");
         // A loader: it looks for its files, and says which are missing.
@@ -58,7 +58,7 @@ fn every_entry_says_how_it_is_measured() {
         if entry.status() == Status::StandIn {
             let set = entry.stand_ins[0];
             let command = entry.stand_in_command(&set);
-            assert_eq!(command, format!("loam bench run {id} --stand-in {} --data ../shared/data", set.path));
+            assert_eq!(command, format!("loam bench run --task {id} --stand-in {} --data ../shared/data", set.name()));
         }
     }
     let formats: BTreeSet<String> = registry::entries().map(|entry| format!("{:?}", entry.format)).collect();

@@ -161,6 +161,20 @@ fn what_is_right_scores_best() {
 }
 
 #[test]
+fn transcripts_are_compared_without_case_and_punctuation() {
+    let entry = registry::entry("T32".parse().expect("an id"));
+    let (labels, examples) = read(entry);
+    let spoken: Vec<Prediction> = perfect(entry.metric, &examples)
+        .into_iter()
+        .map(|one| match one {
+            Prediction::Text(text) => Prediction::Text(format!(" {}!", text.to_lowercase().replace(' ', ", "))),
+            other => other,
+        })
+        .collect();
+    assert_eq!(score(entry.metric, labels, &examples, &spoken).expect("scored"), 0.0);
+}
+
+#[test]
 fn predictions_of_another_kind_are_refused() {
     for entry in registry::entries() {
         let (labels, examples) = read(entry);

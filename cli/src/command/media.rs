@@ -111,7 +111,18 @@ pub fn modality(name: &str) -> Result<Modality, String> {
 /// # Errors
 /// As [`AudioFile::open`] and [`AudioFile::next_block`]; [`Error::Argument`] for more than 64 Mi samples.
 pub fn sound(path: &Path) -> anyhow::Result<Audio> {
-    let mut file = AudioFile::open(path)?;
+    whole(path, AudioFile::open(path)?)
+}
+
+/// As [`sound`], of a file that is in memory; `name` is for messages.
+///
+/// # Errors
+/// As [`sound`].
+pub fn sound_of(name: &Path, bytes: Vec<u8>) -> anyhow::Result<Audio> {
+    whole(name, AudioFile::of_bytes(name, bytes)?)
+}
+
+fn whole(path: &Path, mut file: AudioFile) -> anyhow::Result<Audio> {
     let mut samples = Vec::new();
     while let Some(block) = file.next_block()? {
         samples.extend_from_slice(block.samples());

@@ -1,13 +1,15 @@
 //! Scoring: a data folder's rows through the engine, with an adapter and without one.
 
+mod ask;
 mod metric;
 mod predictions;
 mod report;
 mod subject;
 
+pub use ask::{heard, written};
 pub use predictions::Predictions;
 pub use report::{AdapterReport, DataReport, Report, Run, Scores};
-pub use subject::{Prediction, Subject, ZeroShot};
+pub use subject::{Prediction, Subject, ZeroShot, name_of};
 
 use std::time::Instant;
 

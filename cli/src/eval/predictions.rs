@@ -25,7 +25,7 @@ impl Predictions {
     pub fn create(path: Option<&Path>) -> Result<Self> {
         let open = |path: &Path| {
             let file = File::create(path).map_err(Error::io(path))?;
-            Ok((path.to_path_buf(), BufWriter::new(file)))
+            Ok::<_, Error>((path.to_path_buf(), BufWriter::new(file)))
         };
         Ok(Self(path.map(open).transpose()?))
     }

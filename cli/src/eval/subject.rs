@@ -1,20 +1,19 @@
 //! What is scored: the foundation, with an adapter or without one, doing a folder's task as the commands of that task do.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use clap::ValueEnum;
 use loam::Engine;
 use loam::adapter::{Adapter, DataPath, HeadSpec};
-use loam::engine::{Event, GenerateOptions, GenerateStats, Sink};
+use loam::engine::GenerateOptions;
 use loam::foundation::ComponentKind;
 use loam::input::{Audio, Input};
 use loam::model::Modality;
 use loam::task::{
     AnswerLabels, AnswerOptions, Chat, Classification, ClassifyOptions, ScoredBy, SpellOptions, TranscribeOptions,
-    TranscriptEvent,
 };
 
+use super::ask::{heard, written};
 use super::metric::plain;
 use crate::data::{DataSplit, DataTask, Example, Kind};
 use crate::error::Error;
@@ -192,12 +191,7 @@ impl<'a> Subject<'a> {
 
     /// A result, whose labels are the words for classes where `by_words` says so.
     fn labelled(&self, result: &Classification, by_words: bool) -> Prediction {
-        let scored_by = match result.scored_by {
-            ScoredBy::Labels => "labels",
-            ScoredBy::AdapterHead => "adapter_head",
-            ScoredBy::CheckpointHead => "checkpoint_head",
-            ScoredBy::Answers => "answers",
-        };
+        let scored_by = name_of(result.scored_by);
         let name = |label: &str| if by_words { self.words.label(label).to_owned() } else { label.to_owned() };
         Prediction {
             text: name(&result.label),
@@ -227,7 +221,7 @@ impl<'a> Subject<'a> {
     fn generate(&self, text: &str) -> anyhow::Result<Prediction> {
         let mut chat = Chat::new(self.engine, self.instructions.as_deref());
         chat.set_adapter(self.adapter.clone());
-        written(|sink| chat.respond(text, &self.generate, sink))
+        Ok(generated(written(|sink| chat.respond(text, &self.generate, sink))?))
     }
 
     fn answer(&self, input: &Input, question: Option<&str>) -> anyhow::Result<Prediction> {
@@ -237,10 +231,10 @@ impl<'a> Subject<'a> {
             adapter: self.adapter.clone(),
             modality: None,
         };
-        written(|sink| match question {
+        Ok(generated(written(|sink| match question {
             Some(question) => self.engine.answer(std::slice::from_ref(input), question, &options, sink),
             None => self.engine.caption(input, &options, sink),
-        })
+        })?))
     }
 
     fn transcribe(&self, sound: &Audio) -> anyhow::Result<Prediction> {
@@ -250,19 +244,8 @@ impl<'a> Subject<'a> {
             return Ok(Prediction { text, probabilities: Vec::new(), scored_by: "spelled" });
         }
         let options = TranscribeOptions { adapter: self.adapter.clone(), ..TranscribeOptions::default() };
-        let mut transcriber = self.engine.transcriber(sound.rate(), &options)?;
-        let mut text = String::new();
-        let mut add = |events: Vec<TranscriptEvent>| {
-            for event in events {
-                if let TranscriptEvent::Segment(segment) = event {
-                    text.push_str(&segment.text);
-                    text.push(' ');
-                }
-            }
-        };
-        add(transcriber.push(sound.samples())?);
-        add(transcriber.finish()?.0);
-        Ok(Prediction { text: text.trim().to_owned(), probabilities: Vec::new(), scored_by: "recogniser" })
+        let text = heard(self.engine, sound, &options)?;
+        Ok(Prediction { text, probabilities: Vec::new(), scored_by: "recogniser" })
     }
 
     /// Whether an adapter finds pieces in sound itself instead of adapting the recogniser of speech.
@@ -273,15 +256,17 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The text that `write` gives to its sink.
-fn written(write: impl FnOnce(&mut dyn Sink) -> loam::Result<GenerateStats>) -> anyhow::Result<Prediction> {
-    let mut text = String::new();
-    let mut sink = |event: Event<'_>| {
-        if let Event::Text(piece) = event {
-            text.push_str(piece);
-        }
-        Ok(ControlFlow::Continue(()))
-    };
-    write(&mut sink)?;
-    Ok(Prediction { text: text.trim().to_owned(), probabilities: Vec::new(), scored_by: "generated" })
+fn generated(text: String) -> Prediction {
+    Prediction { text, probabilities: Vec::new(), scored_by: "generated" }
+}
+
+/// As reports name what decided.
+#[must_use]
+pub fn name_of(scored_by: ScoredBy) -> &'static str {
+    match scored_by {
+        ScoredBy::Labels => "labels",
+        ScoredBy::AdapterHead => "adapter_head",
+        ScoredBy::CheckpointHead => "checkpoint_head",
+        ScoredBy::Answers => "answers",
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Tests on the real foundation skip with a line where it has not been pulled.
 
+mod bench;
 mod compile;
 mod delegates;
 mod eval;

@@ -11,7 +11,7 @@ use zip::{CompressionMethod, ZipArchive};
 use super::example::{Example, Examples, Input, Motion, Split, Target};
 use super::folder::{Folder, Text, shown};
 use super::source::{Media, Source};
-use super::stand_in::Meta;
+use super::stand_in::{Meta, View};
 use crate::error::{Error, Result};
 
 const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
@@ -28,7 +28,7 @@ struct Array {
     data: Vec<u8>,
 }
 
-pub(super) fn open(folder: &Folder, meta: &Meta, split: Split) -> Result<Examples> {
+pub(super) fn open(folder: &Folder, meta: &Meta, split: Split, view: View) -> Result<Examples> {
     let file = folder.first(&["data.npz"])?;
     let opened = File::open(&file.path).map_err(Error::io(&file.path))?;
     let mut archive =
@@ -51,8 +51,14 @@ pub(super) fn open(folder: &Folder, meta: &Meta, split: Split) -> Result<Example
             return Err(file.wrong(what, format!("{} values for {rows} rows", wrong.len())));
         }
     }
-    let labels = numbered(meta.names(), &classes);
+    let mut labels = numbered(meta.names(), &classes);
     let count = labels.len();
+    // SisFall numbers falls F01 to F15, other movements D01 to D19.
+    let falls: Option<Vec<bool>> =
+        (view == View::Falls).then(|| labels.iter().map(|name| name.starts_with('F')).collect());
+    if falls.is_some() {
+        labels = ["no fall", "fall"].map(str::to_owned).to_vec();
+    }
     let names = subject_names(&meta.subjects);
     let rate = meta.hz.unwrap_or(0.0);
     let pictures = match (inputs.kind.as_str(), CHANNELS.contains(&wide)) {
@@ -67,6 +73,7 @@ pub(super) fn open(folder: &Folder, meta: &Meta, split: Split) -> Result<Example
         let place = format!("row {row}");
         let class = usize::try_from(classes[row]).ok().filter(|class| *class < count);
         let class = class.ok_or_else(|| file.wrong(&*place, format!("class {} of {count}", classes[row])))?;
+        let class = falls.as_ref().map_or(class, |falls| usize::from(falls[class]));
         let input = if pictures {
             let samples: Arc<[u8]> = inputs.data[row * tall * wide..(row + 1) * tall * wide].into();
             Input::Image(Media::new(Source::Pixels { width: wide, height: tall, channels: 1, samples }))

@@ -208,6 +208,7 @@ where
         known.ok_or_else(|| file.wrong("annotations", format!("image {id} is not listed")))?.push(one);
     }
     let labels = categories.values().cloned().collect();
+    let numbers = categories.keys().copied().collect();
     let file = file.clone();
     let rows = read.images.into_iter().filter_map(move |image| {
         let own = by_image.remove(&image.id).unwrap_or_default();
@@ -221,7 +222,7 @@ where
             target,
         }))
     });
-    Ok(Examples::new(labels, rows))
+    Ok(Examples::new(labels, rows).numbered(numbers))
 }
 
 /// LVIS names pictures by their addresses alone, which end in the folder and the name.

@@ -144,6 +144,7 @@ pub struct Motion {
 /// Examples of a split, read one by one as they are asked for.
 pub struct Examples {
     labels: Vec<String>,
+    numbers: Vec<u64>,
     rows: Box<dyn Iterator<Item = Result<Example>> + Send>,
     failed: Failed,
 }
@@ -157,13 +158,24 @@ enum Failed {
 
 impl Examples {
     pub(super) fn new(labels: Vec<String>, rows: impl Iterator<Item = Result<Example>> + Send + 'static) -> Self {
-        Self { labels, rows: Box::new(rows), failed: Failed::No }
+        Self { labels, numbers: Vec::new(), rows: Box::new(rows), failed: Failed::No }
+    }
+
+    /// Of classes that have numbers of their own in the files.
+    pub(super) fn numbered(self, numbers: Vec<u64>) -> Self {
+        Self { numbers, ..self }
     }
 
     /// Names of classes, in the order of [`Target::Label`]; empty where there are none.
     #[must_use]
     pub fn labels(&self) -> &[String] {
         &self.labels
+    }
+
+    /// The number of each class in the files, as [`Boxes`] have them; empty where classes are known by their place alone.
+    #[must_use]
+    pub fn numbers(&self) -> &[u64] {
+        &self.numbers
     }
 }
 

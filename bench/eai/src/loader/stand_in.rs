@@ -27,6 +27,32 @@ pub enum View {
     Translation(Direction),
     /// Its intents, where tags or frames are the main thing.
     Intent,
+    /// Which part of an assistant a command is for, where frames are the main thing.
+    Topic,
+    /// Falls against all else, where kinds of movements are the main thing.
+    Falls,
+}
+
+impl View {
+    /// As commands name it behind a set's path; the main one has no name.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Main | Self::Translation(_) => None,
+            Self::Intent => Some("intent"),
+            Self::Topic => Some("topic"),
+            Self::Falls => Some("falls"),
+        }
+    }
+
+    /// What holds the class of a row.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Intent => "intent",
+            Self::Topic => "scenario",
+            Self::Main | Self::Translation(_) | Self::Falls => "label",
+        }
+    }
 }
 
 /// `meta.json`.
@@ -68,7 +94,7 @@ pub(super) fn open(path: &Path, split: Split, view: View) -> Result<Examples> {
     let folder = Folder::new(path, FORMAT)?;
     let meta: Meta = folder.first(&["meta.json"])?.json()?;
     if folder.first(&["data.npz"]).is_ok() {
-        return arrays::open(&folder, &meta, split);
+        return arrays::open(&folder, &meta, split, view);
     }
     if let Ok(manifest) = folder.first(&["manifest.jsonl", "manifest.jsonl.zst"]) {
         return packed::open(&folder, &manifest, &meta, split);
@@ -90,7 +116,7 @@ pub(super) fn open(path: &Path, split: Split, view: View) -> Result<Examples> {
 }
 
 fn spelt(file: &Text, view: View) -> Result<Vec<String>> {
-    let key = if view == View::Intent { "intent" } else { "label" };
+    let key = view.key();
     let mut labels = Labels::default();
     for row in file.json_lines::<Map<String, Value>>()? {
         let (place, row) = row?;
@@ -148,11 +174,11 @@ impl Row<'_> {
             View::Translation(Direction { from, into }) => {
                 return Ok((Input::Text(self.need(from)?), Target::Texts(vec![self.need(into)?])));
             }
-            View::Intent => {
+            View::Intent | View::Topic => {
                 let text = if self.has("tokens") { self.texts("tokens")?.join(" ") } else { self.need("text")? };
-                return Ok((Input::Text(text), self.label(labels, "intent")?));
+                return Ok((Input::Text(text), self.label(labels, view.key())?));
             }
-            View::Main => {}
+            View::Main | View::Falls => {}
         }
         if self.has("question") {
             return self.question(labels);

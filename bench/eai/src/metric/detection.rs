@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use super::matching::{
     AreaRange, Found, Group, Right, THRESHOLDS, Unmatched, average_precision as precision, mean_of, threshold,
 };
@@ -29,7 +31,7 @@ pub struct Annotated {
 }
 
 /// A box that was found.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Detected {
     /// Number of its image.
     pub image: u64,

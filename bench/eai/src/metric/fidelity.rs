@@ -1,6 +1,8 @@
 //! How alike two pictures are: PSNR and SSIM, as scikit-image computes them, and the luminance on which super-resolution is
 //! scored.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 const K1: f64 = 0.01;
@@ -11,7 +13,7 @@ const GAUSS_RADIUS: usize = 5;
 const UNIFORM_RADIUS: usize = 3;
 
 /// Samples of a picture.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Picture {
     /// In pixels.
     pub width: usize,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::matching::{AreaRange, Found, Group, Right, THRESHOLDS, Unmatched, average_precision, mean_of, threshold};
 use crate::error::{Error, Result};
 
@@ -27,7 +29,7 @@ pub struct AnnotatedPose {
 }
 
 /// A pose that was found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DetectedPose {
     /// Number of its image.
     pub image: u64,

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::average::{Average, Counts, Scores};
 use super::edits::{edit_distance, normalised_distance};
 use super::{paired, share};
@@ -10,7 +12,7 @@ use crate::error::Result;
 use crate::tokenize::whitespace;
 
 /// A named part of what was said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entity {
     /// Such as `date`.
     pub kind: String,
@@ -19,7 +21,7 @@ pub struct Entity {
 }
 
 /// What a sentence means.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
     /// Such as `calendar`.
     pub scenario: String,

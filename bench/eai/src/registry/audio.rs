@@ -1,8 +1,8 @@
 //! T32 to T37: speech and sounds; T41 to T50: what has more than one side.
 
-use super::entry::{DatasetId, EnginePath, Entry, Published, set};
+use super::entry::{DatasetId, EnginePath, Entry, Published, set, view};
 use super::task::Task;
-use crate::loader::{Format, Split};
+use crate::loader::{Format, Split, View};
 use crate::metric::Metric;
 
 /// Speech and sounds.
@@ -61,7 +61,12 @@ pub(super) const ENTRIES: &[Entry] = &[
             score: 63.26,
             source: "speechbrain, recipes/SLURP",
         }),
-        stand_ins: &[set("nlp/slurp_text", Metric::SluF1), set("nlp/snips", Metric::SpanF1)],
+        stand_ins: &[
+            set("nlp/slurp_text", Metric::SluF1),
+            view("nlp/slurp_text", View::Topic),
+            set("nlp/snips", Metric::SpanF1),
+            view("nlp/snips", View::Intent),
+        ],
         lacks: None,
     },
     Entry {

@@ -158,6 +158,14 @@ pub struct Entry {
     pub lacks: Option<&'static str>,
 }
 
+impl StandIn {
+    /// As commands name it: its path, and its view where that is not the main one.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.view.name().map_or_else(|| self.path.to_owned(), |view| format!("{}:{view}", self.path))
+    }
+}
+
 impl Entry {
     /// What its task is about.
     #[must_use]
@@ -178,14 +186,19 @@ impl Entry {
     /// What measures it on its official files.
     #[must_use]
     pub fn command(&self) -> String {
-        format!("loam bench run {} --data DIR", self.id)
+        format!("loam bench run --task {} --data DIR", self.id)
     }
 
     /// What measures it on a set that stands for it.
     #[must_use]
     pub fn stand_in_command(&self, set: &StandIn) -> String {
-        format!("loam bench run {} --stand-in {} --data ../shared/data", self.id, set.path)
+        format!("loam bench run --task {} --stand-in {} --data ../shared/data", self.id, set.name())
     }
+}
+
+/// Rows of another view, scored by how many classes are right.
+pub(super) const fn view(path: &'static str, view: View) -> StandIn {
+    StandIn { path, split: Split::Test, view, metric: Metric::Accuracy }
 }
 
 /// A set whose main rows are scored on its test.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::entries;
+use super::{StandIn, entries};
 
 /// What is scored, and where it stands: a line for each id.
 #[must_use]
@@ -12,7 +12,7 @@ pub fn table() -> String {
          |---|---|---|---|---|---|---|---|---|---|\n",
     );
     for entry in entries() {
-        let sets: Vec<&str> = entry.stand_ins.iter().map(|set| set.path).collect();
+        let sets: Vec<String> = entry.stand_ins.iter().map(StandIn::name).collect();
         let published = entry.published.map_or_else(String::new, |published| {
             format!("{}: {} {} ({})", published.model, published.score, published.metric, published.source)
         });

@@ -1,8 +1,8 @@
 //! T38 to T40: motion.
 
-use super::entry::{DatasetId, EnginePath, Entry, Published, set};
+use super::entry::{DatasetId, EnginePath, Entry, Published, set, view};
 use super::task::Task;
-use crate::loader::{Format, Split};
+use crate::loader::{Format, Split, View};
 use crate::metric::Metric;
 
 /// Motion.
@@ -51,7 +51,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         source: "https://github.com/mmalekzadeh/motion-sense",
         format: Format::MotionSense,
         published: None,
-        stand_ins: &[set("sensing/sisfall", Metric::Accuracy), set("sensing/utd_mhad_inertial", Metric::Accuracy)],
+        stand_ins: &[
+            set("sensing/sisfall", Metric::Accuracy),
+            view("sensing/sisfall", View::Falls),
+            set("sensing/utd_mhad_inertial", Metric::Accuracy),
+        ],
         lacks: None,
     },
 ];

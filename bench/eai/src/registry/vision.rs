@@ -24,7 +24,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Carion et al. 2020, arXiv 2005.12872",
         }),
         stand_ins: &[],
-        lacks: Some("detection head"),
+        lacks: None,
     },
     Entry {
         id: DatasetId(15),
@@ -38,7 +38,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         format: Format::Lvis,
         published: None,
         stand_ins: &[],
-        lacks: Some("detection head"),
+        lacks: None,
     },
     Entry {
         id: DatasetId(16),
@@ -109,7 +109,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "mmsegmentation, configs/deeplabv3plus",
         }),
         stand_ins: &[],
-        lacks: Some("segmentation head"),
+        lacks: None,
     },
     Entry {
         id: DatasetId(20),
@@ -128,7 +128,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "mmsegmentation, configs/deeplabv3plus",
         }),
         stand_ins: &[],
-        lacks: Some("segmentation head"),
+        lacks: None,
     },
     Entry {
         id: DatasetId(21),
@@ -260,7 +260,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         format: Format::Ap10k,
         published: None,
         stand_ins: &[],
-        lacks: Some("keypoint head"),
+        lacks: None,
     },
     Entry {
         id: DatasetId(29),
@@ -312,6 +312,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         format: Format::RefMatte,
         published: None,
         stand_ins: &[],
-        lacks: Some("matting head"),
+        lacks: None,
     },
 ];

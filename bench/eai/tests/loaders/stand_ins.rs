@@ -33,6 +33,20 @@ fn views_ask_other_questions() {
     assert_eq!((&rows[0].input, &rows[0].target), (&text("Ein Hund."), &texts(&["A dog."])));
     let (labels, rows) = read("stand-in/tags", Format::StandIn(View::Intent), Split::Test);
     assert_eq!((labels, &rows[0].input), (vec!["PlayMusic".to_owned()], &text("play jazz")));
+    let (labels, rows) = read("stand-in/frames", Format::StandIn(View::Topic), Split::Test);
+    assert_eq!((labels, labels_of(&rows)), (vec!["alarm".to_owned()], vec![0]));
+}
+
+#[test]
+fn falls_are_told_from_all_else_by_the_numbers_of_the_set() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/stand-in/motion/data.npz");
+    std::fs::copy(from, folder.path().join("data.npz")).expect("copied");
+    std::fs::write(folder.path().join("meta.json"), r#"{"hz": 20, "classes": ["D01", "F01"]}"#).expect("written");
+    let opened = Format::StandIn(View::Falls).open(folder.path(), Split::Test).expect("opened");
+    assert_eq!(opened.labels(), ["no fall", "fall"]);
+    let rows: Vec<_> = opened.collect::<Result<_, _>>().expect("rows");
+    assert_eq!(labels_of(&rows), [1, 0]);
 }
 
 #[test]

@@ -73,6 +73,17 @@ pub fn run(args: &OpsArgs, home: &Home, console: &Console) -> anyhow::Result<()>
     Ok(())
 }
 
+/// The operators of each of a foundation's graphs, for adapters of the default rank, and of all of them.
+///
+/// # Errors
+/// The engine's.
+pub fn counted(engine: &Engine) -> anyhow::Result<(Vec<(String, Operators)>, Operators)> {
+    let graphs = Graphs::of(engine, Extents::default().rank, None)?;
+    let all = graphs.operators();
+    let named = |graph: graphs::Lowered| (format!("{} {}", graph.component, graph.segment), graph.operators);
+    Ok((graphs.lowered.into_iter().map(named).collect(), all))
+}
+
 /// The types of operators that graphs of integers have.
 fn of_integers(all: &Operators) -> Vec<&str> {
     let mut names: Vec<&str> = all.names().chain(OF_INTEGERS).collect();

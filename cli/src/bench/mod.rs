@@ -1,0 +1,65 @@
+//! `loam bench`: eAIBench through the engine. The registry, the loaders and the metrics are `loam_bench`'s.
+
+mod baseline;
+mod chance;
+mod compare;
+mod few;
+mod journal;
+mod list;
+mod machine;
+mod media;
+mod plan;
+mod probe;
+mod recipe;
+mod report;
+mod rows;
+mod run;
+mod settings;
+mod solver;
+mod summary;
+mod unit;
+
+use clap::{Args, Subcommand};
+
+use crate::console::Console;
+use crate::home::Home;
+
+const EXAMPLES: &str = "\
+Examples:
+  loam bench list
+  loam bench run --all --out runs
+  loam bench compare --runs runs
+  loam bench report --runs runs --markdown docs/eaibench-results.md";
+
+/// `loam bench` as typed.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct BenchCommand {
+    #[command(subcommand)]
+    action: BenchAction,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum BenchAction {
+    /// List all data sets, and what measures each
+    List(list::ListArgs),
+    /// Measure data sets
+    Run(Box<run::RunArgs>),
+    /// Compare what was measured with models of one task each
+    Compare(compare::CompareArgs),
+    /// Write what was measured as one page, and as Markdown
+    Report(Box<report::ReportArgs>),
+}
+
+/// Does what was typed.
+///
+/// # Errors
+/// Those of the action.
+pub fn run(command: &BenchCommand, home: &Home, console: &Console) -> anyhow::Result<()> {
+    match &command.action {
+        BenchAction::List(args) => Ok(list::run(args, console)?),
+        BenchAction::Run(args) => run::run(args, home, console),
+        BenchAction::Compare(args) => Ok(compare::run(args, console)?),
+        BenchAction::Report(args) => report::run(args, home, console),
+    }
+}

@@ -1,0 +1,305 @@
+//! The page: one file without anything that it would have to fetch, light or dark as its reader's system.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use loam_bench::registry;
+
+use super::evidence::{Evidence, SetEvidence, Standing};
+use super::operators::AllOperators;
+use super::storage::{Storage, TASKS};
+use super::svg::{Axes, Bar, Curve, Names, bars, curves, escaped};
+use super::words::{Facts, megabytes, rows_of};
+use crate::bench::summary::Measured;
+use crate::bench::unit::{Unit, shown, unit};
+
+const STYLE: &str = include_str!("style.css");
+const HEAD: &str = "<meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+    <meta name=\"color-scheme\" content=\"light dark\">";
+
+/// All of the page.
+#[must_use]
+pub fn page(evidence: &Evidence, storage: &Storage, operators: Option<&AllOperators>) -> String {
+    let facts = Facts::new(evidence, storage);
+    let sections = [
+        head(&facts),
+        coverage(evidence),
+        scores(evidence),
+        few_shot(evidence),
+        sizes(storage),
+        latencies(evidence),
+        operators.map_or_else(String::new, operator_table),
+        adapters(evidence),
+        foot(&facts),
+    ];
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head>{HEAD}<title>eAIBench on Loam</title>\n<style>\n{STYLE}</style></head>\n\
+         <body><main>\n{}\n</main></body></html>\n",
+        sections.join("\n")
+    )
+}
+
+fn head(facts: &Facts) -> String {
+    let mut tiles = String::new();
+    for (value, said) in facts.tiles() {
+        let (value, said) = (escaped(&value), escaped(&said));
+        write!(tiles, "<div class=\"tile\"><b>{value}</b><span>{said}</span></div>")
+            .expect("invariant: texts take all");
+    }
+    let about = escaped(&facts.about());
+    format!("<h1>eAIBench on Loam</h1>\n<p class=\"soft\">{about}</p>\n<div class=\"tiles\">{tiles}</div>")
+}
+
+fn coverage(evidence: &Evidence) -> String {
+    let mut lines = String::new();
+    for entry in registry::entries() {
+        let sets: Vec<&SetEvidence> = evidence.of(entry).collect();
+        let standing = evidence.standing(entry);
+        let (badge, reason) = match &standing {
+            Standing::Nothing(reason) => (badge(&standing, "not measured"), escaped(reason)),
+            other => (badge(other, &other.describe()), String::new()),
+        };
+        let (id, task, dataset) = (entry.id.to_string(), escaped(entry.task.name()), escaped(entry.dataset));
+        if sets.is_empty() {
+            put(&mut lines, format_args!("<tr><td>{id}</td><td>{task}<br><span class=\"soft\">{dataset}</span></td>"));
+            put(&mut lines, format_args!("<td colspan=\"5\"><span class=\"soft\">{}</span></td>", commands(&reason)));
+            put(&mut lines, format_args!("<td>{badge}</td></tr>\n"));
+        }
+        for (at, set) in sets.iter().enumerate() {
+            let Some(run) = set.best() else { continue };
+            let (first, own) = match at {
+                0 => (id.clone(), format!("{task}<br><span class=\"soft\">{dataset}</span>")),
+                _ => (String::new(), String::new()),
+            };
+            let (name, metric, score) = (escaped(&set.set), set.metric.name(), shown(set.metric, run.score));
+            let other = set.pairing.as_ref().map_or_else(
+                || set.baseline.as_ref().map_or_else(String::new, |other| format!("{:.1} %", other.score * 100.0)),
+                |pairing| compared(pairing.score, pairing.other, &pairing.metric, metric),
+            );
+            let (way, rows) = (escaped(&way(run)), rows_of(run));
+            let standing = set.standing();
+            let badge = self::badge(&standing, &standing.describe());
+            put(
+                &mut lines,
+                format_args!("<tr><td>{first}</td><td>{own}</td><td><code>{name}</code></td><td>{metric}</td>"),
+            );
+            put(&mut lines, format_args!("<td class=\"number\">{score}</td><td class=\"number\">{other}</td>"));
+            put(
+                &mut lines,
+                format_args!(
+                    "<td class=\"by\">{way}<br><span class=\"soft\">{rows}</span></td><td>{badge}</td></tr>\n"
+                ),
+            );
+        }
+    }
+    format!(
+        "<h2>All 50 data sets</h2>\n<p class=\"note\">No official file of a data set is here: sets at hand stand in, and a score \
+         on one of them is none on the data set. Green only where an adapter was measured and is on a par with a model made for \
+         the set alone.</p>\n<div class=\"card\"><table><thead><tr><th>id</th><th>task</th><th>measured on</th><th>metric</th>\
+         <th class=\"number\">Loam</th><th class=\"number\">own model</th><th>by</th><th></th></tr></thead><tbody>\n{lines}\
+         </tbody></table></div>"
+    )
+}
+
+/// The other's score; both where they are of another metric than the row's.
+fn compared(score: f64, other: f64, metric: &str, row: &str) -> String {
+    if metric == row {
+        return format!("{:.1} %", other * 100.0);
+    }
+    format!("{:.1} %<br><span class=\"soft\">{metric}<br>{:.1} %</span>", other * 100.0, score * 100.0)
+}
+
+fn badge(standing: &Standing, said: &str) -> String {
+    format!("<span class=\"badge {}\">{}</span>", standing.class(), escaped(said))
+}
+
+/// A reason's command as code.
+fn commands(reason: &str) -> String {
+    match reason.split_once("loam bench") {
+        Some((before, command)) => format!("{before}<code>loam bench{command}</code>"),
+        None => reason.to_owned(),
+    }
+}
+
+fn way(run: &Measured) -> String {
+    match &run.settings.adapter {
+        Some(adapter) => format!("adapter {}", adapter.name),
+        None => run.settings.way.to_string(),
+    }
+}
+
+fn scores(evidence: &Evidence) -> String {
+    let rows: Vec<Bar> = evidence
+        .distinct()
+        .into_iter()
+        .filter(|set| unit(set.metric) == Unit::Share && set.metric.direction() == loam_bench::metric::Direction::Up)
+        .map(|set| {
+            let adapter = set.adapter.as_ref().map(|run| (run.score, "adapter"));
+            let bare = set.zero.as_ref().map(|run| (run.score, "bare"));
+            let mut points = Vec::new();
+            if let Some((shots, run)) = set.few.iter().next_back() {
+                points.push((run.score, "few", format!("{shots}-shot {}", shown(set.metric, run.score))));
+            }
+            if let (Some(_), Some(run)) = (&adapter, &set.zero) {
+                points.push((run.score, "zero", format!("zero-shot {}", shown(set.metric, run.score))));
+            }
+            let same = set.baseline.as_ref().filter(|other| other.metric == set.metric.name());
+            let name = format!("{} {}", set.entry.id, set.set);
+            Bar { name, bar: adapter.or(bare), points, mark: same.map(|other| other.score) }
+        })
+        .collect();
+    let chart = bars(&rows, "Scores of all sets, by adapters, few rows and the foundation alone");
+    format!(
+        "<h2>Scores</h2>\n<div class=\"card\"><div class=\"legend\"><span><i style=\"background:var(--adapter)\"></i>adapter</span>\
+         <span><i style=\"background:var(--zero);opacity:.55\"></i>foundation alone, no adapter</span>\
+         <span><i class=\"dot\" style=\"background:var(--few)\"></i>few rows of each class</span>\
+         <span><i class=\"dot\" style=\"border:2px solid var(--soft)\"></i>zero-shot beside an adapter</span>\
+         <span><i class=\"bar\" style=\"background:var(--mark)\"></i>a model of its own</span></div>{chart}</div>\n\
+         <p class=\"note\">Per cent, more is better; perplexity, BLEU and error rates are in the table.</p>"
+    )
+}
+
+fn few_shot(evidence: &Evidence) -> String {
+    let several: Vec<&SetEvidence> = evidence.distinct().into_iter().filter(|set| set.few.len() > 1).collect();
+    if several.is_empty() {
+        return String::new();
+    }
+    let mut sums: BTreeMap<usize, (f64, usize)> = BTreeMap::new();
+    let place = |shots: usize| (shots as f64).log2();
+    let mut all: Vec<Curve> = several
+        .iter()
+        .map(|set| Curve {
+            name: set.set.clone(),
+            class: "thin",
+            points: set.few.iter().map(|(shots, run)| (place(*shots), run.score)).collect(),
+        })
+        .collect();
+    for set in &several {
+        for (shots, run) in &set.few {
+            let sum = sums.entry(*shots).or_default();
+            *sum = (sum.0 + run.score, sum.1 + 1);
+        }
+    }
+    // A mean over other sets at each number of rows would say nothing of rows.
+    let whole = sums.iter().filter(|(_, (_, count))| *count == several.len());
+    let mean = whole.map(|(shots, (sum, count))| (place(*shots), sum / *count as f64)).collect();
+    all.push(Curve { name: "mean".to_owned(), class: "mean", points: mean });
+    let axes = Axes {
+        x: "training rows of each class",
+        ticks: sums.keys().map(|shots| (place(*shots), shots.to_string())).collect(),
+        top: 1.0,
+        shown: |value| format!("{:.0} %", value * 100.0),
+        mark: None,
+        level: None,
+        names: Names::Elsewhere,
+    };
+    let chart = curves(&all, &axes, "Scores by rows of each class");
+    format!(
+        "<h2>Few rows of each class</h2>\n<div class=\"card\" style=\"max-width:640px\">{chart}</div>\n<p class=\"note\">A linear head \
+         over the encoders' embeddings on {} sets, each a thin line; the thick one is their mean. Rows are one draw.</p>",
+        several.len()
+    )
+}
+
+fn sizes(storage: &Storage) -> String {
+    let line = |name: &str, class: &'static str, bytes: &[u64]| Curve {
+        name: name.to_owned(),
+        class,
+        points: bytes.iter().enumerate().map(|(tasks, bytes)| (tasks as f64, *bytes as f64)).collect(),
+    };
+    let both = [line("foundation", "shared", &storage.shared), line("one model each", "apart", &storage.apart)];
+    let most = storage.shared.iter().chain(&storage.apart).copied().max().unwrap_or(1) as f64;
+    let axes = |mark, level: Option<(f64, String)>| Axes {
+        x: "tasks",
+        ticks: (0..=TASKS).step_by(10).map(|tasks| (tasks as f64, tasks.to_string())).collect(),
+        top: (level.as_ref().map_or(most, |level| level.0.max(most)) / 1e8).ceil() * 1e8,
+        shown: |value| megabytes(value as u64),
+        mark,
+        level,
+        names: Names::Beside,
+    };
+    let even = storage.breaks_even().map(|tasks| (tasks as f64, format!("{tasks} tasks")));
+    let disk = curves(&both, &axes(even.clone(), None), "Storage by the number of tasks");
+    let peak = storage.peak.map(|bytes| (bytes as f64, format!("most of any run: {}", megabytes(bytes))));
+    let memory = curves(&both, &axes(even, peak), "Memory by the number of tasks");
+    let first = storage.breaks_even().map_or_else(
+        || "One model a task takes less up to fifty tasks.".to_owned(),
+        |tasks| {
+            format!("From {tasks} tasks on the foundation with its adapters takes less than a model for each task.")
+        },
+    );
+    format!(
+        "<h2>Storage and memory</h2>\n<div class=\"pair\"><div class=\"card\"><h3>On disk</h3>{disk}</div><div class=\"card\">\
+         <h3>In memory, weights of all tasks ready</h3>{memory}</div></div>\n<p class=\"note\">{first} Sizes are those of {} tasks that \
+         have both, in the order of <code>models/results.json</code>; from there on their mean. Memory counts weights; the dashed \
+         line is what the process of all runs held at most, with all components, adapters and the sets themselves.</p>",
+        storage.known
+    )
+}
+
+fn latencies(evidence: &Evidence) -> String {
+    let mut lines = String::new();
+    for set in evidence.distinct() {
+        let Some(run) = set.best() else { continue };
+        let (name, way, by) = (escaped(&set.set), escaped(&way(run)), escaped(&run.scored_by.replace('_', " ")));
+        let (median, p95) = (run.latency_ms.median, run.latency_ms.p95);
+        put(&mut lines, format_args!("<tr><td><code>{name}</code></td><td>{way}</td><td>{by}</td>"));
+        put(&mut lines, format_args!("<td class=\"number\">{median:.1}</td><td class=\"number\">{p95:.1}</td></tr>\n"));
+    }
+    format!(
+        "<h2>Latency</h2>\n<p class=\"note\">Milliseconds of a row, one after another, without reading and decoding it. The machine was \
+         shared: take it as an order of magnitude.</p>\n<div class=\"card\"><table><thead><tr><th>set</th><th>by</th><th>decided by</th>\
+         <th class=\"number\">median</th><th class=\"number\">95 %</th></tr></thead><tbody>\n{lines}</tbody></table></div>"
+    )
+}
+
+fn operator_table(operators: &AllOperators) -> String {
+    let mut lines = String::new();
+    for one in &operators.graphs {
+        let (graph, types, total) = (escaped(&one.graph), one.types, one.total);
+        put(
+            &mut lines,
+            format_args!(
+                "<tr><td>{graph}</td><td class=\"number\">{types}</td><td class=\"number\">{total}</td></tr>\n"
+            ),
+        );
+    }
+    let types = operators.types;
+    format!(
+        "<h2>Operators</h2>\n<p class=\"note\">What an NPU is asked for, as <code>loam ops</code> counts it: {types} kinds of operators \
+         run all tasks. Of a backbone one block is counted.</p>\n<div class=\"card\" style=\"max-width:640px\"><table><thead><tr><th>graph\
+         </th><th class=\"number\">kinds</th><th class=\"number\">operators</th></tr></thead><tbody>\n{lines}</tbody></table></div>"
+    )
+}
+
+fn adapters(evidence: &Evidence) -> String {
+    let mut known = BTreeMap::new();
+    for adapter in evidence.runs.iter().filter_map(|run| run.settings.adapter.as_ref()) {
+        known.insert(&adapter.name, adapter);
+    }
+    if known.is_empty() {
+        return String::new();
+    }
+    let mut lines = String::new();
+    for adapter in known.values() {
+        let (name, component, kilobytes) =
+            (escaped(&adapter.name), escaped(&adapter.component), adapter.bytes as f64 / 1e3);
+        put(
+            &mut lines,
+            format_args!("<tr><td>{name}</td><td>{component}</td><td class=\"number\">{kilobytes:.0}</td></tr>\n"),
+        );
+    }
+    format!(
+        "<h2>Adapters</h2>\n<div class=\"card\" style=\"max-width:640px\"><table><thead><tr><th>adapter</th><th>acts on</th>\
+         <th class=\"number\">kB</th></tr></thead><tbody>\n{lines}</tbody></table></div>"
+    )
+}
+
+fn foot(facts: &Facts) -> String {
+    let (tolerance, machine) = (escaped(&facts.tolerance()), escaped(&facts.machine()));
+    format!("<h2>How to read it</h2>\n<p>{tolerance}</p>\n<p class=\"note\">{machine}</p>")
+}
+
+fn put(out: &mut String, what: std::fmt::Arguments<'_>) {
+    out.write_fmt(what).expect("invariant: texts take all that is written");
+}

@@ -1,0 +1,131 @@
+//! The same as tables of Markdown, for the manual.
+
+use loam_bench::metric::Metric;
+use loam_bench::registry;
+
+use super::evidence::{Evidence, SetEvidence, Standing};
+use super::operators::AllOperators;
+use super::storage::Storage;
+use super::words::{Facts, megabytes, rows_of, way_of};
+use crate::bench::summary::Measured;
+use crate::bench::unit::shown;
+
+/// Columns of a line of text.
+const WIDTH: usize = 128;
+
+/// All of it.
+#[must_use]
+pub fn page(evidence: &Evidence, storage: &Storage, operators: Option<&AllOperators>) -> String {
+    let facts = Facts::new(evidence, storage);
+    let mut lines = vec!["# eAIBench: results".to_owned(), String::new()];
+    lines.push(
+        "Made by `make eaibench` (`loam bench report`); what each id is stands in [eaibench.md](eaibench.md)."
+            .to_owned(),
+    );
+    lines.push(String::new());
+    paragraph(&mut lines, &facts.about());
+    paragraph(&mut lines, &facts.tolerance());
+    lines.extend(["## Sets that were measured".to_owned(), String::new()]);
+    paragraph(
+        &mut lines,
+        "A score on a set that stands in is none on the data set. *Few rows*: a linear head over embeddings of so many training rows of \
+         each class. *Own model*: one made for the set alone, by the same metric unless another is named.",
+    );
+    lines.push(
+        "| id | set | metric | adapter | Loam | zero-shot | few rows | own model | on a par | rows | median ms |"
+            .to_owned(),
+    );
+    lines.push("|---|---|---|---|--:|--:|--:|--:|---|--:|--:|".to_owned());
+    lines.extend(evidence.sets.iter().filter_map(line));
+    lines.extend([String::new(), "## Ids without a measurement".to_owned(), String::new()]);
+    lines.extend(["| id | task | data set | why |".to_owned(), "|---|---|---|---|".to_owned()]);
+    for entry in registry::entries() {
+        if let Standing::Nothing(reason) = evidence.standing(entry) {
+            let (id, task, dataset) = (entry.id, entry.task.name(), entry.dataset);
+            lines.push(format!("| {id} | {task} | {dataset} | {} |", command_as_code(&reason)));
+        }
+    }
+    lines.extend([String::new(), "## Storage and memory".to_owned(), String::new()]);
+    let even = storage.breaks_even().map_or_else(
+        || "One model a task takes less up to fifty tasks.".to_owned(),
+        |tasks| {
+            format!("From {tasks} tasks on the foundation with its adapters takes less than a model for each task.")
+        },
+    );
+    let peak = storage
+        .peak
+        .map_or_else(String::new, |bytes| format!(" The process of all runs held {} at most.", megabytes(bytes)));
+    paragraph(
+        &mut lines,
+        &format!("{even} Sizes are those of {} tasks that have both; from there on their mean.{peak}", storage.known),
+    );
+    lines.extend(["| tasks | foundation and adapters | one model each |".to_owned(), "|--:|--:|--:|".to_owned()]);
+    for tasks in [1, 5, 10, 20, 30, 50] {
+        let (shared, apart) = (megabytes(storage.shared[tasks]), megabytes(storage.apart[tasks]));
+        lines.push(format!("| {tasks} | {shared} | {apart} |"));
+    }
+    if let Some(operators) = operators {
+        lines.extend([String::new(), "## Operators".to_owned(), String::new()]);
+        paragraph(&mut lines, &format!("{} kinds of operators run all tasks (`loam ops`).", operators.types));
+        lines.extend(["| graph | kinds | operators |".to_owned(), "|---|--:|--:|".to_owned()]);
+        lines.extend(operators.graphs.iter().map(|one| format!("| {} | {} | {} |", one.graph, one.types, one.total)));
+    }
+    lines.push(String::new());
+    paragraph(&mut lines, &facts.machine());
+    format!("{}\n", lines.join("\n").trim_end())
+}
+
+fn line(set: &SetEvidence) -> Option<String> {
+    let run = set.best()?;
+    let score = |run: Option<&Measured>| run.map_or_else(|| "-".to_owned(), |run| shown(set.metric, run.score));
+    let few = set.few.iter().next_back();
+    let few = few.map_or_else(|| "-".to_owned(), |(shots, run)| format!("{} ({shots})", shown(set.metric, run.score)));
+    let other = match (&set.pairing, &set.baseline) {
+        (Some(pairing), _) if pairing.metric != set.metric.name() => {
+            format!("{:.1} % ({}: {:.1} %)", pairing.other * 100.0, pairing.metric, pairing.score * 100.0)
+        }
+        (_, Some(other)) if other.metric == set.metric.name() => shown(set.metric, other.score),
+        (_, Some(other)) => named(&other.metric, other.score),
+        (_, None) => "-".to_owned(),
+    };
+    let parity = match set.standing() {
+        Standing::OnPar => "yes",
+        Standing::Below => "no",
+        Standing::TooFewRows => "too few rows",
+        Standing::Alone | Standing::NoAdapter | Standing::Nothing(_) => "-",
+    };
+    let (id, name, metric, adapter) = (set.entry.id, &set.set, set.metric.name(), way_of(run));
+    let (own, zero) = (score(set.adapter.as_ref()), score(set.zero.as_ref()));
+    let (rows, median) = (rows_of(run).replace(" rows", ""), run.latency_ms.median);
+    let cells =
+        [id.to_string(), name.clone(), metric.to_owned(), adapter, own, zero, few, other, parity.to_owned(), rows];
+    Some(format!("| {} | {median:.1} |", cells.join(" | ")))
+}
+
+fn named(metric: &str, score: f64) -> String {
+    let known = Metric::ALL.iter().find(|known| known.name() == metric);
+    let score = known.map_or_else(|| format!("{:.1} %", score * 100.0), |known| shown(*known, score));
+    format!("{score} ({metric})")
+}
+
+fn command_as_code(reason: &str) -> String {
+    match reason.split_once("loam bench") {
+        Some((before, command)) => format!("{before}`loam bench{command}`"),
+        None => reason.to_owned(),
+    }
+}
+
+/// Words in lines that are not too long, and an empty line.
+fn paragraph(lines: &mut Vec<String>, text: &str) {
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && line.len() + word.len() >= WIDTH {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines.extend([line, String::new()]);
+}

@@ -1,0 +1,145 @@
+//! What the page and the Markdown both say.
+
+use std::collections::BTreeSet;
+
+use loam_bench::registry;
+
+use super::evidence::{Evidence, Standing};
+use super::storage::Storage;
+use crate::bench::baseline::tolerance;
+use crate::bench::compare::Rate;
+use crate::bench::plan::Way;
+use crate::bench::summary::Measured;
+
+/// Numbers about all of it.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    ids: usize,
+    with_adapter: usize,
+    sets: usize,
+    rows: usize,
+    adapters: Rate,
+    few_shot: Rate,
+    zero_shot: Rate,
+    breaks_even: Option<usize>,
+    foundation: String,
+    machines: BTreeSet<String>,
+    seeds: BTreeSet<u64>,
+}
+
+impl Facts {
+    /// Of what was measured.
+    #[must_use]
+    pub fn new(evidence: &Evidence, storage: &Storage) -> Self {
+        let standings: Vec<Standing> = registry::entries().map(|entry| evidence.standing(entry)).collect();
+        let measured = standings.iter().filter(|standing| !matches!(standing, Standing::Nothing(_)));
+        let bare = standings.iter().filter(|standing| matches!(standing, Standing::NoAdapter)).count();
+        let ids = measured.count();
+        let foundations: BTreeSet<String> = evidence
+            .runs
+            .iter()
+            .map(|run| {
+                let found = &run.settings.foundation;
+                format!("{} {} ({})", found.id, found.version.as_deref().unwrap_or_default(), megabytes(found.bytes))
+            })
+            .collect();
+        let machine =
+            |run: &Measured| format!("{}, source {}", run.settings.machine.processor, run.settings.machine.commit);
+        Self {
+            ids,
+            with_adapter: ids - bare,
+            sets: evidence.distinct().len(),
+            rows: evidence.runs.iter().map(|run| run.settings.rows).sum(),
+            adapters: evidence.comparison.adapters,
+            few_shot: evidence.comparison.few_shot,
+            zero_shot: evidence.comparison.zero_shot,
+            breaks_even: storage.breaks_even(),
+            foundation: foundations.into_iter().collect::<Vec<_>>().join(", "),
+            machines: evidence.runs.iter().map(machine).collect(),
+            seeds: evidence.runs.iter().map(|run| run.settings.seed).collect(),
+        }
+    }
+
+    /// One line about what was measured.
+    #[must_use]
+    pub fn about(&self) -> String {
+        format!(
+            "38 tasks of a phone on 50 data sets, by one foundation, {}, and an adapter for each task that has one. {} rows were \
+             answered on {} sets that stand in for {} of the 50.",
+            self.foundation, self.rows, self.sets, self.ids
+        )
+    }
+
+    /// Numbers with what they are.
+    #[must_use]
+    pub fn tiles(&self) -> Vec<(String, String)> {
+        let mut tiles = vec![
+            (
+                format!("{} of 50", self.ids),
+                format!("data sets measured on stand-ins, {} with an adapter", self.with_adapter),
+            ),
+            (self.sets.to_string(), "sets measured".to_owned()),
+            (self.adapters.count(), "adapters on a par with a model made for the set".to_owned()),
+        ];
+        if self.few_shot.compared > 0 {
+            tiles.push((self.few_shot.count(), "sets on a par by a few rows of each class".to_owned()));
+        }
+        let even = self.breaks_even.map_or_else(|| "none".to_owned(), |tasks| format!("{tasks} tasks"));
+        tiles.push((even, "from which one foundation takes less storage".to_owned()));
+        tiles
+    }
+
+    /// What on a par means, and how often it holds.
+    #[must_use]
+    pub fn tolerance(&self) -> String {
+        let (classes, others) = (tolerance("accuracy").describe(), tolerance("WER").describe());
+        let mut text = format!(
+            "On a par: {classes} a model made for the set alone, in accuracy, F1 and MCC; {others} in every other metric. Such models \
+             are fine-tuned text encoders, linear classifiers of words, convolutional networks and trees, chosen on validation rows and \
+             scored on all test rows. Adapters are on a par on {}",
+            self.adapters.describe()
+        );
+        if self.few_shot.compared > 0 {
+            text.push_str(&format!(", linear heads of a few rows on {}", self.few_shot.describe()));
+        }
+        if self.zero_shot.compared > 0 {
+            text.push_str(&format!(", the foundation alone on {}", self.zero_shot.describe()));
+        }
+        text.push_str(
+            ". The foundation's towers of pictures, sound and motion learned from training rows of the sets that models/README.md names: \
+             without an adapter they are not new to those sets. No tower and no adapter saw a test row.",
+        );
+        text
+    }
+
+    /// Where and by what.
+    #[must_use]
+    pub fn machine(&self) -> String {
+        let machines: Vec<&str> = self.machines.iter().map(String::as_str).collect();
+        let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
+        format!("Measured on {}; seed {}.", machines.join("; "), seeds.join(", "))
+    }
+}
+
+/// Bytes as people read them.
+#[must_use]
+pub fn megabytes(bytes: u64) -> String {
+    format!("{:.0} MB", bytes as f64 / 1e6)
+}
+
+/// Rows of a run, and how many there are where it took a part.
+#[must_use]
+pub fn rows_of(run: &Measured) -> String {
+    let (rows, of) = (run.settings.rows, run.settings.of);
+    if rows < of { format!("{rows} of {of} rows") } else { format!("{rows} rows") }
+}
+
+/// How rows were answered, in short.
+#[must_use]
+pub fn way_of(run: &Measured) -> String {
+    match (&run.settings.adapter, &run.settings.way) {
+        (Some(adapter), _) => adapter.name.clone(),
+        (None, Way::ZeroShot) => "no adapter".to_owned(),
+        (None, other) => other.to_string(),
+    }
+}

@@ -1,0 +1,574 @@
+//! `loam bench`: every data set of the benchmark on files in its official format, runs that are stopped and gone on with, and what
+//! is made of their scores.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use loam_bench::loader::{Example, Input, Media, Source, Target};
+use loam_bench::registry::{self, Entry};
+use serde_json::{Value, json};
+
+use super::{fixture, is_pulled, json, loam, path, run};
+
+/// The fixtures of all ids, in their order.
+const FIXTURES: [&str; 50] = [
+    "ptb",
+    "squad",
+    "tydi",
+    "wmt-xml",
+    "wmt-lines",
+    "tweeteval",
+    "goemotions",
+    "agnews",
+    "sst2",
+    "jfleg",
+    "cnndm",
+    "codesearchnet",
+    "shellcode",
+    "coco",
+    "lvis",
+    "inshop",
+    "set5",
+    "wikiart",
+    "ade20k",
+    "voc",
+    "class-folders",
+    "cifar100",
+    "imagenet",
+    "gtsrb",
+    "veri",
+    "adience",
+    "class-folders",
+    "ap10k",
+    "kinetics",
+    "ucf",
+    "refmatte",
+    "librispeech",
+    "fsc",
+    "slurp",
+    "iemocap",
+    "esc50",
+    "speechcommands",
+    "ucihar",
+    "hhar",
+    "motionsense",
+    "ljspeech",
+    "clotho",
+    "audiocaps",
+    "coco",
+    "flickr8k",
+    "flickr8k",
+    "flickr30k",
+    "vggsound",
+    "vqa2",
+    "vizwiz",
+];
+
+/// What an id lacks, as its refusal names it.
+const LACKING: [(u8, &str); 6] = [
+    (17, "no generator of pictures"),
+    (18, "no generator of pictures"),
+    (29, "no reader of films"),
+    (34, "no head tags the words of a sentence"),
+    (41, "no speech-generator component"),
+    (48, "no reader of films"),
+];
+
+/// Ids that take an adapter with a dense head, with the fixture of such a one and what becomes of its labels.
+const DENSE: [(u8, &str, Labels); 7] = [
+    (14, "dense-boxes", Labels::Of(&["person", "dog"])),
+    (15, "dense-boxes", Labels::Of(&["acorn", "aerosol_can"])),
+    (19, "dense-classes", Labels::Of(&["1", "2", "3"])),
+    (20, "dense-classes", Labels::Of(&["background", "cat", "dog"])),
+    (28, "dense-points", Labels::Keypoints),
+    (30, "dense-density", Labels::Own),
+    (31, "dense-mask", Labels::Own),
+];
+/// Bytes that a sound of some length has.
+const SOUND: u64 = 30_000;
+/// Of AP-10K's animals.
+const KEYPOINTS: usize = 17;
+/// What the head's last layer gives for them: four places of each, which are shuffled into a plane of twice the size.
+const PLANES: usize = KEYPOINTS * 4;
+
+enum Labels {
+    Own,
+    Of(&'static [&'static str]),
+    /// As many as there are keypoints, and as many planes.
+    Keypoints,
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/eai/tests/fixtures")
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("fixture").map(|entry| entry.expect("entry").path()) {
+        let there = to.join(entry.file_name().expect("a name"));
+        if entry.is_dir() { copy(&entry, &there) } else { fs::copy(&entry, &there).map(drop).expect("copied") }
+    }
+}
+
+/// The fixture of an id with pictures and sounds where it only names some.
+fn data(entry: &Entry) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    copy(&fixtures().join(FIXTURES[usize::from(entry.id.number()) - 1]), folder.path());
+    let examples =
+        entry.format.open(folder.path(), entry.split).unwrap_or_else(|error| panic!("{}: {error}", entry.id));
+    for (at, example) in examples.enumerate() {
+        let example: Example = example.unwrap_or_else(|error| panic!("{}: {error}", entry.id));
+        match &example.input {
+            Input::Image(media) | Input::ImageQuestion { image: media, .. } => fill(media, &picture(at)),
+            Input::Sound(media) => fill(media, &tone(at)),
+            _ => {}
+        }
+        if let Target::Mask(mask) = &example.target {
+            assert!(mask.values().is_ok(), "{}: its masks are there", entry.id);
+        }
+    }
+    folder
+}
+
+/// Some fixtures have files of a few bytes, or cut ones, in their places.
+fn fill(media: &Media, bytes: &[u8]) {
+    let Source::File(path) = &media.source else { return };
+    let is_there = media.picture().is_ok() || fs::metadata(path).is_ok_and(|file| file.len() > SOUND);
+    if !is_there {
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, bytes).expect("written");
+    }
+}
+
+/// 160 by 120 pixels; a decoder goes by what is in a file and not by its name.
+fn picture(at: usize) -> Vec<u8> {
+    let shade = |x: u32, y: u32| image::Rgb([(x * 3 + at as u32 * 40) as u8, (y * 5) as u8, (x * y) as u8]);
+    let mut bytes = Cursor::new(Vec::new());
+    image::RgbImage::from_fn(160, 120, shade).write_to(&mut bytes, image::ImageFormat::Png).expect("encoded");
+    bytes.into_inner()
+}
+
+/// Eleven seconds: some sets name a part of a sound.
+fn tone(at: usize) -> Vec<u8> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut bytes = Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut bytes, spec).expect("a file");
+    for sample in 0..16_000 * 11 {
+        let angle = f64::from(sample) * (220.0 + at as f64 * 60.0) / 16_000.0 * std::f64::consts::TAU;
+        writer.write_sample((angle.sin() * 8000.0) as i16).expect("written");
+    }
+    writer.finalize().expect("whole");
+    bytes.into_inner()
+}
+
+fn measured(words: &[&str], id: &str) -> Value {
+    let found = json(&run(words));
+    assert_eq!((&found["status"], &found["id"], &found["set"]), (&json!("measured"), &json!(id), &json!("official")));
+    assert!(found["score"].as_f64().is_some_and(f64::is_finite), "{id}: {found}");
+    assert!(found["latency_ms"]["median"].as_f64() > Some(0.0), "{id}");
+    assert!(found["rows"].as_u64() > Some(0) && found["rows"].as_u64() <= found["of"].as_u64(), "{id}");
+    found
+}
+
+#[test]
+fn every_id_runs_on_files_in_its_official_format() {
+    if !is_pulled() {
+        return;
+    }
+    let out = tempfile::tempdir().expect("a folder");
+    let mut scored = 0;
+    for entry in registry::entries() {
+        let (id, number, folder) = (entry.id.to_string(), entry.id.number(), data(entry));
+        if DENSE.iter().any(|(dense, ..)| *dense == number) {
+            let words = [
+                "bench",
+                "run",
+                "--task",
+                &id,
+                "--data",
+                path(folder.path()),
+                "--out",
+                path(out.path()),
+                "--zero-shot",
+            ];
+            let refused = run(&words);
+            let message = String::from_utf8_lossy(&refused.stderr);
+            assert!(message.contains("it takes an adapter with a dense head"), "{id}: {message}");
+            assert_eq!(refused.status.code(), Some(5), "{id}");
+            continue;
+        }
+        let words = ["bench", "run", "--task", &id, "--data", path(folder.path()), "--out", path(out.path())];
+        let words = [&words[..], &["--zero-shot", "--limit", "4", "--json", "--quiet"]].concat();
+        if let Some((_, reason)) = LACKING.iter().find(|(lacking, _)| *lacking == number) {
+            let refused = run(&words);
+            let message = String::from_utf8_lossy(&refused.stderr);
+            assert!(message.contains(reason), "{id}: {message}");
+            assert!(matches!(refused.status.code(), Some(5 | 11)), "{id}: {:?}", refused.status);
+            continue;
+        }
+        // Numbers for names say nothing without the adapter that knows them.
+        let without = words.iter().filter(|word| **word != "--zero-shot").copied().collect::<Vec<_>>();
+        let adapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/adapters/signs.safetensors");
+        let own = if number == 24 { [&without[..], &["--adapter", path(&adapter)]].concat() } else { words };
+        let found = measured(&own, &id);
+        assert_eq!(found["metric"], entry.metric.name(), "{id}");
+        scored += 1;
+    }
+    assert_eq!(scored, 50 - LACKING.len() - DENSE.len());
+}
+
+/// Dense heads of random weights on a random tower: the numbers are nothing, all of the way is there.
+#[test]
+fn dense_heads_run_on_official_formats() {
+    let (out, model) = (tempfile::tempdir().expect("a folder"), fixture("models/tower-image"));
+    for (number, head, labels) in DENSE {
+        let entry = registry::entry(registry::DatasetId::new(number).expect("an id"));
+        let (id, folder) = (entry.id.to_string(), data(entry));
+        let adapter = dense(head, &labels);
+        let words = [
+            "bench",
+            "run",
+            "--task",
+            &id,
+            "--data",
+            path(folder.path()),
+            "--out",
+            path(out.path()),
+            "--json",
+            "--quiet",
+        ];
+        let found = measured(
+            &[&words[..], &["--adapter", path(&adapter.path().join("head")), "--model", path(&model)]].concat(),
+            &id,
+        );
+        assert_eq!(found["scored_by"], "dense head", "{id}");
+        assert_eq!(found["adapter"]["component"], "image", "{id}");
+    }
+    // Labels that a set does not have are no answer.
+    let (folder, adapter) = (data(registry::entry("T14".parse().expect("an id"))), dense("dense-boxes", &Labels::Own));
+    let words =
+        ["bench", "run", "--task", "T14", "--data", path(folder.path()), "--out", path(out.path()), "--restart"];
+    let refused =
+        run(&[&words[..], &["--adapter", path(&adapter.path().join("head")), "--model", path(&model)]].concat());
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("the set has person, dog"));
+}
+
+/// A copy of an adapter with other labels, in `head` of a folder.
+fn dense(name: &str, labels: &Labels) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let head = folder.path().join("head");
+    copy(&fixture(&format!("peft/{name}")), &head);
+    let place = head.join("task.json");
+    let mut task: Value = serde_json::from_slice(&fs::read(&place).expect("a task")).expect("JSON");
+    match labels {
+        Labels::Own => {}
+        Labels::Of(names) => task["labels"] = json!(names),
+        Labels::Keypoints => {
+            task["labels"] = (0..KEYPOINTS).map(|point| json!(format!("point {point}"))).collect();
+            let stages = task["head"]["stages"].as_array_mut().expect("stages");
+            let last = stages.iter_mut().rev().find(|stage| stage["type"] == "conv").expect("a layer");
+            last["outputs"] = json!(PLANES);
+            let weights = head.join("adapter_model.safetensors");
+            fs::write(&weights, widened(&fs::read(&weights).expect("weights"))).expect("written");
+        }
+    }
+    fs::write(&place, task.to_string()).expect("written");
+    folder
+}
+
+/// The head's last layer with planes for all keypoints, each one of those that it had.
+fn widened(bytes: &[u8]) -> Vec<u8> {
+    let file = safetensors::SafeTensors::deserialize(bytes).expect("safetensors");
+    let last = file
+        .names()
+        .into_iter()
+        .filter_map(|name| name.split("stages.").nth(1)?.split('.').next()?.parse::<usize>().ok());
+    let last = format!("classifier.stages.{}.", last.max().expect("a head"));
+    let tensors: BTreeMap<String, (safetensors::Dtype, Vec<usize>, Vec<u8>)> = file
+        .tensors()
+        .into_iter()
+        .map(|(name, tensor)| {
+            let (mut shape, mut data) = (tensor.shape().to_vec(), tensor.data().to_vec());
+            if name.contains(&last) {
+                let plane = data.len() / shape[0];
+                data = (0..PLANES).flat_map(|at| data[at % shape[0] * plane..][..plane].to_vec()).collect();
+                shape[0] = PLANES;
+            }
+            (name, (tensor.dtype(), shape, data))
+        })
+        .collect();
+    let views = tensors.iter().map(|(name, (dtype, shape, data))| {
+        (name, safetensors::tensor::TensorView::new(*dtype, shape.clone(), data).expect("a tensor"))
+    });
+    safetensors::serialize(views, None).expect("serialised")
+}
+
+/// So many rows in ESC-50's own format, over a few sounds, for a tower of a few kilobytes with a head of its own.
+fn sounds(rows: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let labels = ["speech", "siren", "rain"];
+    for part in ["meta", "audio"] {
+        fs::create_dir(folder.path().join(part)).expect("a folder");
+    }
+    (0..5).for_each(|at| fs::write(folder.path().join(format!("audio/{at}.wav")), noise(at)).expect("written"));
+    let line = |at: usize| format!("{}.wav,5,{},{},False,1,A\n", at % 5, at % 3, labels[at % 3]);
+    let table =
+        format!("filename,fold,target,category,esc10,src_file,take\n{}", (0..rows).map(line).collect::<String>());
+    fs::write(folder.path().join("meta/esc50.csv"), table).expect("written");
+    folder
+}
+
+/// A tenth of a second.
+fn noise(at: u32) -> Vec<u8> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut bytes = Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut bytes, spec).expect("a file");
+    let values = (0..1600u32).map(|sample| (sample.wrapping_mul(2_654_435_761 + at * 97) >> 17) as i16);
+    values.for_each(|value| writer.write_sample(value).expect("written"));
+    writer.finalize().expect("whole");
+    bytes.into_inner()
+}
+
+struct Run {
+    data: tempfile::TempDir,
+    out: tempfile::TempDir,
+}
+
+impl Run {
+    fn new(rows: usize) -> Self {
+        Self { data: sounds(rows), out: tempfile::tempdir().expect("a folder") }
+    }
+
+    fn words(&self) -> Vec<String> {
+        let (data, out, model) = (self.data.path(), self.out.path(), fixture("models/ast-tiny"));
+        let adapter = fixture("heads/linear");
+        let words = ["bench", "run", "--task", "T36", "--limit", "5000", "--json", "--quiet"];
+        let paths = [("--data", data), ("--out", out), ("--model", &model), ("--adapter", &adapter)];
+        let paths = paths.into_iter().flat_map(|(name, place)| [name.to_owned(), path(place).to_owned()]);
+        words.into_iter().map(str::to_owned).chain(paths).collect()
+    }
+
+    fn run(&self, more: &[&str]) -> std::process::Output {
+        loam().args(self.words()).args(more).stdin(Stdio::null()).output().expect("the program starts")
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.out.path().join("T36.official.adapter-linear.jsonl")
+    }
+
+    fn predictions(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.journal()).expect("a run file");
+        let lines = text.lines().skip(1).map(|line| serde_json::from_str::<Value>(line).expect("a whole line"));
+        lines.flat_map(|line| line["predictions"].as_array().expect("predictions").clone()).collect()
+    }
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_to_the_same_score() {
+    let rows = 3000;
+    let whole = Run::new(rows);
+    let expected = json(&whole.run(&[]));
+    assert_eq!((&expected["rows"], &expected["classes"]), (&json!(rows), &json!(3)));
+
+    let stopped = Run::new(rows);
+    let mut child = loam().args(stopped.words()).stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("starts");
+    let begun = Instant::now();
+    while fs::read_to_string(stopped.journal()).map_or(0, |text| text.lines().count()) < 4 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no batch was written");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    let kept = fs::read(stopped.journal()).expect("a run file");
+    let before = kept.iter().filter(|byte| **byte == b'\n').count();
+    assert!(!stopped.out.path().join("T36.official.adapter-linear.json").exists(), "it was stopped before its end");
+
+    let found = json(&stopped.run(&[]));
+    for field in ["score", "also", "rows", "of", "data", "scored_by", "metric"] {
+        assert_eq!(found[field], expected[field], "{field}");
+    }
+    assert_eq!(stopped.predictions(), whole.predictions());
+    let after = fs::read(stopped.journal()).expect("a run file");
+    let lines = kept.split_inclusive(|byte| *byte == b'\n').take(before).map(<[u8]>::len).sum::<usize>();
+    assert_eq!(after[..lines], kept[..lines], "what was there stays");
+    // Once more: nothing is left to do, and the score is the same.
+    let again = json(&stopped.run(&[]));
+    assert_eq!((&again["score"], &again["scored_by"]), (&expected["score"], &expected["scored_by"]));
+    assert_eq!(fs::read(stopped.journal()).expect("a run file"), after);
+}
+
+#[test]
+fn a_run_of_other_settings_is_refused_and_damage_is_named() {
+    let run = Run::new(40);
+    json(&run.run(&[]));
+    for (more, field) in [(&["--seed", "2"][..], "seed"), (&["--limit", "7"][..], "rows")] {
+        // The last of two that are the same wins, but for clap, which refuses them.
+        let words: Vec<String> =
+            run.words().into_iter().filter(|word| field != "rows" || (word != "--limit" && word != "5000")).collect();
+        let refused = loam().args(&words).args(more).stdin(Stdio::null()).output().expect("starts");
+        let message = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{message}");
+        assert!(
+            message.contains(&format!("it was measured with {field} ")) && message.contains("--restart"),
+            "{message}"
+        );
+    }
+    let fresh = json(&run.run(&["--seed", "2", "--restart"]));
+    assert_eq!(fresh["seed"], 2);
+    let text = fs::read_to_string(run.journal()).expect("a run file");
+    let damaged: Vec<&str> =
+        text.lines().enumerate().map(|(at, line)| if at == 2 { &line[1..] } else { line }).collect();
+    fs::write(run.journal(), format!("{}\n", damaged.join("\n"))).expect("written");
+    let refused = run.run(&["--seed", "2"]);
+    let message = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(4), "{message}");
+    assert!(message.contains("line 3") && message.contains("malformed run file"), "{message}");
+    assert_eq!(json(&run.run(&["--seed", "2", "--restart"]))["score"], fresh["score"]);
+}
+
+#[test]
+fn arguments_are_refused_by_what_is_wrong() {
+    let out = tempfile::tempdir().expect("a folder");
+    for (words, wanted) in [
+        (&["--task", "T99"][..], "they are T1 to T50"),
+        (&["--task", "T24", "--stand-in", "cv/mnist"], "'cv/mnist' stands in for no T24; there is cv/gtsrb"),
+        (&["--task", "T14"], "loam bench run --task T14 --data DIR"),
+        (&["--task", "T8", "--few-shot", "0"], "expected 1 to 1024"),
+        (&["--all", "--data", "nowhere"], "nowhere is no folder of sets"),
+        (&["--all", "--task", "T8"], "cannot be used with"),
+        (&["--task", "T8", "--zero-shot", "--adapter", "x"], "cannot be used with"),
+        (&[], "--task"),
+    ] {
+        let refused = run(&[&["bench", "run", "--out", path(out.path())], words].concat());
+        let message = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{words:?}: {message}");
+        assert!(message.contains(wanted), "{words:?}: {message} without {wanted}");
+    }
+    let empty = run(&["bench", "compare", "--runs", path(out.path())]);
+    assert_eq!(empty.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&empty.stderr).contains("holds no scores"));
+    let missing = run(&[
+        "bench",
+        "run",
+        "--task",
+        "T8",
+        "--data",
+        path(out.path()),
+        "--out",
+        path(out.path()),
+        "--model",
+        path(&fixture("models/bert-tiny")),
+    ]);
+    assert_eq!(missing.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("classes.txt"));
+}
+
+#[test]
+fn the_list_has_every_id_with_its_commands() {
+    let listed = json(&run(&["bench", "list", "--json"]));
+    let listed = listed.as_array().expect("a list");
+    assert_eq!(listed.len(), 50);
+    assert_eq!(listed[23]["command"], "loam bench run --task T24 --data DIR");
+    assert_eq!(listed[23]["stand_ins"][0]["adapter"], "signs");
+    assert_eq!(listed[16]["status"], "no generator of pictures");
+    let text = run(&["bench", "list"]);
+    let text = String::from_utf8_lossy(&text.stdout);
+    assert!(
+        text.contains("loam bench run --task T24 --stand-in cv/gtsrb --data ../shared/data   # adapter signs"),
+        "{text}"
+    );
+    for action in ["list", "run", "compare", "report"] {
+        let help = run(&["bench", action, "--help"]);
+        assert!(String::from_utf8_lossy(&help.stdout).contains(&format!("loam bench {action}")), "{action}");
+    }
+}
+
+/// A summary as `run` writes it.
+fn summary(id: &str, set: &str, metric: &str, way: &Value, score: f64, rows: usize) -> Value {
+    let zeros = "0".repeat(64);
+    let adapter =
+        way.get("adapter").map(|name| json!({ "name": name, "component": "text", "digest": zeros, "bytes": 1000 }));
+    json!({
+        "status": "measured", "schema": 1, "id": id, "task": "t", "dataset": "d", "set": set, "split": "test", "metric": metric,
+        "way": way, "adapter": adapter,
+        "foundation": { "id": "<b>tiny</b>", "version": "1", "digest": zeros, "bytes": 50_000_000 },
+        "seed": 1, "rows": rows, "of": 610, "classes": 2, "data": zeros,
+        "machine": { "processor": "2 cores", "commit": "abc" },
+        "score": score, "also": {}, "scored_by": "adapter_head", "latency_ms": { "median": 1.5, "p95": 2.5 }, "peak_bytes": 90_000_000,
+    })
+}
+
+#[test]
+fn the_report_says_what_was_measured_and_what_was_not() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, value: &Value| fs::write(runs.path().join(name), value.to_string()).expect("written");
+    let adapter = |name: &str| json!({ "adapter": name });
+    write("1.json", &summary("T9", "nlp/sst2", "accuracy", &adapter("sentiment"), 0.88, 610));
+    write("2.json", &summary("T9", "nlp/sst2", "accuracy", &json!("zero-shot"), 0.65, 610));
+    write("3.json", &summary("T8", "nlp/trec_qc", "accuracy", &adapter("question"), 0.99, 24));
+    write("4.json", &summary("T7", "nlp/tweeteval_emotion", "accuracy", &adapter("emotion"), 0.5, 610));
+    write("5.json", &summary("T36", "audio/esc10", "accuracy", &json!({ "few-shot": 4 }), 0.4, 300));
+    write("6.json", &summary("T36", "audio/esc10", "accuracy", &json!({ "few-shot": 16 }), 0.895, 300));
+    write(
+        "7.json",
+        &json!({ "status": "not-measured", "id": "T41", "set": "audio/ljspeech_small", "way": "zero-shot", "reason": "no <voice>" }),
+    );
+
+    let compared = json(&run(&["bench", "compare", "--runs", path(runs.path()), "--json"]));
+    let verdict = |set: &str, way: &str| {
+        let all = compared["pairings"].as_array().expect("pairings");
+        all.iter().find(|one| one["set"] == set && one["way"] == way).map(|one| one["verdict"].clone())
+    };
+    assert_eq!(verdict("nlp/sst2", "adapter sentiment"), Some(json!("on-par")));
+    assert_eq!(verdict("nlp/sst2", "zero-shot"), Some(json!("below")));
+    assert_eq!(verdict("nlp/trec_qc", "adapter question"), Some(json!("too-few-rows")));
+    assert_eq!(compared["adapters"], json!({ "on_par": 1, "compared": 2 }));
+    assert_eq!(compared["few_shot"], json!({ "on_par": 1, "compared": 1 }), "of the runs with the most rows");
+    let text = run(&["bench", "compare", "--runs", path(runs.path())]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("adapters: on a par on 1 of 2 (50 %)"));
+
+    let (html, markdown) = (runs.path().join("r.html"), runs.path().join("r.md"));
+    let model = fixture("models/bert-tiny");
+    let words = ["bench", "report", "--runs", path(runs.path()), "--html", path(&html), "--markdown", path(&markdown)];
+    let made = run(&[&words[..], &["--model", path(&model)]].concat());
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let (html, markdown) = (fs::read_to_string(&html).expect("a page"), fs::read_to_string(&markdown).expect("a page"));
+    // One file that asks for nothing else, in both schemes, whatever a foundation is called.
+    assert!(html.contains("prefers-color-scheme: dark") && html.matches("<svg").count() >= 3);
+    for wrong in ["http://", "https://", "<script", "src=", "<b>tiny</b>", "<voice>"] {
+        let rest = html.replace("http://www.w3.org/2000/svg", "");
+        assert!(!rest.contains(wrong), "{wrong}");
+    }
+    assert!(html.contains("no &lt;voice&gt;") && html.contains("&lt;b&gt;tiny&lt;/b&gt;"));
+    // Every id, and green for one alone.
+    assert!(registry::entries().all(|entry| html.contains(&format!("<td>{}</td>", entry.id))));
+    assert_eq!(html.matches("badge par").count(), 1);
+    assert_eq!(html.matches(">too few rows to say<").count(), 1);
+    assert!(html.contains("no data here: <code>loam bench run --task T14 --data DIR</code>"));
+    assert!(html.contains("the engine has no generator of pictures"));
+    assert!(html.contains("4 of 50") && html.contains("Few rows of each class"));
+    assert!(html.contains("most of any run: 90 MB"));
+    assert!(
+        markdown.contains("| T9 | nlp/sst2 | accuracy | sentiment | 88.0 % | 65.0 % | - | 83.0 % | yes | 610 | 1.5 |"),
+        "{markdown}"
+    );
+    assert!(markdown.contains("| T41 | text-to-speech | LJ Speech | no <voice> |"));
+    assert!(markdown.contains("`loam bench run --task T14 --data DIR`"));
+    assert!(markdown.lines().filter(|line| !line.starts_with('|')).all(|line| line.len() <= 130), "lines are wrapped");
+    let _ = std::io::stderr().flush();
+}
