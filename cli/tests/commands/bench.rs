@@ -441,6 +441,36 @@ fn a_run_of_other_settings_is_refused_and_damage_is_named() {
     assert_eq!(json(&run.run(&["--seed", "2", "--restart"]))["score"], fresh["score"]);
 }
 
+/// A linear head learns from the training folds: a sound of each class, heard again, is told.
+#[test]
+fn a_few_rows_of_each_class_are_learned_from() {
+    let run = Run::new(0);
+    let labels = ["speech", "siren", "rain"];
+    for (at, sound) in [noise(0), tone(0), tone(30)].into_iter().enumerate() {
+        fs::write(run.data.path().join(format!("audio/{at}.wav")), sound).expect("written");
+    }
+    let line = |at: usize, fold: usize| format!("{}.wav,{fold},{},{},False,1,A\n", at % 3, at % 3, labels[at % 3]);
+    let rows: String = (0..30).map(|at| line(at, 1 + at % 4)).chain((0..12).map(|at| line(at, 5))).collect();
+    let head = "filename,fold,target,category,esc10,src_file,take\n";
+    fs::write(run.data.path().join("meta/esc50.csv"), format!("{head}{rows}")).expect("written");
+    let words: Vec<String> = run.words();
+    let adapter = words.iter().position(|word| word == "--adapter").expect("an adapter");
+    let words = [&words[..adapter], &words[adapter + 2..]].concat();
+    let learned = |shots: &str| {
+        let words = [&words[..], &["--few-shot".to_owned(), shots.to_owned()]].concat();
+        json(&loam().args(words).stdin(Stdio::null()).output().expect("starts"))
+    };
+    let found = learned("4");
+    assert_eq!(
+        (&found["score"], &found["rows"]),
+        (&json!(1.0), &json!(12)),
+        "a sound of each class is learned by heart"
+    );
+    assert_eq!((&found["scored_by"], &found["way"]), (&json!("few-shot head"), &json!({ "few-shot": 4 })));
+    assert_eq!(learned("4")["score"], found["score"], "nothing is learned again where all rows are answered");
+    assert!(run.out.path().join("T36.official.4-shot.jsonl").exists());
+}
+
 #[test]
 fn arguments_are_refused_by_what_is_wrong() {
     let out = tempfile::tempdir().expect("a folder");
