@@ -14,6 +14,9 @@ use super::recipe::Recipe;
 const QUICK_CLASSES: usize = 24;
 const QUICK_TEXTS: usize = 2;
 
+/// What the official files are called.
+pub const OFFICIAL: &str = "official";
+
 /// How rows are answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -41,6 +44,8 @@ impl fmt::Display for Way {
 pub enum Source {
     /// The official files, in a folder.
     Official(PathBuf),
+    /// Files in the official form that are something else, by the name that results give it.
+    Alike(PathBuf, String),
     /// A set that stands for them, below the folder of all sets.
     StandIn(StandIn, PathBuf),
 }
@@ -78,7 +83,7 @@ impl Plan {
     #[must_use]
     pub fn new(entry: &'static Entry, source: Source, way: Option<Way>, extent: Extent, seed: u64) -> Self {
         let set = match &source {
-            Source::Official(_) => None,
+            Source::Official(_) | Source::Alike(..) => None,
             Source::StandIn(set, _) => Some(set.name()),
         };
         let recipe = Recipe::find(entry.id, set.as_deref());
@@ -98,7 +103,7 @@ impl Plan {
     #[must_use]
     pub fn metric(&self) -> Metric {
         match &self.source {
-            Source::Official(_) => self.entry.metric,
+            Source::Official(_) | Source::Alike(..) => self.entry.metric,
             Source::StandIn(set, _) => set.metric,
         }
     }
@@ -107,7 +112,7 @@ impl Plan {
     #[must_use]
     pub fn split(&self) -> Split {
         match &self.source {
-            Source::Official(_) => self.entry.split,
+            Source::Official(_) | Source::Alike(..) => self.entry.split,
             Source::StandIn(set, _) => set.split,
         }
     }
@@ -116,7 +121,7 @@ impl Plan {
     #[must_use]
     pub fn files(&self) -> (Format, PathBuf) {
         match &self.source {
-            Source::Official(folder) => (self.entry.format, folder.clone()),
+            Source::Official(folder) | Source::Alike(folder, _) => (self.entry.format, folder.clone()),
             Source::StandIn(set, root) => (Format::StandIn(set.view), root.join(set.path)),
         }
     }
@@ -125,7 +130,8 @@ impl Plan {
     #[must_use]
     pub fn set(&self) -> String {
         match &self.source {
-            Source::Official(_) => "official".to_owned(),
+            Source::Official(_) => OFFICIAL.to_owned(),
+            Source::Alike(_, name) => name.clone(),
             Source::StandIn(set, _) => set.name(),
         }
     }

@@ -11,7 +11,7 @@ use loam_bench::registry::{self, DatasetId, Entry, StandIn};
 
 use super::few::{self, Few};
 use super::journal::{Journal, Outcome};
-use super::plan::{Extent, Plan, Source, Way};
+use super::plan::{Extent, OFFICIAL, Plan, Source, Way};
 use super::rows::Rows;
 use super::settings::Settings;
 use super::solver::{Answer, Context, Solver, solver};
@@ -56,6 +56,9 @@ pub struct RunArgs {
     /// Folder of the official files; with --stand-in and --all the folder of the sets that stand in [default: ../shared/data]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Name of what lies in --data, where it has the form of the official files and is something else: results are marked with it
+    #[arg(long, value_name = "NAME", requires = "data", conflicts_with_all = ["all", "stand_in"], value_parser = named)]
+    named: Option<String>,
     /// Installed adapter, package file or PEFT directory, instead of the one that `loam bench list` names
     #[arg(long, value_name = "NAME|PATH", conflicts_with_all = ["zero_shot", "few_shot"])]
     adapter: Option<PathBuf>,
@@ -102,6 +105,13 @@ impl RunArgs {
         }
     }
 
+    fn files(&self, folder: PathBuf) -> Source {
+        match &self.named {
+            Some(name) => Source::Alike(folder, name.clone()),
+            None => Source::Official(folder),
+        }
+    }
+
     /// What is asked for, in the order of ids.
     fn plans(&self) -> Result<Vec<Plan>> {
         let way = self.way()?;
@@ -122,7 +132,7 @@ impl RunArgs {
         for entry in self.tasks.iter().map(|id| registry::entry(*id)) {
             match (&self.stand_in, &self.data) {
                 (Some(name), _) => plans.push(plan(entry, Source::StandIn(*stand_in(entry, name)?, sets()))),
-                (None, Some(folder)) => plans.push(plan(entry, Source::Official(folder.clone()))),
+                (None, Some(folder)) => plans.push(plan(entry, self.files(folder.clone()))),
                 (None, None) if entry.stand_ins.is_empty() => {
                     let reason = format!("missing; no set stands in for {}: `{}`", entry.id, entry.command());
                     return Err(Error::Argument { name: "--data", reason });
@@ -145,6 +155,17 @@ fn stand_in(entry: &'static Entry, name: &str) -> Result<&'static StandIn> {
             reason: format!("'{name}' stands in for no {}; there is {known}", entry.id),
         }
     })
+}
+
+/// A name that no set of the benchmark has.
+fn named(typed: &str) -> std::result::Result<String, String> {
+    const MOST: usize = 40;
+    let is_plain = typed.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/'));
+    let taken = typed == OFFICIAL || registry::entries().any(|e| e.stand_ins.iter().any(|set| set.name() == typed));
+    match is_plain && !taken && (1..=MOST).contains(&typed.len()) {
+        true => Ok(typed.to_owned()),
+        false => Err(format!("expected up to {MOST} letters, digits, '-', '_' and '/', and no set of the benchmark")),
+    }
 }
 
 /// Runs what is asked for. Of several, one that cannot be measured is told and the others go on.
