@@ -26,16 +26,18 @@ export LOAM_QNN ?= $(shell ls -d $(DELEGATES)/onnxruntime_qnn 2>/dev/null)
 .PHONY: help demo test build pull vocabularies lint docs-check test-rust packages-test aarch64-test \
   aarch64-quick android-sample screenshots ffi scenarios kotlin kotlin-bench aar swift-test swift-bench swift-lint \
   swift-docs xcframework ios-sample-test \
-  python python-reference training training-test results eaibench eaibench-quick android-check apple-check android-size coreml-test delegates-setup npu delegates-backbone parity fixtures bench crowd soak sanitize fuzz clean
+  python python-reference training training-test results adapters eaibench eaibench-quick android-check apple-check android-size coreml-test delegates-setup npu npu-accuracy delegates-backbone parity fixtures bench crowd soak sanitize fuzz clean
 
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
-demo: build pull ## Build, fetch the foundation, install the adapters, and tour it all on real input
-	for adapter in models/adapters/*; do $(LOAM) adapter install "$$adapter" --replace; done
+adapters: build pull ## Install the adapters of models/adapters
+	@set -e; for adapter in models/adapters/*; do $(LOAM) --quiet adapter install "$$adapter" --replace > /dev/null; done
+
+demo: adapters ## Build, fetch the foundation, install the adapters, and tour it all on real input
 	$(LOAM) tour
 
-test: lint pull vocabularies delegates-setup test-rust docs-check packages-test training-test ## Everything that must pass: the engine, the packages, the samples, training
+test: lint pull vocabularies delegates-setup test-rust docs-check packages-test training-test eaibench-quick ## Everything that must pass: the engine, the packages, the samples, training, a part of eAIBench
 
 packages-test: kotlin android-sample swift-test ios-sample-test python android-check apple-check aarch64-quick ## Packages, samples, other processors
 
@@ -124,14 +126,16 @@ training-test: build pull training ## Training: formatting, types, and every com
 results: build pull training ## models/RESULTS.md: every task through the engine (needs ../shared/data and trained baselines)
 	PYTHONPATH=training "$(TRAINING_VENV)/bin/python" -m loam_train results --loam $(LOAM)
 
-eaibench: build pull ## eAIBench on all sets at hand: with adapters, without, few rows of each class; docs/eaibench-results.md (an hour)
+eaibench: adapters ## eAIBench on all sets at hand: with adapters, without, few rows of each class; docs/eaibench-results.md (an hour)
 	for way in "" --zero-shot "--few-shot 16" "--few-shot 4" "--few-shot 1"; do $(LOAM) bench run --all $$way --restart --data $(EAIBENCH_SETS) --out $(EAIBENCH_RUNS); done
+	bench/scenes.sh $(LOAM) $(EAIBENCH_RUNS) 200
 	$(LOAM) bench compare --runs $(EAIBENCH_RUNS)
 	$(LOAM) bench report --runs $(EAIBENCH_RUNS) --markdown docs/eaibench-results.md
 
-eaibench-quick: build pull ## A few rows of each of those sets, to see that all of it works (a minute)
+eaibench-quick: adapters ## A few rows of each of those sets, to see that all of it works (a minute)
 	@if test -d $(EAIBENCH_SETS); then \
 	  $(LOAM) bench run --all --quick --restart --data $(EAIBENCH_SETS) --out $(EAIBENCH_RUNS)/quick \
+	    && bench/scenes.sh $(LOAM) $(EAIBENCH_RUNS)/quick 16 \
 	    && $(LOAM) bench report --runs $(EAIBENCH_RUNS)/quick; \
 	else echo "eaibench-quick: skipped, $(EAIBENCH_SETS) is not there"; fi
 

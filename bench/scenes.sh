@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Heads over the places of pictures on scenes of known boxes, masks and counts, written in the forms of COCO, ADE20K, UCF-QNRF and
+# RefMatte: no set of such tasks is at hand. $1 names the command, $2 the folder of results, $3 how many scenes of each kind.
+set -euo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+cd "$here/.."
+loam="$1" runs="$2" count="$3"
+python="${LOAM_TRAINING_VENV:-$HOME/.cache/loam/training-venv}/bin/python"
+if [ ! -x "$python" ]; then
+  echo "scenes: skipped, $python is not there (make training)"
+  exit 0
+fi
+PYTHONPATH=training "$python" -m loam_train scenes "$runs/scenes" --count "$count"
+for pair in T14:detection T19:segmentation T30:counting T31:matting; do
+  kind="${pair##*:}"
+  "$loam" bench run --task "${pair%%:*}" --data "$runs/scenes/$kind" --named "scenes/$kind" --out "$runs" --restart
+done
