@@ -112,30 +112,14 @@ pub struct Timing {
 }
 
 /// How much of a component a delegate runs.
-#[derive(Clone, Debug, PartialEq, uniffi::Enum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Support {
     /// All graphs that were compiled, all of each.
     Full,
     /// Some of them, or with parts on the processor.
-    Partial {
-        /// Why not all.
-        reason: String,
-    },
+    Partial,
     /// The processor runs it.
-    Nothing {
-        /// Why.
-        reason: String,
-    },
-}
-
-impl From<dispatch::Support> for Support {
-    fn from(support: dispatch::Support) -> Self {
-        match support {
-            dispatch::Support::Full => Self::Full,
-            dispatch::Support::Partial(reason) => Self::Partial { reason: reason.to_string() },
-            dispatch::Support::None(reason) => Self::Nothing { reason: reason.to_string() },
-        }
-    }
+    Nothing,
 }
 
 /// Where a loaded component runs.
@@ -149,6 +133,8 @@ pub struct PlaceStatus {
     pub reason: Option<String>,
     /// How much of it the delegate that was tried runs.
     pub support: Support,
+    /// Why not all of it.
+    pub support_reason: Option<String>,
     /// What was measured, one entry for each graph of the delegate that was tried.
     pub times: Vec<Timing>,
 }
@@ -160,11 +146,17 @@ impl From<engine::PlaceStatus> for PlaceStatus {
             delegate_ms,
             processor_ms,
         };
+        let (support, support_reason) = match place.support {
+            dispatch::Support::Full => (Support::Full, None),
+            dispatch::Support::Partial(reason) => (Support::Partial, Some(reason)),
+            dispatch::Support::None(reason) => (Support::Nothing, Some(reason)),
+        };
         Self {
             component: place.component,
             backend: place.backend,
             reason: place.reason.map(|reason| reason.to_string()),
-            support: place.support.into(),
+            support,
+            support_reason: support_reason.map(|reason| reason.to_string()),
             times: place.times.into_iter().map(timing).collect(),
         }
     }

@@ -16,7 +16,8 @@ from loam_train.data import open_data
 LOAM = os.environ.get("LOAM", "loam")
 ROWS, WRITTEN = 100, 24
 SETS = {
-    "activity-phone": "wisdm_phone", "activity-watch": "wisdm_watch", "clothes": "fashion_mnist", "digits": "mnist",
+    "activity-phone": "wisdm_phone", "activity-watch": "wisdm_watch", "banking": "banking77", "command": "snips",
+    "clothes": "fashion_mnist", "digits": "mnist",
     "emotion": "tweeteval_emotion", "emotion-text": "tweeteval_emotion",
     "falls": "falls", "intent": "clinc150", "objects": "cifar10", "question": "trec_qc",
     "sentiment": "sst2", "signs": "gtsrb", "sounds": "esc10", "spam": "sms_spam", "spoken-digits": "fsdd",

@@ -44,7 +44,7 @@ def test_a_component_runs_on_a_delegate_and_says_so(tmp_path: Path) -> None:
     engine.wait_for_delegates("text")
     [place] = engine.places()
     assert (place.component, place.backend, place.reason) == ("text", "onnx-float", None)
-    assert place.support == loam.Support.FULL()
+    assert place.support == loam.Support.FULL
     [timing] = place.times
     assert timing.delegate_ms > 0 and timing.processor_ms > 0 and timing.graph.startswith("text-")
 

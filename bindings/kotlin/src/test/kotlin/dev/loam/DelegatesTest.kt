@@ -42,7 +42,7 @@ class DelegatesTest {
             engine.waitForDelegates("text")
             val place = engine.places.single()
             assertEquals(listOf("text", "onnx-float", null), listOf(place.component, place.backend, place.reason))
-            assertEquals(Support.Full, place.support)
+            assertEquals(Support.FULL, place.support)
             val timing = place.times.single()
             assertTrue(timing.delegateMs > 0 && timing.processorMs > 0, "$timing")
 
