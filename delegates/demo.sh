@@ -33,8 +33,8 @@ echo "What runs where, and how much of it:"
 show classify --image "$(compgen -G 'models/demo/mnist/test/*.png' | head -1)" --adapter models/adapters/digits.safetensors
 show classify --image "$(compgen -G 'models/demo/fashion_mnist/test/*.png' | head -1)" --adapter models/adapters/clothes.safetensors
 show transcribe "$(compgen -G 'models/demo/fsdd/test/3_*.flac' | head -1)"
-show classify --imu "$(compgen -G 'models/demo/wisdm_watch/test/*.csv' | head -1)" --adapter models/adapters/activity-watch.safetensors
+show sense "$(compgen -G 'models/demo/wisdm_watch/test/*.csv' | head -1)" --rate 20 --adapter models/adapters/activity-watch.safetensors
 show classify 'I am so glad that you came' --adapter models/adapters/emotion-text.safetensors
 show classify --sound "$(compgen -G 'models/demo/esc10/test/*.flac' | head -1)" --adapter models/adapters/sounds.safetensors
 target=onnx-integer
-show generate 'Name the four seasons of a year, in their order, and say in one sentence for each of them what the weather is like then in the north of Europe.' --max-tokens 24
+show chat 'Name the four seasons of a year, in their order, and say in one sentence for each of them what the weather is like then in the north of Europe.' --max-tokens 24
