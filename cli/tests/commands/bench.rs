@@ -508,6 +508,59 @@ fn arguments_are_refused_by_what_is_wrong() {
     assert!(String::from_utf8_lossy(&missing.stderr).contains("classes.txt"));
 }
 
+/// What `loam bench score` says of answers to the rows of an id's fixture, made by `answer` of what is right.
+fn scored(id: &str, answer: impl Fn(&Target) -> Value) -> (Value, tempfile::TempDir) {
+    let entry = registry::entry(id.parse().expect("an id"));
+    let folder = data(entry);
+    let rows = entry.format.open(folder.path(), entry.split).expect("a fixture").map(|row| row.expect("a row"));
+    let line = |row: Example| format!("{}\n", json!({ "id": row.id, "prediction": answer(&row.target) }));
+    let answers = folder.path().join("answers.jsonl");
+    fs::write(&answers, rows.map(line).collect::<String>()).expect("written");
+    let words = ["bench", "score", "--task", id, "--data", path(folder.path()), "--answers", path(&answers), "--json"];
+    (json(&run(&words)), folder)
+}
+
+#[test]
+fn answers_of_other_programs_are_scored() {
+    let first = |target: &Target| match target {
+        Target::Texts(texts) => json!({ "text": texts[0] }),
+        _ => panic!("{target:?}"),
+    };
+    let (found, folder) = scored("T10", first);
+    assert_eq!((&found["id"], &found["set"], &found["metric"]), (&json!("T10"), &json!("official"), &json!("GLEU")));
+    assert!(found["score"].as_f64() > Some(0.5) && found["rows"].as_u64() > Some(1), "{found}");
+    let class = |add: usize| {
+        move |target: &Target| match target {
+            Target::Label(class) => json!({ "label": class + add }),
+            _ => panic!("{target:?}"),
+        }
+    };
+    assert_eq!(scored("T9", class(0)).0["score"], json!(1.0));
+    assert_eq!(scored("T9", class(2)).0["score"], json!(0.0));
+
+    let answers = folder.path().join("answers.jsonl");
+    let right = fs::read_to_string(&answers).expect("answers");
+    let (one, rest) = right.split_once('\n').expect("several rows");
+    let id = serde_json::from_str::<Value>(one).expect("JSON")["id"].as_str().expect("an id").to_owned();
+    for (content, wanted) in [
+        (rest.to_owned(), format!("row '{id}' has no answer")),
+        (format!("{right}{one}\n"), format!("the set has no row '{id}', or fewer of that id")),
+        (format!("{right}{}\n", one.replacen(&id, "nobody", 1)), "the set has no row 'nobody'".to_owned()),
+        (format!("{right}{{\n"), "malformed answers".to_owned()),
+        (right.replace("\"text\"", "\"label\""), "line 1".to_owned()),
+        (right.replace("{\"text\":", "{\"number\":").replace("\":\"", "\": 1, \""), "line 1".to_owned()),
+    ] {
+        fs::write(&answers, content).expect("written");
+        let words = ["bench", "score", "--task", "T10", "--data", path(folder.path()), "--answers", path(&answers)];
+        let refused = run(&words);
+        let message = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(4), "{message}");
+        assert!(message.contains(&wanted), "{message} without {wanted}");
+    }
+    let missing = run(&["bench", "score", "--task", "T10", "--data", path(folder.path()), "--answers", "nowhere"]);
+    assert_eq!(missing.status.code(), Some(3));
+}
+
 #[test]
 fn the_list_has_every_id_with_its_commands() {
     let listed = json(&run(&["bench", "list", "--json"]));
@@ -522,7 +575,7 @@ fn the_list_has_every_id_with_its_commands() {
         text.contains("loam bench run --task T24 --stand-in cv/gtsrb --data ../shared/data   # adapter signs"),
         "{text}"
     );
-    for action in ["list", "run", "compare", "report"] {
+    for action in ["list", "run", "score", "compare", "report"] {
         let help = run(&["bench", action, "--help"]);
         assert!(String::from_utf8_lossy(&help.stdout).contains(&format!("loam bench {action}")), "{action}");
     }
@@ -592,7 +645,8 @@ fn the_report_says_what_was_measured_and_what_was_not() {
     assert!(html.contains("no data here: <code>loam bench run --task T14 --data DIR</code>"));
     assert!(html.contains("the engine has no generator of pictures"));
     assert!(html.contains("4 of 50") && html.contains("Few rows of each class"));
-    assert!(html.contains("most of any run: 90 MB"));
+    assert!(markdown.contains("| 1 | 50 MB | ") && markdown.contains(" | 90 MB |"), "{markdown}");
+    assert!(markdown.contains("| nlp/sst2 | sentiment | 1.5 | 1.1 | 1.36 |"), "{markdown}");
     assert!(
         markdown.contains("| T9 | nlp/sst2 | accuracy | sentiment | 88.0 % | 65.0 % | - | 83.0 % | yes | 610 | 1.5 |"),
         "{markdown}"

@@ -21,9 +21,9 @@ from .request import Request, Trained
 
 def _encoder(request: Request) -> Trained:
     """On a tower; what towers need is loaded for them alone."""
-    from . import encoder
+    from . import encoder, likeness
 
-    return encoder.train(request)
+    return likeness.train(request) if request.data.task == "retrieve" else encoder.train(request)
 
 
 def _sentence(request: Request) -> Trained:
