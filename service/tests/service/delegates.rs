@@ -144,7 +144,9 @@ fn a_daemon_compiles_with_the_program_that_it_was_given() {
     });
     let asked = std::fs::read_to_string(asked).expect("written");
     let (foundation, artefacts) = (foundation().display().to_string(), root().join("delegates").display().to_string());
-    let own = format!("compile --model {foundation} --output {artefacts} --component image --target onnx-float\n");
+    let own = format!(
+        "compile --with-parent --model {foundation} --output {artefacts} --component image --target onnx-float\n"
+    );
     assert_eq!(asked, own);
 }
 
