@@ -407,9 +407,10 @@ impl Run<'_> {
 
     fn upscale(&self) -> Outcome {
         let made = self.app.upscale(self.input()?, None)?;
-        let sum: u64 = made.pixels.iter().map(|byte| u64::from(*byte)).sum();
+        let sum: f64 = made.pixels.iter().map(|byte| f64::from(*byte)).sum();
+        let mean = sum / made.pixels.len() as f64;
         Ok(json!({
-            "bytes": made.pixels.len(), "width": made.width, "height": made.height, "sum": sum, "trace": trace(&made.trace)
+            "bytes": made.pixels.len(), "width": made.width, "height": made.height, "mean": mean, "trace": trace(&made.trace)
         }))
     }
 

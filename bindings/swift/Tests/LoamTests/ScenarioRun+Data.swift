@@ -116,9 +116,10 @@ extension ScenarioRun {
 
     func upscale() async throws -> JSON {
         let made = try await app.upscale(input())
+        let mean = Double(made.pixels.reduce(0) { $0 + Int($1) }) / Double(made.pixels.count)
         return [
             "bytes": .of(made.pixels.count), "width": .of(made.width), "height": .of(made.height),
-            "sum": .of(made.pixels.reduce(0) { $0 + Int($1) }), "trace": .of(made.trace),
+            "mean": .number(mean), "trace": .of(made.trace),
         ]
     }
 

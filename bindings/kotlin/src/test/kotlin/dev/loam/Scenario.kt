@@ -302,12 +302,12 @@ class Scenario(internal val engine: Engine, internal val app: App, internal val 
 
     private suspend fun upscale(): JsonElement {
         val made = app.upscale(input())
-        val colours = made.toArgb().sumOf { (it shr 16 and 0xFF) + (it shr 8 and 0xFF) + (it and 0xFF) }
+        val colours = made.toArgb().sumOf { ((it shr 16 and 0xFF) + (it shr 8 and 0xFF) + (it and 0xFF)).toLong() }
         return record(
             "bytes" to made.pixels.size,
             "width" to made.width,
             "height" to made.height,
-            "sum" to colours,
+            "mean" to colours.toDouble() / made.pixels.size,
             "trace" to made.trace.json(),
         )
     }
