@@ -67,19 +67,20 @@ class Edsr(nn.Module):
 
     def begin_as_copy(self) -> None:
         """Begins as what repeats each pixel: there is little left to learn before the details."""
+        convolutions = ((name, part) for name, part in self.named_modules() if isinstance(part, nn.Conv2d))
         with torch.no_grad():
-            for block in self.body:
-                (block.body[2] if isinstance(block, Block) else block).weight.mul_(_QUIET)
-            for conv in (self.head[0], self.tail[1]):
+            for name, conv in convolutions:
+                if name.endswith(".body.0"):
+                    continue
                 conv.weight.mul_(_QUIET)
+                if name.startswith("body.") or conv.bias is None:
+                    continue
                 conv.bias.zero_()
-                conv.weight[:3, :3, _KERNEL // 2, _KERNEL // 2] += torch.eye(3)
-            for conv in self.tail[0]:
-                if isinstance(conv, nn.Conv2d):
-                    times = conv.out_channels // conv.in_channels
-                    conv.weight.mul_(_QUIET)
-                    conv.bias.zero_()
-                    conv.weight[:, :, _KERNEL // 2, _KERNEL // 2] += torch.eye(conv.in_channels).repeat_interleave(times, 0)
+                middle = conv.weight[:, :, _KERNEL // 2, _KERNEL // 2]
+                if name.startswith("tail.0."):
+                    middle += torch.eye(conv.in_channels).repeat_interleave(conv.out_channels // conv.in_channels, 0)
+                else:
+                    middle[:3, :3] += torch.eye(3)
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
