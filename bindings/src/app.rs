@@ -8,7 +8,7 @@ use crate::adapter::{self, Adapter, InstallPolicy};
 use crate::error::{LoamError, Result};
 use crate::input::{ImuSource, Input, Repair};
 use crate::options::{ClassifyOptions, Modality, SpeakOptions, TranscribeOptions, core_modality};
-use crate::results::{Classification, Embedding, Regression, Speech, Spelling, Transcript};
+use crate::results::{Classification, Embedding, Regression, Speech, Spelling, Transcript, Upscaled};
 use crate::sensor::Sensor;
 use crate::transcriber::Transcriber;
 
@@ -183,5 +183,14 @@ impl App {
     /// read.
     pub fn speak(&self, text: String, options: SpeakOptions) -> Result<Speech> {
         Ok(self.inner.speak(&text, options.service())?.into())
+    }
+
+    /// Makes a picture larger, by the factor of the foundation's network for super-resolution.
+    ///
+    /// # Errors
+    /// [`LoamError::MissingComponent`] without one; [`LoamError::Argument`] for an input that is no picture, or would become one
+    /// of more than 48 million pixels; [`LoamError::Adapter`] for an adapter of another component.
+    pub fn upscale(&self, input: Arc<Input>, adapter: Option<Arc<Adapter>>) -> Result<Upscaled> {
+        Ok(self.inner.upscale(input.core(), lent(adapter.as_ref()))?.into())
     }
 }

@@ -58,7 +58,7 @@ pub use options::{
 };
 pub use results::{
     Classification, Embedding, Estimate, LabelScore, Message, Regression, Role, ScoredBy, Segment, Sensed, Speech,
-    SpelledPiece, Spelling, Step, Trace, Transcript, TranscriptEvent, TranscriptSummary,
+    SpelledPiece, Spelling, Step, Trace, Transcript, TranscriptEvent, TranscriptSummary, Upscaled,
 };
 pub use self_test::{provoke_panic, provoke_panic_in_worker};
 pub use sensor::Sensor;

@@ -188,6 +188,19 @@ pub struct Speech {
     pub trace: Trace,
 }
 
+/// A picture at a larger size.
+#[derive(Clone, Debug, PartialEq, uniffi::Record)]
+pub struct Upscaled {
+    /// Red, green and blue of each pixel in a byte each, row by row from the top left.
+    pub pixels: Vec<u8>,
+    /// Pixels per row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// What ran.
+    pub trace: Trace,
+}
+
 /// Who says a message of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Role {
@@ -312,6 +325,14 @@ impl From<task::Sensed> for Sensed {
 impl From<engine::Speech> for Speech {
     fn from(speech: engine::Speech) -> Self {
         Self { samples: pack(&speech.samples), sample_rate: speech.sample_rate, trace: speech.trace.into() }
+    }
+}
+
+impl From<engine::Upscaled> for Upscaled {
+    fn from(engine::Upscaled { image, trace }: engine::Upscaled) -> Self {
+        // Pictures have at most 65536 pixels a side.
+        let (width, height) = (image.width() as u32, image.height() as u32);
+        Self { pixels: image.pixels().to_vec(), width, height, trace: trace.into() }
     }
 }
 

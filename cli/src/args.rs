@@ -34,6 +34,7 @@ use crate::command::tasks::TasksArgs;
 use crate::command::top::TopArgs;
 use crate::command::tour::TourArgs;
 use crate::command::transcribe::TranscribeArgs;
+use crate::command::upscale::UpscaleArgs;
 use crate::compile::CompileArgs;
 use crate::console::{Console, Detail, Format};
 use crate::error::Result;
@@ -200,6 +201,8 @@ pub enum Run {
     Spell(SpellArgs),
 
     Speak(SpeakArgs),
+
+    Upscale(UpscaleArgs),
 
     /// List what can be asked for, and what each task runs
     Tasks(TasksArgs),

@@ -92,6 +92,7 @@ fn engine(run: &Run, home: &Home, console: &Console) -> anyhow::Result<()> {
         Run::Transcribe(args) => command::transcribe::run(args, home, console),
         Run::Spell(args) => command::spell::run(args, home, console),
         Run::Speak(args) => command::speak::run(args, home, console),
+        Run::Upscale(args) => command::upscale::run(args, home, console),
         Run::Tasks(args) => command::tasks::run(args, console),
         Run::Adapter(args) => command::adapter::run(args, home, console),
         Run::Bench(args) => bench::run(args, home, console),

@@ -3,7 +3,7 @@
 use loam::engine::{
     App, AppStatus, EngineStatus, GenerateStats, ListenOptions, Mismatch, PlaceStatus, Quotas, TrimLevel, Trimmed,
 };
-use loam::input::{ImuSource, Input, Message, Repair};
+use loam::input::{Image, ImuSource, Input, Message, Repair};
 use loam::model::Modality;
 use loam::task::{
     Classification, Embedding, Regression, Sensed, Spelling, Transcript, TranscriptEvent, TranscriptSummary,
@@ -229,6 +229,11 @@ pub(crate) enum Call {
         text: String,
         options: SpeakOptions,
     },
+    Upscale {
+        #[serde(with = "media::input")]
+        input: Input,
+        adapter: Option<AdapterKey>,
+    },
     Generate {
         #[serde(deserialize_with = "media::text::deserialize")]
         prompt: String,
@@ -342,6 +347,7 @@ impl Call {
             Self::Spell { .. } => "spell",
             Self::Transcribe { .. } | Self::TranscribeStream { .. } => "transcribe",
             Self::Speak { .. } => "speak",
+            Self::Upscale { .. } => "upscale",
             Self::Generate { .. } => "generate",
             Self::Answer { .. } => "answer",
             Self::Caption { .. } => "caption",
@@ -374,6 +380,7 @@ impl Call {
             | Self::Spell { input, .. }
             | Self::Transcribe { input, .. }
             | Self::Caption { input, .. }
+            | Self::Upscale { input, .. }
             | Self::TranscribeStream { input, .. } => media::size(input),
             Self::Answer { inputs, .. } => inputs.iter().map(media::size).sum(),
             Self::Generate { prompt: text, .. } | Self::Respond { text, .. } | Self::Speak { text, .. } => text.len(),
@@ -409,6 +416,14 @@ pub(crate) struct Spoken {
     pub(crate) trace: loam::engine::Trace,
 }
 
+/// A larger picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Enlarged {
+    #[serde(with = "media::image")]
+    pub(crate) image: Image,
+    pub(crate) trace: loam::engine::Trace,
+}
+
 /// A vector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Embedded {
@@ -437,6 +452,7 @@ pub(crate) enum Reply {
     Spelling(Spelling),
     Transcript(Transcript),
     Speech(Spoken),
+    Upscaled(Enlarged),
     Generated(GenerateStats),
     Transcribed(TranscriptSummary),
     Opened(Opened),

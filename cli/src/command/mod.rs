@@ -25,6 +25,7 @@ pub mod tasks;
 pub mod top;
 pub mod tour;
 pub mod transcribe;
+pub mod upscale;
 
 mod input;
 pub mod media;

@@ -98,6 +98,34 @@ fn speech_becomes_a_wav_file() {
 }
 
 #[test]
+fn pictures_become_larger() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let (edsr, small, large) = (model("edsr"), fixture("images/landscape.png"), dir.path().join("large.png"));
+    let adapter = fixture("peft/edsr-r2");
+    let size = |file: &Path| {
+        let inspected = json(&run(&["inspect", path(file), "--json"]));
+        [&inspected["width"], &inspected["height"]].map(|side| side.as_u64().expect("a side"))
+    };
+    let words = ["upscale", path(&small), "--out", path(&large), "--model", path(&edsr)];
+    let made = json(&run(&[&words[..], &["--json"]].concat()));
+    assert_eq!(made["trace"]["path"], "generator");
+    assert_eq!(size(&large), size(&small).map(|side| side * 4));
+    assert_eq!([&made["width"], &made["height"]].map(|side| side.as_u64().expect("a side")), size(&large));
+    let bare = std::fs::read(&large).expect("written");
+    assert!(run(&[&words[..], &["--adapter", path(&adapter)]].concat()).status.success());
+    assert_ne!(std::fs::read(&large).expect("written"), bare, "an adapter makes a difference");
+    let piped = run(&["upscale", path(&small), "--out", "-", "--model", path(&edsr)]);
+    assert_eq!(piped.stdout, bare);
+    let inspected = json(&run(&["inspect", path(&edsr), "--json"]));
+    assert!(inspected.to_string().contains("\"scale\":4"), "{inspected}");
+
+    // What was there stays, and nothing is left beside it.
+    refused(&["upscale", path(&small), "--out", path(&large), "--model", path(&model("vits"))], 11, "super-resolution");
+    refused(&["upscale", path(&edsr.join("config.json")), "--out", path(&large), "--model", path(&edsr)], 4, "config");
+    assert_eq!(std::fs::read_dir(dir.path()).expect("directory").count(), 1);
+}
+
+#[test]
 fn vectors_of_pictures_and_sounds_find_their_like() {
     let siglip = model("siglip-tiny");
     let pictures: Vec<PathBuf> =

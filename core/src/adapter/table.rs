@@ -255,6 +255,19 @@ pub const TASKS: &[TaskSpec] = &[
             ("loam speak 'Good morning.' --output slow.wav --rate 0.8 --seed 3 --model mms-tts-eng", "slower"),
         ],
     },
+    TaskSpec {
+        name: "upscale",
+        summary: "Make a picture larger with more detail than interpolation gives",
+        inputs: &["image"],
+        output: "a picture, a PNG file in the command line",
+        paths: &[DataPath::Generator],
+        needs: "a component for super-resolution (EDSR), whose factor is fixed; loam-nano's is 4",
+        adapter: "LoRA on its convolutions",
+        examples: &[
+            ("loam upscale small.png --out large.png", "four times as wide and high"),
+            ("loam upscale old.jpg --out new.png --adapter scans --json", "with an adapter, and what it cost"),
+        ],
+    },
 ];
 
 #[cfg(test)]

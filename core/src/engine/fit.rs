@@ -28,6 +28,7 @@ impl Engine {
             ComponentKind::Projector(modality) => act(plain(self.projector(modality)?.projector().linears())),
             ComponentKind::VisionLanguage => act(self.vision_language()?.base()),
             ComponentKind::SpeechGenerator => act(plain(self.speech_generator()?.model().linears())),
+            ComponentKind::SuperResolution => act(plain(self.upscaler()?.model().linears())),
         }
     }
 
@@ -84,7 +85,10 @@ impl Engine {
                 }
                 HeadWidths { embedding: encoder.dim(), states: Some(encoder.state_width()) }
             }
-            ComponentKind::Projector(_) | ComponentKind::VisionLanguage | ComponentKind::SpeechGenerator => {
+            ComponentKind::Projector(_)
+            | ComponentKind::VisionLanguage
+            | ComponentKind::SpeechGenerator
+            | ComponentKind::SuperResolution => {
                 let what = if settings.is_some() { "preprocessing" } else { "a head" };
                 return Err(Error::adapter(alias, format!("it brings {what}, which a {kind} component does not read")));
             }

@@ -14,6 +14,7 @@ mod sense;
 mod speak;
 mod spell;
 mod transcribe;
+mod upscale;
 
 pub use answer::AnswerOptions;
 pub use chat::Chat;
@@ -29,5 +30,6 @@ pub use score::{Perplexity, SCORE_CHUNK};
 pub use sense::{Sensed, Sensor};
 pub use spell::{SpellOptions, SpelledPiece, Spelling};
 pub use transcribe::{TranscribeOptions, Transcriber, Transcript, TranscriptEvent, TranscriptSummary};
+pub use upscale::UpscaleOptions;
 
 pub use crate::adapter::{TASKS, TaskSpec};

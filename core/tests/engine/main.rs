@@ -42,6 +42,7 @@ mod smolvlm;
 mod speculation;
 mod towers;
 mod transcribe;
+mod upscale;
 mod vision;
 mod vits;
 mod whisper;

@@ -120,6 +120,11 @@ const CASES: &[Case] = &[
         let speech = app.speak("gobˈa kaˈok", SpeakOptions { seed: 3, ..SpeakOptions::default() })?;
         Ok(json!([said(&speech), speech.samples]))
     }),
+    ("a larger picture", |app| {
+        let made = app.upscale(picture(20, 14), None)?;
+        Ok(json!([made.image.width(), made.image.height(), made.image.pixels(), said(&made.trace)]))
+    }),
+    ("a larger text", |app| Ok(json!(app.upscale("text", None)?.image.width()))),
     ("generation", |app| Ok(streamed(|sink| app.generate("The cat", tokens(12), None, sink), Keeper::default()))),
     ("generation under an adapter", |app| {
         let voice = install(app, "voice")?;

@@ -81,7 +81,7 @@ from loam.records import (
     TrimLevel,
     Verify,
 )
-from loam.results import Embedding, Speech
+from loam.results import Embedding, Speech, Upscaled
 from loam.sensor import Sensor
 from loam.session import Session
 from loam.stream import Stream
@@ -173,6 +173,7 @@ __all__ = [
     "TranscriptSummary",
     "TrimLevel",
     "Trimmed",
+    "Upscaled",
     "Verify",
     "log_to",
     "log_to_logging",

@@ -23,7 +23,7 @@ from loam.records import (
     TranscribeOptions,
     Transcript,
 )
-from loam.results import Embedding, Speech
+from loam.results import Embedding, Speech, Upscaled
 from loam.sensor import Sensor
 from loam.session import Session, generate_options
 from loam.stream import Stream
@@ -149,6 +149,15 @@ class App:
         """
         options = ffi.SpeakOptions(seed=seed, speaking_rate=speaking_rate, speaker=speaker)
         return Speech.of(self._inner.speak(text, options))
+
+    def upscale(self, input: Input, *, adapter: Adapter | None = None) -> Upscaled:
+        """Makes a picture larger, by the factor of the foundation's network for super-resolution.
+
+        Raises:
+            LoamError.MissingComponent: for a foundation without one.
+            LoamError.Argument: for an input that is no picture, or would become one of more than 48 million pixels.
+        """
+        return Upscaled.of(self._inner.upscale(input._inner, inner(adapter)))
 
     def transcribe(
         self, input: Input, options: TranscribeOptions | None = None, *, adapter: Adapter | None = None

@@ -139,6 +139,14 @@ public final class App: Sendable {
         try await Work.run { [raw] in try raw.speak(text: text, options: options) }
     }
 
+    /// Makes a picture larger, by the factor of the foundation's network for super-resolution.
+    ///
+    /// - Throws: `LoamError.MissingComponent` without one; `LoamError.Argument` for an input that is no picture, or would
+    ///   become one of more than 48 million pixels.
+    public func upscale(_ input: Input, adapter: Adapter? = nil) async throws -> Upscaled {
+        try await Work.run { [raw] in try raw.upscale(input: input.raw, adapter: adapter?.raw) }
+    }
+
     /// Begins a conversation. With an adapter that brings instructions of its own, these are used where none are given.
     ///
     /// - Throws: `LoamError.Refused` for too many conversations at a time; those of the connection to a service.

@@ -59,6 +59,7 @@ public typealias TranscriptEnd = LoamFFI.TranscriptEnd
 public typealias Segment = LoamFFI.Segment
 public typealias Sensed = LoamFFI.Sensed
 public typealias Speech = LoamFFI.Speech
+public typealias Upscaled = LoamFFI.Upscaled
 public typealias GenerateStats = LoamFFI.GenerateStats
 public typealias FinishReason = LoamFFI.FinishReason
 public typealias ContextSource = LoamFFI.ContextSource

@@ -76,6 +76,10 @@ public class App internal constructor(
     public suspend fun speak(text: String, options: SpeakOptions = SpeakOptions()): Speech =
         compute { ffi.speak(text, options) }
 
+    /** Makes a picture larger, by the factor of the foundation's network for super-resolution. */
+    public suspend fun upscale(input: Input, adapter: Adapter? = null): Upscaled =
+        compute { input.lent.to { on -> adapter.lend { ffi.upscale(on, it) } } }
+
     /** Writes down what is said in a recording. */
     public suspend fun transcribe(
         input: Input,

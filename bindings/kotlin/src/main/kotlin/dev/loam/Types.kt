@@ -132,6 +132,9 @@ typealias Sensed = dev.loam.ffi.Sensed
 /** What was spoken. [toFloatArray] and [toShortArray] unpack it. */
 typealias Speech = dev.loam.ffi.Speech
 
+/** A picture at a larger size. [toArgb] unpacks it. */
+typealias Upscaled = dev.loam.ffi.Upscaled
+
 /** What a generation cost and what ran. */
 typealias GenerateStats = dev.loam.ffi.GenerateStats
 
