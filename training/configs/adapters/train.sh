@@ -7,7 +7,7 @@ set -eu
 folders=$1 out=$2
 shift 2
 names=${*:-question topic spam intent sentiment emotion reply brief digits clothes signs objects spoken-digits sounds \
-  voice-emotion activity-watch activity-phone falls vqa topic-text emotion-text command banking scene things crowd portrait pose}
+  voice-emotion activity-watch activity-phone falls vqa topic-text emotion-text command banking slots frames scene things crowd portrait pose}
 
 adapter() {
     component=$1 name=$2 data=$3 minutes=$4 description=$5
@@ -39,6 +39,8 @@ adapter text emotion-text tweeteval_emotion 5 "Anger, joy, optimism or sadness o
 adapter text topic-text slurp_topic 3 "Which part of a home assistant a command is for; on the text encoder, smaller and quicker."
 adapter text command snips 2.5 "What a command to an assistant is for: music, weather, a restaurant, a book, a film or a list."
 adapter text banking banking77 4 "Which of 77 things a customer of a bank asks about."
+adapter text slots snips_slots 6.5 "What a command to an assistant is for, and its slots: artist, playlist, city, time, ..."
+adapter text frames slurp_frames 5 "What a command to a home assistant asks for, and its entities: date, place, person, song, ..."
 adapter imu falls falls 2 "Tells a fall from movements of daily life, worn at the waist."
 # Heads over the places of a picture, from scenes that are put together: no set at hand has boxes, masks, points or counts.
 for kind in scene things crowd portrait pose; do
