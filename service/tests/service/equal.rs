@@ -292,7 +292,7 @@ fn tags_are_the_same_from_afar() {
     let served = Served::of(loam::Engine::open(tags("model")).expect("opened"), Limits::default());
     let engine = served.connect();
     let app = engine.attach("com.example.tags").expect("attached");
-    let adapter = app.install("joint", tags("joint"), InstallPolicy::Create).expect("installed");
+    let adapter = app.install_adapter("joint", tags("joint"), InstallPolicy::Create).expect("installed");
     for text in ["play Für Elise now", "(Elise), at nineteen!", ""] {
         let far = app.tag(text, &adapter).expect("tagged");
         assert_eq!(said(&far), said(here.tag(text, &joint).expect("tagged")), "{text}");
