@@ -8,7 +8,7 @@ use crate::adapter::{self, Adapter, InstallPolicy};
 use crate::error::{LoamError, Result};
 use crate::input::{ImuSource, Input, Repair};
 use crate::options::{ClassifyOptions, Modality, SpeakOptions, TranscribeOptions, core_modality};
-use crate::results::{Classification, Embedding, Regression, Speech, Spelling, Transcript, Upscaled};
+use crate::results::{Classification, Embedding, Regression, Speech, Spelling, Tagging, Transcript, Upscaled};
 use crate::sensor::Sensor;
 use crate::transcriber::Transcriber;
 
@@ -123,6 +123,14 @@ impl App {
         adapter: Option<Arc<Adapter>>,
     ) -> Result<Regression> {
         Ok(self.inner.regress(input.core(), core_modality(modality)?, lent(adapter.as_ref()))?.into())
+    }
+
+    /// Finds the named parts of a text, and what it is where the adapter tells, by an adapter's head of tags.
+    ///
+    /// # Errors
+    /// As [`App::classify`].
+    pub fn tag(&self, text: String, adapter: Arc<Adapter>) -> Result<Tagging> {
+        Ok(self.inner.tag(&text, adapter.service())?.into())
     }
 
     /// Finds what follows one another in an input, by an adapter's CTC head.

@@ -92,6 +92,38 @@ pub struct Regression {
     pub trace: Trace,
 }
 
+/// A named part of a text.
+#[derive(Clone, Debug, PartialEq, uniffi::Record)]
+pub struct Span {
+    /// What it is.
+    pub label: String,
+    /// Its words as they stand in the text, without the punctuation around them.
+    pub text: String,
+    /// Where it begins, in bytes of the text in UTF-8.
+    pub start: u64,
+    /// The byte behind its end.
+    pub end: u64,
+    /// Where it begins, in characters: Unicode scalar values, not units of UTF-16.
+    pub start_char: u64,
+    /// The character behind its end.
+    pub end_char: u64,
+    /// Mean probability of its words' tags.
+    pub score: f32,
+}
+
+/// What the words of a text are.
+#[derive(Clone, Debug, PartialEq, uniffi::Record)]
+pub struct Tagging {
+    /// The named parts, in the order of the text; none overlaps another.
+    pub spans: Vec<Span>,
+    /// What the sentence is, most probable first; empty where the adapter tells words alone.
+    pub labels: Vec<LabelScore>,
+    /// Bytes of the text that were read: all of them, unless it has more tokens than the encoder takes.
+    pub read: u64,
+    /// What ran.
+    pub trace: Trace,
+}
+
 /// A piece of a CTC head's vocabulary that was found.
 #[derive(Clone, Debug, PartialEq, uniffi::Record)]
 pub struct SpelledPiece {
@@ -269,6 +301,26 @@ impl From<task::Regression> for Regression {
     fn from(result: task::Regression) -> Self {
         let estimate = |e: task::Estimate| Estimate { name: e.name, unit: e.unit, value: e.value };
         Self { values: result.values.into_iter().map(estimate).collect(), trace: result.trace.into() }
+    }
+}
+
+impl From<task::Tagging> for Tagging {
+    fn from(result: task::Tagging) -> Self {
+        let span = |span: task::Span| Span {
+            label: span.label,
+            text: span.text,
+            start: span.start as u64,
+            end: span.end as u64,
+            start_char: span.start_char as u64,
+            end_char: span.end_char as u64,
+            score: span.score,
+        };
+        Self {
+            spans: result.spans.into_iter().map(span).collect(),
+            labels: result.labels.into_iter().map(score).collect(),
+            read: result.read as u64,
+            trace: result.trace.into(),
+        }
     }
 }
 

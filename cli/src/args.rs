@@ -30,6 +30,7 @@ use crate::command::sense::SenseArgs;
 use crate::command::speak::SpeakArgs;
 use crate::command::speed::SpeedArgs;
 use crate::command::spell::SpellArgs;
+use crate::command::tag::TagArgs;
 use crate::command::tasks::TasksArgs;
 use crate::command::top::TopArgs;
 use crate::command::tour::TourArgs;
@@ -177,6 +178,8 @@ pub enum Run {
     Classify(ClassifyArgs),
 
     Embed(EmbedArgs),
+
+    Tag(TagArgs),
 
     Regress(RegressArgs),
 

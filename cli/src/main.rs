@@ -80,6 +80,7 @@ fn engine(run: &Run, home: &Home, console: &Console) -> anyhow::Result<()> {
         Run::Generate(args) => command::generate::run(args, home, console),
         Run::Classify(args) => command::classify::run(args, home, console),
         Run::Embed(args) => command::embed::run(args, home, console),
+        Run::Tag(args) => command::tag::run(args, home, console),
         Run::Regress(args) => command::regress::run(args, home, console),
         Run::Segment(args) => command::place::segment(args, home, console),
         Run::Detect(args) => command::place::detect(args, home, console),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loam::engine::{ListenOptions, Speech, Upscaled};
 use loam::input::{ImuSource, Input, Repair};
 use loam::model::Modality;
-use loam::task::{Classification, Embedding, Regression, Spelling, Transcript};
+use loam::task::{Classification, Embedding, Regression, Spelling, Tagging, Transcript};
 
 use crate::adapter::Adapter;
 use crate::call::{AdapterInfo, AdapterKey, Call, Reply};
@@ -138,6 +138,15 @@ impl App {
     ) -> Result<Regression> {
         let call = Call::Regress { input: input.into(), modality, adapter: key(adapter) };
         Ok(reply_of!(self.performer, &mut Silence::default(), call, Reply::Regression(result) => result))
+    }
+
+    /// Finds the named parts of a text, and what it is where the adapter tells, by an adapter's head of tags.
+    ///
+    /// # Errors
+    /// As [`App::classify`].
+    pub fn tag(&self, text: &str, adapter: &Adapter) -> Result<Tagging> {
+        let call = Call::Tag { text: text.to_owned(), adapter: adapter.key() };
+        Ok(reply_of!(self.performer, &mut Silence::default(), call, Reply::Tagging(result) => result))
     }
 
     /// Finds what follows one another in an input, by an adapter's CTC head.

@@ -6,7 +6,7 @@ use loam::engine::{
 use loam::input::{Image, ImuSource, Input, Message, Repair};
 use loam::model::Modality;
 use loam::task::{
-    Classification, Embedding, Regression, Sensed, Spelling, Transcript, TranscriptEvent, TranscriptSummary,
+    Classification, Embedding, Regression, Sensed, Spelling, Tagging, Transcript, TranscriptEvent, TranscriptSummary,
 };
 use serde::{Deserialize, Serialize};
 
@@ -211,6 +211,10 @@ pub(crate) enum Call {
         modality: Option<Modality>,
         adapter: Option<AdapterKey>,
     },
+    Tag {
+        text: String,
+        adapter: AdapterKey,
+    },
     Spell {
         #[serde(with = "media::input")]
         input: Input,
@@ -344,6 +348,7 @@ impl Call {
             Self::Embed { .. } => "embed",
             Self::Query { .. } => "query",
             Self::Regress { .. } => "regress",
+            Self::Tag { .. } => "tag",
             Self::Spell { .. } => "spell",
             Self::Transcribe { .. } | Self::TranscribeStream { .. } => "transcribe",
             Self::Speak { .. } => "speak",
@@ -383,7 +388,10 @@ impl Call {
             | Self::Upscale { input, .. }
             | Self::TranscribeStream { input, .. } => media::size(input),
             Self::Answer { inputs, .. } => inputs.iter().map(media::size).sum(),
-            Self::Generate { prompt: text, .. } | Self::Respond { text, .. } | Self::Speak { text, .. } => text.len(),
+            Self::Generate { prompt: text, .. }
+            | Self::Respond { text, .. }
+            | Self::Speak { text, .. }
+            | Self::Tag { text, .. } => text.len(),
             Self::PushSound { samples, .. } | Self::PushMotion { samples, .. } => size_of_val(&samples[..]),
             _ => 0,
         }
@@ -449,6 +457,7 @@ pub(crate) enum Reply {
     Classification(Classification),
     Embedding(Embedded),
     Regression(Regression),
+    Tagging(Tagging),
     Spelling(Spelling),
     Transcript(Transcript),
     Speech(Spoken),

@@ -21,6 +21,7 @@ pub mod sense;
 pub mod speak;
 pub mod speed;
 pub mod spell;
+pub mod tag;
 pub mod tasks;
 pub mod top;
 pub mod tour;

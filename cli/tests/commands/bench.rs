@@ -72,7 +72,7 @@ const FIXTURES: [&str; 50] = [
 const LACKING: [(u8, &str); 5] = [
     (18, "no generator that styles pictures"),
     (29, "no reader of films"),
-    (34, "no head tags the words of a sentence"),
+    (34, "it takes an adapter with a head of tags"),
     (41, "no speech-generator component"),
     (48, "no reader of films"),
 ];
@@ -263,6 +263,48 @@ fn dense_heads_run_on_official_formats() {
         run(&[&words[..], &["--adapter", path(&adapter.path().join("head")), "--model", path(&model)]].concat());
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("the set has person, dog"));
+}
+
+/// Tags of random weights: what is heard or read is tagged, and an adapter that does not say what a sentence is gives no frame.
+#[test]
+fn heads_of_tags_make_frames_and_tags() {
+    let (out, model) = (tempfile::tempdir().expect("a folder"), fixture("tags/model"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let set = folder.path().join("nlp/slurp_text");
+    fs::create_dir_all(&set).expect("a folder");
+    let row = json!({ "text": "play elise now", "intent": "play_music", "scenario": "play", "action": "music",
+                      "entities": [{ "type": "song", "text": "elise" }] });
+    fs::write(set.join("test.jsonl.zst"), stored(&format!("{row}\n"))).expect("written");
+    fs::write(set.join("train.jsonl.zst"), stored(&format!("{row}\n"))).expect("written");
+    fs::write(set.join("meta.json"), json!({ "task": "frames" }).to_string()).expect("written");
+    let run_with = |adapter: &Path| {
+        let words = ["bench", "run", "--task", "T34", "--stand-in", "nlp/slurp_text", "--json", "--quiet", "--restart"];
+        let paths = ["--data", path(folder.path()), "--out", path(out.path()), "--model", path(&model)];
+        run(&[&words[..], &paths, &["--adapter", path(adapter)]].concat())
+    };
+    let task = fixture("tags/joint");
+    let joint = tempfile::tempdir().expect("a folder");
+    copy(&task, joint.path());
+    let refused = run_with(&fixture("tags/plain"));
+    let message = String::from_utf8_lossy(&refused.stderr);
+    assert!(message.contains("does not say what a sentence is"), "{message}");
+    assert_eq!(refused.status.code(), Some(2), "{message}");
+    let refused = run_with(joint.path());
+    let message = String::from_utf8_lossy(&refused.stderr);
+    assert!(message.contains("calls a sentence 'PlayMusic', expected SCENARIO_ACTION"), "{message}");
+    let named = fs::read_to_string(joint.path().join("task.json")).expect("a task").replace("PlayMusic", "play_music");
+    let named = named.replace("SetAlarm", "alarm_set").replace("GetWeather", "weather_query");
+    fs::write(joint.path().join("task.json"), named).expect("written");
+    let found = json(&run_with(joint.path()));
+    assert_eq!((&found["metric"], &found["scored_by"]), (&json!("SLU-F1"), &json!("head of tags")));
+    assert!(found["score"].as_f64().is_some_and(f64::is_finite), "{found}");
+}
+
+/// A Zstandard frame of one raw block, for less than 256 bytes (RFC 8878, sections 3.1.1 and 3.1.1.2).
+fn stored(text: &str) -> Vec<u8> {
+    let size = u8::try_from(text.len()).expect("a short text");
+    let block = (u32::from(size) << 3 | 1).to_le_bytes();
+    [&[0x28, 0xb5, 0x2f, 0xfd, 0x20, size], &block[..3], text.as_bytes()].concat()
 }
 
 /// A copy of an adapter with other labels, in `head` of a folder.

@@ -74,6 +74,27 @@ fn an_adapter_with_a_ctc_head_spells() {
 }
 
 #[test]
+fn an_adapter_with_a_head_of_tags_finds_the_parts_of_sentences() {
+    let (model, joint) = (fixture("tags/model"), fixture("tags/joint"));
+    let words = ["tag", "play Für Elise now", "--model", path(&model), "--adapter", path(&joint)];
+    let plain = run(&words);
+    let wanted = "PlayMusic  81.6 %\n  time   62.3 %  play Für Elise\n  song   93.9 %  now\n";
+    assert_eq!(String::from_utf8_lossy(&plain.stdout), wanted);
+    let found = json(&run(&[&words[..], &["--json"]].concat()));
+    assert_eq!(found["spans"][1]["label"], "song");
+    // A byte more than characters in front: the text has an umlaut.
+    assert_eq!((&found["spans"][1]["start"], &found["spans"][1]["start_char"]), (&16.into(), &15.into()));
+    assert_eq!(found["trace"]["path"], "encoder");
+    let plain = fixture("tags/plain");
+    let words_alone = json(&run(&[&words[..5], &[path(&plain), "--json"]].concat()));
+    assert_eq!((&words_alone["spans"], &words_alone["labels"]), (&found["spans"], &serde_json::json!([])));
+
+    refused(&words[..4], 2, "--adapter");
+    let (ast, linear) = (self::model("ast-tiny"), fixture("heads/linear"));
+    refused(&["tag", "play", "--model", path(&ast), "--adapter", path(&linear)], 7, "linear head tags no words");
+}
+
+#[test]
 fn speech_becomes_a_wav_file() {
     let dir = tempfile::tempdir().expect("tempdir");
     let (vits, wav) = (model("vits"), dir.path().join("speech.wav"));

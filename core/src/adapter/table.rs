@@ -85,6 +85,19 @@ pub const TASKS: &[TaskSpec] = &[
         ],
     },
     TaskSpec {
+        name: "tag",
+        summary: "Find the named parts of a sentence, and what it is about",
+        inputs: &["text"],
+        output: "spans with labels, places and probabilities",
+        paths: &[DataPath::Encoder],
+        needs: "a text encoder that gives states of tokens (BERT's kind), and an adapter",
+        adapter: "LoRA on the text encoder, a head of tags",
+        examples: &[
+            ("loam tag 'Play some jazz by Miles Davis on Deezer' --adapter slots", "the parts of a command"),
+            ("cat commands.txt | loam tag --adapter slots --json", "one text per line, with places and scores"),
+        ],
+    },
+    TaskSpec {
         name: "regress",
         summary: "Find the values of a text, picture, sound or motion",
         inputs: &["text", "image", "sound", "motion"],

@@ -59,16 +59,18 @@ impl Engine {
             ComponentKind::Backbone => {
                 let config = self.language()?;
                 let width = config.backbone().config().hidden_size;
-                HeadWidths { embedding: width, states: Some(width) }
+                HeadWidths { embedding: width, states: Some(width), tokens: None }
             }
             ComponentKind::Encoder(Modality::TEXT) => {
-                HeadWidths { embedding: self.text()?.encoder().dim(), states: None }
+                let text = self.text()?;
+                let encoder = text.encoder();
+                HeadWidths { embedding: encoder.dim(), states: None, tokens: encoder.state_width() }
             }
             // A recogniser need not have an embedding, so its component may be no encoder.
             ComponentKind::Encoder(Modality::SPEECH)
                 if heard && settings.is_none() && family(component.entry())?.is_some() =>
             {
-                HeadWidths { embedding: 0, states: self.recognizer()?.state_width() }
+                HeadWidths { embedding: 0, states: self.recognizer()?.state_width(), tokens: None }
             }
             ComponentKind::Encoder(modality) => {
                 let model = self.encoder(modality)?;
@@ -83,7 +85,7 @@ impl Engine {
                 if let Some(settings) = settings {
                     bound.preprocessor = Some(own_preprocessing(alias, settings, encoder)?);
                 }
-                HeadWidths { embedding: encoder.dim(), states: Some(encoder.state_width()) }
+                HeadWidths { embedding: encoder.dim(), states: Some(encoder.state_width()), tokens: None }
             }
             ComponentKind::Projector(_)
             | ComponentKind::VisionLanguage

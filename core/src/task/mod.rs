@@ -13,6 +13,7 @@ mod score;
 mod sense;
 mod speak;
 mod spell;
+mod tag;
 mod transcribe;
 mod upscale;
 
@@ -29,6 +30,7 @@ pub use retrieve::{Index, Match};
 pub use score::{Perplexity, SCORE_CHUNK};
 pub use sense::{Sensed, Sensor};
 pub use spell::{SpellOptions, SpelledPiece, Spelling};
+pub use tag::{Span, Tagging};
 pub use transcribe::{TranscribeOptions, Transcriber, Transcript, TranscriptEvent, TranscriptSummary};
 pub use upscale::UpscaleOptions;
 

@@ -40,6 +40,7 @@ mod signatures;
 mod smollm2;
 mod smolvlm;
 mod speculation;
+mod tags;
 mod towers;
 mod transcribe;
 mod upscale;

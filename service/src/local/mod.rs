@@ -207,6 +207,10 @@ impl Performer for Local {
                 let options = RegressOptions { adapter: self.core(adapter.as_ref())?, modality };
                 Reply::Regression(engine.regress(input, &options)?)
             }
+            Call::Tag { text, adapter } => {
+                let _turn = self.turn(relay)?;
+                Reply::Tagging(engine.tag(&text, &self.find(&adapter)?.adapter)?)
+            }
             Call::Spell { input, modality, adapter } => {
                 let _turn = self.turn(relay)?;
                 let options = SpellOptions { adapter: self.find(&adapter)?.adapter, modality };

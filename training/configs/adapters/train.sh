@@ -8,7 +8,7 @@ folders=$1 out=$2
 shift 2
 names=${*:-question topic spam intent sentiment emotion reply brief digits clothes signs objects spoken-digits sounds \
   voice-emotion activity-watch activity-phone falls vqa topic-text emotion-text command banking emoji yes-no \
-  reader python explain scene things crowd portrait pose}
+  reader python explain slots frames scene things crowd portrait pose}
 
 adapter() {
     component=$1 name=$2 data=$3 minutes=$4 description=$5
@@ -45,6 +45,8 @@ adapter text yes-no boolq 2.5 "Answers a question with yes or no, from what is c
 adapter backbone reader squad 8 "Answers a question from a text in a few words."
 adapter backbone python conala 6 "Writes one line of Python for what is asked."
 adapter backbone explain conala_doc 5 "Says in one sentence what a line of Python does."
+adapter text slots snips_slots 6.5 "What a command to an assistant is for, and its slots: artist, playlist, city, time, ..."
+adapter text frames slurp_frames 5 "What a command to a home assistant asks for, and its entities: date, place, person, song, ..."
 adapter imu falls falls 2 "Tells a fall from movements of daily life, worn at the waist."
 # Heads over the places of a picture, from scenes that are put together: no set at hand has boxes, masks, points or counts.
 for kind in scene things crowd portrait pose; do

@@ -28,9 +28,9 @@ def _encoder(request: Request) -> Trained:
 
 def _sentence(request: Request) -> Trained:
     """On the text encoder."""
-    from . import sentence
+    from . import sentence, tagging
 
-    return sentence.train(request)
+    return tagging.train(request) if request.data.task == "tag" else sentence.train(request)
 
 
 SUFFIX, MOST_NAME = ".safetensors", 64

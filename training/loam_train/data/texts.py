@@ -55,6 +55,40 @@ def snips(folder: Path, split: str) -> Iterator[Row]:
         yield {"text": " ".join(row["tokens"]), "label": row["intent"]}
 
 
+def snips_slots(folder: Path, split: str) -> Iterator[Row]:
+    """Words with the slots that they fill, and the intent."""
+    for row in rows(folder, split):
+        yield {"tokens": row["tokens"], "tags": row["tags"], "label": row["intent"]}
+
+
+def named(folder: Path, split: str) -> Iterator[Row]:
+    """Words with the names that they are part of; what is no word at all is left out."""
+    for row in rows(folder, split):
+        pairs = [(token, tag) for token, tag in zip(row["tokens"], row["tags"], strict=True) if token.split() == [token]]
+        if pairs:
+            yield {"tokens": [token for token, _ in pairs], "tags": [tag for _, tag in pairs]}
+
+
+def frames(folder: Path, split: str) -> Iterator[Row]:
+    """Words with the entities that they are part of, found in their order; the label is scenario and action."""
+    for row in rows(folder, split):
+        words = row["text"].split()
+        tags, after = ["O"] * len(words), 0
+        for entity in row["entities"]:
+            wanted = entity["text"].lower().split()
+            lower = [word.lower() for word in words]
+            places = [*range(after, len(words)), *range(after)]
+            free = (
+                at for at in places
+                if wanted and lower[at : at + len(wanted)] == wanted and set(tags[at : at + len(wanted)]) == {"O"}
+            )  # fmt: skip
+            if (at := next(free, None)) is not None:
+                inner = ["I-" + entity["type"]] * (len(wanted) - 1)
+                tags[at : at + len(wanted)] = ["B-" + entity["type"], *inner]
+                after = at + len(wanted)
+        yield {"tokens": words, "tags": tags, "label": f"{row['scenario']}_{row['action']}"}
+
+
 def corrections(folder: Path, split: str) -> Iterator[Row]:
     """A learner's sentence and its corrections; one to learn from, all of them to be scored with."""
     for row in rows(folder, split):
@@ -147,6 +181,9 @@ SETS: dict[str, Published] = {
     ),
     "banking77": Published("nlp/banking77", "classify", "CC BY 4.0", "PolyAI banking77", labelled()),
     "snips": Published("nlp/snips", "classify", "CC0", "Snips NLU benchmark", snips),
+    "snips_slots": Published("nlp/snips", "tag", "CC0", "Snips NLU benchmark", snips_slots),
+    "wnut17": Published("nlp/wnut17", "tag", "CC BY 4.0", "WNUT 2017, emerging entities", named),
+    "slurp_frames": Published("nlp/slurp_text", "tag", "CC BY 4.0 (text)", "SLURP", frames),
     "imdb": Published("nlp/imdb", "classify", "no licence text; cite Maas et al. 2011", "IMDB reviews", labelled()),
     "cola": Published("nlp/cola", "classify", "no licence text; cite Warstadt et al. 2018", "CoLA of GLUE", labelled()),
     "mrpc": Published("nlp/mrpc", "classify", "Microsoft Research data terms: research", "MRPC", labelled(text2="text2")),

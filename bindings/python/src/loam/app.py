@@ -19,6 +19,7 @@ from loam.records import (
     Regression,
     Sampling,
     Spelling,
+    Tagging,
     Target,
     TranscribeOptions,
     Transcript,
@@ -131,6 +132,10 @@ class App:
     ) -> Regression:
         """Finds named values of an input, by a regression head."""
         return self._inner.regress(input._inner, modality, inner(adapter))
+
+    def tag(self, text: str, adapter: Adapter) -> Tagging:
+        """Finds the named parts of a text, and what it is where the adapter tells, by an adapter's head of tags."""
+        return self._inner.tag(text, adapter._inner)
 
     def spell(self, input: Input, adapter: Adapter, *, modality: Modality | None = None) -> Spelling:
         """Finds what follows one another in an input, by an adapter's CTC head."""

@@ -81,6 +81,13 @@ public final class App: Sendable {
         try await Work.run { [raw] in try raw.regress(input: input.raw, modality: modality, adapter: adapter?.raw) }
     }
 
+    /// Finds the named parts of a text, and what it is where the adapter tells, by an adapter's head of tags.
+    ///
+    /// - Throws: As ``classify(_:labels:template:modality:adapter:)``.
+    public func tag(_ text: String, adapter: Adapter) async throws -> Tagging {
+        try await Work.run { [raw] in try raw.tag(text: text, adapter: adapter.raw) }
+    }
+
     /// Finds what follows one another in an input, by an adapter's CTC head.
     ///
     /// - Throws: As ``classify(_:labels:template:modality:adapter:)``.

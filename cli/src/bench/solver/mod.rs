@@ -6,6 +6,7 @@ mod hear;
 mod perplexity;
 mod place;
 mod retrieve;
+mod tag;
 mod write;
 
 use std::sync::Arc;
@@ -87,7 +88,7 @@ pub fn solver<'a>(context: &'a Context<'a>) -> anyhow::Result<Box<dyn Solver + '
             Box::new(place::Viewer::new(context)?)
         }
         (_, Target::Image(_)) => Box::new(enlarge::Enlarger::new(context)),
-        (_, Target::Tags(_) | Target::Frame(_)) => return Err(lacking("no head tags the words of a sentence")),
+        (_, target @ (Target::Tags(_) | Target::Frame(_))) => Box::new(tag::Tagger::new(context, target)?),
         (_, Target::Texts(_)) if plan.entry.task == Task::TextToSpeech => Box::new(hear::Speaker::new(context)),
         (Metric::WordErrorRate | Metric::CharacterErrorRate, _) => Box::new(hear::Listener::new(context)),
         (_, Target::Texts(_)) => Box::new(write::Writer::new(context)),

@@ -108,6 +108,12 @@ typealias Regression = dev.loam.ffi.Regression
 /** One value of an input. */
 typealias Estimate = dev.loam.ffi.Estimate
 
+/** What the words of a text are. */
+typealias Tagging = dev.loam.ffi.Tagging
+
+/** A named part of a text; its places are in UTF-8 bytes and in code points. */
+typealias Span = dev.loam.ffi.Span
+
 /** The result of spelling. */
 typealias Spelling = dev.loam.ffi.Spelling
 
