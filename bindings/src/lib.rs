@@ -58,8 +58,7 @@ pub use options::{
 };
 pub use results::{
     Classification, Embedding, Estimate, LabelScore, Message, Regression, Role, ScoredBy, Segment, Sensed, Span,
-    Speech, SpelledPiece, Spelling, Step, Tagging, Trace, Transcript, TranscriptEvent, TranscriptSummary,
-    Upscaled,
+    Speech, SpelledPiece, Spelling, Step, Tagging, Trace, Transcript, TranscriptEvent, TranscriptSummary, Upscaled,
 };
 pub use self_test::{provoke_panic, provoke_panic_in_worker};
 pub use sensor::Sensor;
