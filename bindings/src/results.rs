@@ -276,10 +276,9 @@ impl From<engine::Trace> for Trace {
 
 impl From<task::Classification> for Classification {
     fn from(result: task::Classification) -> Self {
-        let score = |score: task::LabelScore| LabelScore { label: score.label, probability: score.probability };
         Self {
             label: result.label,
-            scores: result.scores.into_iter().map(score).collect(),
+            scores: result.scores.into_iter().map(Into::into).collect(),
             scored_by: match result.scored_by {
                 task::ScoredBy::Labels => ScoredBy::Labels,
                 task::ScoredBy::AdapterHead => ScoredBy::AdapterHead,
@@ -288,6 +287,12 @@ impl From<task::Classification> for Classification {
             },
             trace: result.trace.into(),
         }
+    }
+}
+
+impl From<task::LabelScore> for LabelScore {
+    fn from(score: task::LabelScore) -> Self {
+        Self { label: score.label, probability: score.probability }
     }
 }
 
@@ -317,7 +322,7 @@ impl From<task::Tagging> for Tagging {
         };
         Self {
             spans: result.spans.into_iter().map(span).collect(),
-            labels: result.labels.into_iter().map(score).collect(),
+            labels: result.labels.into_iter().map(Into::into).collect(),
             read: result.read as u64,
             trace: result.trace.into(),
         }

@@ -265,9 +265,9 @@ fn dense_heads_run_on_official_formats() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("the set has person, dog"));
 }
 
-/// Tags of random weights: what is heard or read is tagged, and an adapter that does not say what a sentence is gives no frame.
+/// Tags of random weights: what is read becomes a frame, and an adapter that does not say what a sentence is gives no frame.
 #[test]
-fn heads_of_tags_make_frames_and_tags() {
+fn heads_of_tags_make_frames() {
     let (out, model) = (tempfile::tempdir().expect("a folder"), fixture("tags/model"));
     let folder = tempfile::tempdir().expect("a folder");
     let set = folder.path().join("nlp/slurp_text");
@@ -282,20 +282,20 @@ fn heads_of_tags_make_frames_and_tags() {
         let paths = ["--data", path(folder.path()), "--out", path(out.path()), "--model", path(&model)];
         run(&[&words[..], &paths, &["--adapter", path(adapter)]].concat())
     };
-    let task = fixture("tags/joint");
-    let joint = tempfile::tempdir().expect("a folder");
-    copy(&task, joint.path());
+    // An adapter is called as its folder.
+    let joint = folder.path().join("joint");
+    copy(&fixture("tags/joint"), &joint);
     let refused = run_with(&fixture("tags/plain"));
     let message = String::from_utf8_lossy(&refused.stderr);
     assert!(message.contains("does not say what a sentence is"), "{message}");
     assert_eq!(refused.status.code(), Some(2), "{message}");
-    let refused = run_with(joint.path());
+    let refused = run_with(&joint);
     let message = String::from_utf8_lossy(&refused.stderr);
     assert!(message.contains("calls a sentence 'PlayMusic', expected SCENARIO_ACTION"), "{message}");
-    let named = fs::read_to_string(joint.path().join("task.json")).expect("a task").replace("PlayMusic", "play_music");
+    let named = fs::read_to_string(joint.join("task.json")).expect("a task").replace("PlayMusic", "play_music");
     let named = named.replace("SetAlarm", "alarm_set").replace("GetWeather", "weather_query");
-    fs::write(joint.path().join("task.json"), named).expect("written");
-    let found = json(&run_with(joint.path()));
+    fs::write(joint.join("task.json"), named).expect("written");
+    let found = json(&run_with(&joint));
     assert_eq!((&found["metric"], &found["scored_by"]), (&json!("SLU-F1"), &json!("head of tags")));
     assert!(found["score"].as_f64().is_some_and(f64::is_finite), "{found}");
 }
