@@ -46,7 +46,10 @@ def compared(path: Path, name: str, folder: Path, rows: int) -> check.Comparison
     return check.compare(path, open_data(folder / name), places.foundation(), LOAM, rows)
 
 
-@pytest.mark.parametrize("path", [p for p in SHIPPED if p.stem not in {*WRITERS, *DENSE, *TAGGERS}], ids=lambda path: path.stem)
+CLASSIFIERS = [path for path in SHIPPED if path.stem not in {*WRITERS, *DENSE, *TAGGERS}]
+
+
+@pytest.mark.parametrize("path", CLASSIFIERS, ids=lambda path: path.stem)
 def test_torch_and_the_engine_agree(path: Path, tmp_path: Path) -> None:
     found = compared(path, SETS[path.stem], tmp_path, ROWS)
     assert not found.apart, found
