@@ -51,8 +51,6 @@ pub enum ComponentKind {
     VisionLanguage,
     /// Text to speech: `speech-generator`.
     SpeechGenerator,
-    /// Pictures at a larger size: `super-resolution`.
-    SuperResolution,
 }
 
 /// Ending of the kinds of encoders.
@@ -60,11 +58,10 @@ const ENCODER: &str = "-encoder";
 /// Ending of the kinds of projectors.
 const PROJECTOR: &str = "-projector";
 /// Kinds that are there for no modality in particular.
-const WHOLE: [(&str, ComponentKind); 4] = [
+const WHOLE: [(&str, ComponentKind); 3] = [
     ("backbone", ComponentKind::Backbone),
     ("vision-language", ComponentKind::VisionLanguage),
     ("speech-generator", ComponentKind::SpeechGenerator),
-    ("super-resolution", ComponentKind::SuperResolution),
 ];
 
 impl ComponentKind {

@@ -11,7 +11,7 @@ from .. import table
 from ..errors import InputError
 
 NAME = "data.json"
-TASKS = ("classify", "tag", "generate", "transcribe", "answer", "retrieve")
+TASKS = ("classify", "generate", "transcribe", "answer")
 MAX_BYTES = 1 << 20
 MAX_LABELS = 10_000
 

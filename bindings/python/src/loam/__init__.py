@@ -63,14 +63,12 @@ from loam.records import (
     ScoredBy,
     Segment,
     Sensed,
-    Span,
     SpelledPiece,
     Spelling,
     Step,
     Strictness,
     Supply,
     Support,
-    Tagging,
     Target,
     Thermal,
     Timing,
@@ -83,7 +81,7 @@ from loam.records import (
     TrimLevel,
     Verify,
 )
-from loam.results import Embedding, Speech, Upscaled
+from loam.results import Embedding, Speech
 from loam.sensor import Sensor
 from loam.session import Session
 from loam.stream import Stream
@@ -155,7 +153,6 @@ __all__ = [
     "Sensed",
     "Sensor",
     "Session",
-    "Span",
     "Speech",
     "SpelledPiece",
     "Spelling",
@@ -164,7 +161,6 @@ __all__ = [
     "Stream",
     "Supply",
     "Support",
-    "Tagging",
     "Target",
     "Thermal",
     "Timing",
@@ -177,7 +173,6 @@ __all__ = [
     "TranscriptSummary",
     "TrimLevel",
     "Trimmed",
-    "Upscaled",
     "Verify",
     "log_to",
     "log_to_logging",

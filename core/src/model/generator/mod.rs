@@ -1,7 +1,3 @@
-//! Generators: networks whose output is no text. So far speech, and pictures at a larger size.
+//! Generators: networks whose output is no text. So far speech.
 
-pub mod edsr;
-mod tile;
 pub mod vits;
-
-pub use tile::Tiling;

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use backbone::AnswerLabels;
-pub(super) use ranking::by_probability;
 
 use crate::adapter::{Adapter, AdapterHead, DataPath, HeadSpec};
 use crate::engine::{Engine, Trace};
