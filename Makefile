@@ -26,13 +26,23 @@ export LOAM_QNN ?= $(shell ls -d $(DELEGATES)/onnxruntime_qnn 2>/dev/null)
 .PHONY: help demo test build pull vocabularies lint docs-check test-rust packages-test aarch64-test \
   aarch64-quick android-sample screenshots ffi scenarios kotlin kotlin-bench aar swift-test swift-bench swift-lint \
   swift-docs xcframework ios-sample-test \
-  python python-reference training training-test results adapters eaibench eaibench-quick android-check apple-check android-size coreml-test delegates-setup npu npu-accuracy delegates-backbone parity fixtures bench crowd soak sanitize fuzz clean
+  python python-reference training training-test results adapters adapters-research eaibench eaibench-quick android-check apple-check android-size coreml-test delegates-setup npu npu-accuracy delegates-backbone parity fixtures bench crowd soak sanitize fuzz clean
 
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 adapters: build pull ## Install the adapters of models/adapters
 	@set -e; for adapter in models/adapters/*; do $(LOAM) --quiet adapter install "$$adapter" --replace > /dev/null; done
+
+RESEARCH_SETS := captions caption_search dialogsum flowers5 jfleg multi30k_de multi30k_en
+RESEARCH_ADAPTERS := caption caption-search correct flowers summary to-english to-german
+TRAINED := $(or $(LOAM_TRAINING_CACHE),$(HOME)/.cache/loam/training)
+
+adapters-research: adapters training ## Train and install the adapters whose data may not be published with weights (an hour; needs ../shared/data)
+	PYTHONPATH=training "$(TRAINING_VENV)/bin/python" -m loam_train folders $(TRAINED)/folders $(RESEARCH_SETS)
+	PYTHONPATH=training OMP_WAIT_POLICY=passive PATH="$(TRAINING_VENV)/bin:$$PATH" \
+	  training/configs/adapters/train.sh $(TRAINED)/folders $(TRAINED)/adapters $(RESEARCH_ADAPTERS)
+	@set -e; for name in $(RESEARCH_ADAPTERS); do $(LOAM) --quiet adapter install $(TRAINED)/adapters/$$name.safetensors --replace > /dev/null; done
 
 demo: adapters ## Build, fetch the foundation, install the adapters, and tour it all on real input
 	$(LOAM) tour

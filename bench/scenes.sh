@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Heads over the places of pictures on scenes of known boxes, masks and counts, written in the forms of COCO, ADE20K, UCF-QNRF and
-# RefMatte: no set of such tasks is at hand. $1 names the command, $2 the folder of results, $3 how many scenes of each kind.
+# RefMatte: no set of such tasks is at hand. Photographs to make larger, in the form of Set5, too. $1 names the command, $2 the folder
+# of results, $3 how many scenes of each kind.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cd "$here/.."
@@ -11,6 +12,8 @@ if [ ! -x "$python" ]; then
   exit 0
 fi
 PYTHONPATH=training "$python" -m loam_train scenes "$runs/scenes" --count "$count"
+PYTHONPATH=training "$python" -m loam_train upscaled-set "$runs/pictures"
+"$loam" bench run --task T17 --data "$runs/pictures" --named pictures/held --out "$runs" --restart
 for pair in T14:detection T19:segmentation T30:counting T31:matting; do
   kind="${pair##*:}"
   "$loam" bench run --task "${pair%%:*}" --data "$runs/scenes/$kind" --named "scenes/$kind" --out "$runs" --restart

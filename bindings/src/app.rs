@@ -8,7 +8,7 @@ use crate::adapter::{self, Adapter, InstallPolicy};
 use crate::error::{LoamError, Result};
 use crate::input::{ImuSource, Input, Repair};
 use crate::options::{ClassifyOptions, Modality, SpeakOptions, TranscribeOptions, core_modality};
-use crate::results::{Classification, Embedding, Regression, Speech, Spelling, Transcript};
+use crate::results::{Classification, Embedding, Regression, Speech, Spelling, Tagging, Transcript, Upscaled};
 use crate::sensor::Sensor;
 use crate::transcriber::Transcriber;
 
@@ -125,6 +125,14 @@ impl App {
         Ok(self.inner.regress(input.core(), core_modality(modality)?, lent(adapter.as_ref()))?.into())
     }
 
+    /// Finds the named parts of a text, and what it is where the adapter tells, by an adapter's head of tags.
+    ///
+    /// # Errors
+    /// As [`App::classify`].
+    pub fn tag(&self, text: String, adapter: Arc<Adapter>) -> Result<Tagging> {
+        Ok(self.inner.tag(&text, adapter.service())?.into())
+    }
+
     /// Finds what follows one another in an input, by an adapter's CTC head.
     ///
     /// # Errors
@@ -183,5 +191,14 @@ impl App {
     /// read.
     pub fn speak(&self, text: String, options: SpeakOptions) -> Result<Speech> {
         Ok(self.inner.speak(&text, options.service())?.into())
+    }
+
+    /// Makes a picture larger, by the factor of the foundation's network for super-resolution.
+    ///
+    /// # Errors
+    /// [`LoamError::MissingComponent`] without one; [`LoamError::Argument`] for an input that is no picture, or would become one
+    /// of more than 48 million pixels; [`LoamError::Adapter`] for an adapter of another component.
+    pub fn upscale(&self, input: Arc<Input>, adapter: Option<Arc<Adapter>>) -> Result<Upscaled> {
+        Ok(self.inner.upscale(input.core(), lent(adapter.as_ref()))?.into())
     }
 }

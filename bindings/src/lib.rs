@@ -57,8 +57,8 @@ pub use options::{
     ClassifyOptions, GenerateOptions, Modality, Pace, Priority, Sampling, SpeakOptions, Target, TranscribeOptions,
 };
 pub use results::{
-    Classification, Embedding, Estimate, LabelScore, Message, Regression, Role, ScoredBy, Segment, Sensed, Speech,
-    SpelledPiece, Spelling, Step, Trace, Transcript, TranscriptEvent, TranscriptSummary,
+    Classification, Embedding, Estimate, LabelScore, Message, Regression, Role, ScoredBy, Segment, Sensed, Span,
+    Speech, SpelledPiece, Spelling, Step, Tagging, Trace, Transcript, TranscriptEvent, TranscriptSummary, Upscaled,
 };
 pub use self_test::{provoke_panic, provoke_panic_in_worker};
 pub use sensor::Sensor;

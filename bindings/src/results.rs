@@ -92,6 +92,38 @@ pub struct Regression {
     pub trace: Trace,
 }
 
+/// A named part of a text.
+#[derive(Clone, Debug, PartialEq, uniffi::Record)]
+pub struct Span {
+    /// What it is.
+    pub label: String,
+    /// Its words as they stand in the text, without the punctuation around them.
+    pub text: String,
+    /// Where it begins, in bytes of the text in UTF-8.
+    pub start: u64,
+    /// The byte behind its end.
+    pub end: u64,
+    /// Where it begins, in characters: Unicode scalar values, not units of UTF-16.
+    pub start_char: u64,
+    /// The character behind its end.
+    pub end_char: u64,
+    /// Mean probability of its words' tags.
+    pub score: f32,
+}
+
+/// What the words of a text are.
+#[derive(Clone, Debug, PartialEq, uniffi::Record)]
+pub struct Tagging {
+    /// The named parts, in the order of the text; none overlaps another.
+    pub spans: Vec<Span>,
+    /// What the sentence is, most probable first; empty where the adapter tells words alone.
+    pub labels: Vec<LabelScore>,
+    /// Bytes of the text that were read: all of them, unless it has more tokens than the encoder takes.
+    pub read: u64,
+    /// What ran.
+    pub trace: Trace,
+}
+
 /// A piece of a CTC head's vocabulary that was found.
 #[derive(Clone, Debug, PartialEq, uniffi::Record)]
 pub struct SpelledPiece {
@@ -188,6 +220,19 @@ pub struct Speech {
     pub trace: Trace,
 }
 
+/// A picture at a larger size.
+#[derive(Clone, Debug, PartialEq, uniffi::Record)]
+pub struct Upscaled {
+    /// Red, green and blue of each pixel in a byte each, row by row from the top left.
+    pub pixels: Vec<u8>,
+    /// Pixels per row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// What ran.
+    pub trace: Trace,
+}
+
 /// Who says a message of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Role {
@@ -231,10 +276,9 @@ impl From<engine::Trace> for Trace {
 
 impl From<task::Classification> for Classification {
     fn from(result: task::Classification) -> Self {
-        let score = |score: task::LabelScore| LabelScore { label: score.label, probability: score.probability };
         Self {
             label: result.label,
-            scores: result.scores.into_iter().map(score).collect(),
+            scores: result.scores.into_iter().map(Into::into).collect(),
             scored_by: match result.scored_by {
                 task::ScoredBy::Labels => ScoredBy::Labels,
                 task::ScoredBy::AdapterHead => ScoredBy::AdapterHead,
@@ -243,6 +287,12 @@ impl From<task::Classification> for Classification {
             },
             trace: result.trace.into(),
         }
+    }
+}
+
+impl From<task::LabelScore> for LabelScore {
+    fn from(score: task::LabelScore) -> Self {
+        Self { label: score.label, probability: score.probability }
     }
 }
 
@@ -256,6 +306,26 @@ impl From<task::Regression> for Regression {
     fn from(result: task::Regression) -> Self {
         let estimate = |e: task::Estimate| Estimate { name: e.name, unit: e.unit, value: e.value };
         Self { values: result.values.into_iter().map(estimate).collect(), trace: result.trace.into() }
+    }
+}
+
+impl From<task::Tagging> for Tagging {
+    fn from(result: task::Tagging) -> Self {
+        let span = |span: task::Span| Span {
+            label: span.label,
+            text: span.text,
+            start: span.start as u64,
+            end: span.end as u64,
+            start_char: span.start_char as u64,
+            end_char: span.end_char as u64,
+            score: span.score,
+        };
+        Self {
+            spans: result.spans.into_iter().map(span).collect(),
+            labels: result.labels.into_iter().map(Into::into).collect(),
+            read: result.read as u64,
+            trace: result.trace.into(),
+        }
     }
 }
 
@@ -312,6 +382,14 @@ impl From<task::Sensed> for Sensed {
 impl From<engine::Speech> for Speech {
     fn from(speech: engine::Speech) -> Self {
         Self { samples: pack(&speech.samples), sample_rate: speech.sample_rate, trace: speech.trace.into() }
+    }
+}
+
+impl From<engine::Upscaled> for Upscaled {
+    fn from(engine::Upscaled { image, trace }: engine::Upscaled) -> Self {
+        // Pictures have at most 65536 pixels a side.
+        let (width, height) = (image.width() as u32, image.height() as u32);
+        Self { pixels: image.pixels().to_vec(), width, height, trace: trace.into() }
     }
 }
 

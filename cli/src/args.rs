@@ -30,10 +30,12 @@ use crate::command::sense::SenseArgs;
 use crate::command::speak::SpeakArgs;
 use crate::command::speed::SpeedArgs;
 use crate::command::spell::SpellArgs;
+use crate::command::tag::TagArgs;
 use crate::command::tasks::TasksArgs;
 use crate::command::top::TopArgs;
 use crate::command::tour::TourArgs;
 use crate::command::transcribe::TranscribeArgs;
+use crate::command::upscale::UpscaleArgs;
 use crate::compile::CompileArgs;
 use crate::console::{Console, Detail, Format};
 use crate::error::Result;
@@ -177,6 +179,8 @@ pub enum Run {
 
     Embed(EmbedArgs),
 
+    Tag(TagArgs),
+
     Regress(RegressArgs),
 
     Segment(SegmentArgs),
@@ -200,6 +204,8 @@ pub enum Run {
     Spell(SpellArgs),
 
     Speak(SpeakArgs),
+
+    Upscale(UpscaleArgs),
 
     /// List what can be asked for, and what each task runs
     Tasks(TasksArgs),

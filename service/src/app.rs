@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use loam::engine::{ListenOptions, Speech};
+use loam::engine::{ListenOptions, Speech, Upscaled};
 use loam::input::{ImuSource, Input, Repair};
 use loam::model::Modality;
-use loam::task::{Classification, Embedding, Regression, Spelling, Transcript};
+use loam::task::{Classification, Embedding, Regression, Spelling, Tagging, Transcript};
 
 use crate::adapter::Adapter;
 use crate::call::{AdapterInfo, AdapterKey, Call, Reply};
@@ -140,6 +140,15 @@ impl App {
         Ok(reply_of!(self.performer, &mut Silence::default(), call, Reply::Regression(result) => result))
     }
 
+    /// Finds the named parts of a text, and what it is where the adapter tells, by an adapter's head of tags.
+    ///
+    /// # Errors
+    /// As [`App::classify`].
+    pub fn tag(&self, text: &str, adapter: &Adapter) -> Result<Tagging> {
+        let call = Call::Tag { text: text.to_owned(), adapter: adapter.key() };
+        Ok(reply_of!(self.performer, &mut Silence::default(), call, Reply::Tagging(result) => result))
+    }
+
     /// Finds what follows one another in an input, by an adapter's CTC head.
     ///
     /// # Errors
@@ -206,5 +215,16 @@ impl App {
         let call = Call::Speak { text: text.to_owned(), options };
         let spoken = reply_of!(self.performer, &mut Silence::default(), call, Reply::Speech(spoken) => spoken);
         Ok(Speech { samples: spoken.samples, sample_rate: spoken.sample_rate, trace: spoken.trace })
+    }
+
+    /// Makes a picture larger, by the factor of the foundation's network for super-resolution.
+    ///
+    /// # Errors
+    /// [`crate::Error::MissingComponent`] without one; [`crate::Error::Argument`] for an input that is no picture, or would become
+    /// one of more than 48 million pixels; [`crate::Error::Adapter`] for an adapter of another component.
+    pub fn upscale(&self, input: impl Into<Input>, adapter: Option<&Adapter>) -> Result<Upscaled> {
+        let call = Call::Upscale { input: input.into(), adapter: key(adapter) };
+        let made = reply_of!(self.performer, &mut Silence::default(), call, Reply::Upscaled(made) => made);
+        Ok(Upscaled { image: made.image, trace: made.trace })
     }
 }

@@ -3,10 +3,10 @@
 use loam::engine::{
     App, AppStatus, EngineStatus, GenerateStats, ListenOptions, Mismatch, PlaceStatus, Quotas, TrimLevel, Trimmed,
 };
-use loam::input::{ImuSource, Input, Message, Repair};
+use loam::input::{Image, ImuSource, Input, Message, Repair};
 use loam::model::Modality;
 use loam::task::{
-    Classification, Embedding, Regression, Sensed, Spelling, Transcript, TranscriptEvent, TranscriptSummary,
+    Classification, Embedding, Regression, Sensed, Spelling, Tagging, Transcript, TranscriptEvent, TranscriptSummary,
 };
 use serde::{Deserialize, Serialize};
 
@@ -211,6 +211,10 @@ pub(crate) enum Call {
         modality: Option<Modality>,
         adapter: Option<AdapterKey>,
     },
+    Tag {
+        text: String,
+        adapter: AdapterKey,
+    },
     Spell {
         #[serde(with = "media::input")]
         input: Input,
@@ -228,6 +232,11 @@ pub(crate) enum Call {
         #[serde(deserialize_with = "media::text::deserialize")]
         text: String,
         options: SpeakOptions,
+    },
+    Upscale {
+        #[serde(with = "media::input")]
+        input: Input,
+        adapter: Option<AdapterKey>,
     },
     Generate {
         #[serde(deserialize_with = "media::text::deserialize")]
@@ -339,9 +348,11 @@ impl Call {
             Self::Embed { .. } => "embed",
             Self::Query { .. } => "query",
             Self::Regress { .. } => "regress",
+            Self::Tag { .. } => "tag",
             Self::Spell { .. } => "spell",
             Self::Transcribe { .. } | Self::TranscribeStream { .. } => "transcribe",
             Self::Speak { .. } => "speak",
+            Self::Upscale { .. } => "upscale",
             Self::Generate { .. } => "generate",
             Self::Answer { .. } => "answer",
             Self::Caption { .. } => "caption",
@@ -374,9 +385,13 @@ impl Call {
             | Self::Spell { input, .. }
             | Self::Transcribe { input, .. }
             | Self::Caption { input, .. }
+            | Self::Upscale { input, .. }
             | Self::TranscribeStream { input, .. } => media::size(input),
             Self::Answer { inputs, .. } => inputs.iter().map(media::size).sum(),
-            Self::Generate { prompt: text, .. } | Self::Respond { text, .. } | Self::Speak { text, .. } => text.len(),
+            Self::Generate { prompt: text, .. }
+            | Self::Respond { text, .. }
+            | Self::Speak { text, .. }
+            | Self::Tag { text, .. } => text.len(),
             Self::PushSound { samples, .. } | Self::PushMotion { samples, .. } => size_of_val(&samples[..]),
             _ => 0,
         }
@@ -409,6 +424,14 @@ pub(crate) struct Spoken {
     pub(crate) trace: loam::engine::Trace,
 }
 
+/// A larger picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Enlarged {
+    #[serde(with = "media::image")]
+    pub(crate) image: Image,
+    pub(crate) trace: loam::engine::Trace,
+}
+
 /// A vector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Embedded {
@@ -434,9 +457,11 @@ pub(crate) enum Reply {
     Classification(Classification),
     Embedding(Embedded),
     Regression(Regression),
+    Tagging(Tagging),
     Spelling(Spelling),
     Transcript(Transcript),
     Speech(Spoken),
+    Upscaled(Enlarged),
     Generated(GenerateStats),
     Transcribed(TranscriptSummary),
     Opened(Opened),

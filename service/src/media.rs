@@ -78,6 +78,23 @@ pub(crate) mod input {
     }
 }
 
+/// A picture alone.
+pub(crate) mod image {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(image: &Image, serializer: S) -> Result<S::Ok, S::Error> {
+        let (width, height) = (image.width(), image.height());
+        Media::Image { width, height, pixels: Cow::Borrowed(image.pixels()) }.serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Image, D::Error> {
+        match input::deserialize(deserializer)? {
+            Input::Image(image) => Ok(image),
+            other => Err(D::Error::custom(format!("{}, expected a picture", other.kind()))),
+        }
+    }
+}
+
 /// A text that a model is to read.
 pub(crate) mod text {
     use super::*;

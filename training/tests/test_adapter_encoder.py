@@ -9,13 +9,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 import torch
+from PIL import Image
 from tiny import Tiny
 
-from loam_train.adapter import cli, encoder, features, package
+from loam_train.adapter import cli, encoder, features, likeness, package
+from loam_train.adapter.request import Request
+from loam_train.data import open_data
 from loam_train.data.media import Media
+from loam_train.data.review import review
 from loam_train.errors import InputError
 from loam_train.towers import command
 
@@ -110,3 +115,47 @@ def test_rows_of_another_kind_and_other_towers_are_refused(any_run: Tiny, founda
     shutil.rmtree(foundation / component)
     with pytest.raises(InputError, match=r"config.json"):
         train(foundation, data, component)
+
+
+def pictures_with_texts(out: Path) -> Path:
+    """Walls of three colours and what two people say of each, as a data folder."""
+    dice = np.random.default_rng(1)
+    for split, count in (("train", 60), ("valid", 12), ("test", 3)):
+        folder = out / split
+        folder.mkdir(parents=True)
+        rows = []
+        for at in range(count):
+            name, colour = list(tiny.COLOURS.items())[at % 3]
+            pixels = np.clip(np.array(colour) + dice.integers(-20, 20, (24, 24, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{at}.png")
+            rows.append({"file_name": f"{at}.png", "outputs": [f"the wall is {name}", f"something {name}"]})
+        (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (out / "data.json").write_text(json.dumps({"schema": 1, "name": "walls", "task": "retrieve"}))
+    return out
+
+
+@pytest.mark.parametrize("any_run", ["image"], indirect=True)
+def test_pictures_and_their_texts_come_together(
+    foundation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(likeness, "LEAST_STEPS", 80)
+    tensors, config, task = package.read(train(foundation, pictures_with_texts(tmp_path / "walls"), "image"))
+    assert (task["task"], task["path"], task["component"]) == ("embed", "encoder", "image")
+    assert tensors
+    assert all("lora_" in name for name in tensors), "the tower's vector is what is compared: there is no head"
+    assert config["target_modules"]
+    found = task["metrics"]
+    assert found["recall_at_1"] == 1.0 >= found["base_recall_at_1"]
+    with pytest.raises(InputError, match=r"row \d+.* is image with 0 texts, expected image with some"):
+        data = tmp_path / "bare.csv"
+        pictures = (tmp_path / "walls" / "train").glob("*.png")
+        rows = (f"walls/train/{one.name},{'ab'[at % 2]}\n" for at, one in enumerate(pictures))
+        data.write_text("file_name,label\n" + "".join(rows))
+        likeness.train(request_of(foundation, data))
+
+
+def request_of(foundation: Path, path: Path) -> Request:
+    """For a folder that has a class where texts are asked for."""
+    data = open_data(path)
+    work = foundation.parent / "work"
+    return Request(data, review(data), "image", foundation, "bare", "", "", 0.1, 1, work, True, 10)

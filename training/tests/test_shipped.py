@@ -18,14 +18,19 @@ ROWS, WRITTEN = 100, 24
 SETS = {
     "activity-phone": "wisdm_phone", "activity-watch": "wisdm_watch", "banking": "banking77", "command": "snips",
     "clothes": "fashion_mnist", "digits": "mnist",
-    "emotion": "tweeteval_emotion", "emotion-text": "tweeteval_emotion",
+    "emoji": "tweeteval_emoji", "emotion": "tweeteval_emotion", "emotion-text": "tweeteval_emotion",
     "falls": "falls", "intent": "clinc150", "objects": "cifar10", "question": "trec_qc",
     "sentiment": "sst2", "signs": "gtsrb", "sounds": "esc10", "spam": "sms_spam", "spoken-digits": "fsdd",
-    "topic": "slurp_topic", "topic-text": "slurp_topic", "voice-emotion": "emodb",
+    "topic": "slurp_topic", "topic-text": "slurp_topic", "voice-emotion": "emodb", "yes-no": "boolq",
 }  # fmt: skip
-WRITERS = {"brief": "brief", "reply": "replies", "vqa": "easy_vqa"}
+WRITERS = {
+    "brief": "brief", "explain": "conala_doc", "python": "conala", "reader": "squad", "reply": "replies",
+    "vqa": "easy_vqa",
+}  # fmt: skip
 DENSE = {"crowd", "portrait", "pose", "scene", "things"}
 """Heads over the places of a picture: `test_dense.py` compares them."""
+TAGGERS = {"frames", "slots"}
+"""Heads of tags: `test_adapter_tagging.py` compares them."""
 SHIPPED = sorted((places.ROOT / "models" / "adapters").glob("*.safetensors"))
 
 pytest.importorskip("loam")
@@ -41,13 +46,16 @@ def compared(path: Path, name: str, folder: Path, rows: int) -> check.Comparison
     return check.compare(path, open_data(folder / name), places.foundation(), LOAM, rows)
 
 
-@pytest.mark.parametrize("path", [p for p in SHIPPED if p.stem not in {*WRITERS, *DENSE}], ids=lambda path: path.stem)
+CLASSIFIERS = [path for path in SHIPPED if path.stem not in {*WRITERS, *DENSE, *TAGGERS}]
+
+
+@pytest.mark.parametrize("path", CLASSIFIERS, ids=lambda path: path.stem)
 def test_torch_and_the_engine_agree(path: Path, tmp_path: Path) -> None:
     found = compared(path, SETS[path.stem], tmp_path, ROWS)
     assert not found.apart, found
     assert found.agreement >= 99, found
-    # Some quarter of the worst of them would be chance.
-    assert found.engine > 40, found
+    # Some quarter of the worst of them would be chance, but for twenty emoji.
+    assert found.engine > (15 if path.stem == "emoji" else 40), found
 
 
 @pytest.mark.parametrize("path", [path for path in SHIPPED if path.stem in WRITERS], ids=lambda path: path.stem)

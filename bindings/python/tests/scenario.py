@@ -303,6 +303,18 @@ class Scenario:
         stream.text()
         return stats(stream).generated_tokens > 0
 
+    def upscale(self) -> Any:
+        made = self.app.upscale(self.input())
+        height, width, _ = made.pixels.shape
+        assert not made.pixels.flags.writeable
+        return {
+            "bytes": made.pixels.size,
+            "width": width,
+            "height": height,
+            "mean": float(made.pixels.mean()),
+            "trace": trace(made.trace),
+        }
+
     def speak(self) -> Any:
         speech = self.app.speak(self.args["text"], seed=self.args["seed"])
         return {

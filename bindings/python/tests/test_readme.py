@@ -55,7 +55,7 @@ def test_every_task_has_a_snippet_and_the_first_answer_is_short() -> None:
     code = "\n".join(block for chapter in CHAPTERS for block, _ in BLOCK.findall(chapter))
     for call in (".classify(", ".embed(", ".query(", ".transcribe(", ".sensor(", ".respond(", ".stop()", ".install_adapter("):
         assert call in code, call
-    for name in ("loam.LoamError", "loam.log_to", "async for", "loam.Index()", ".speak(", ".transcriber("):
+    for name in ("loam.LoamError", "loam.log_to", "async for", "loam.Index()", ".speak(", ".upscale(", ".transcriber("):
         assert name in code, name
     first = BLOCK.search(CHAPTERS[0])
     assert first is not None and len(first[1].splitlines()) <= 20

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 type Failure = Box<dyn std::error::Error>;
 
 /// Name, kind and fixture of each component.
-const PARTS: [(&str, &str, &str); 7] = [
+const PARTS: [(&str, &str, &str); 8] = [
     ("vision-language", "vision-language", "smolvlm"),
     ("text", "text-encoder", "siglip-tiny"),
     ("image", "image-encoder", "siglip-tiny"),
@@ -22,6 +22,7 @@ const PARTS: [(&str, &str, &str); 7] = [
     ("speech", "speech-encoder", "tower-speech"),
     ("imu", "imu-encoder", "tower-imu"),
     ("voice", "speech-generator", "vits"),
+    ("upscaler", "super-resolution", "edsr"),
 ];
 /// Steps and rate of the motion.
 const STEPS: usize = 160;

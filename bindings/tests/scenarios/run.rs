@@ -83,6 +83,7 @@ impl Run<'_> {
             "callback" => self.callback(),
             "panic" => self.panic(),
             "speak" => self.speak(),
+            "upscale" => self.upscale(),
             "close" => self.close(),
             "save" => self.save(),
             "target" => self.target(),
@@ -401,6 +402,15 @@ impl Run<'_> {
         Ok(json!({
             "samples": speech.samples.len() / 4, "sample_rate": speech.sample_rate, "loudest": loudest,
             "trace": trace(&speech.trace)
+        }))
+    }
+
+    fn upscale(&self) -> Outcome {
+        let made = self.app.upscale(self.input()?, None)?;
+        let sum: f64 = made.pixels.iter().map(|byte| f64::from(*byte)).sum();
+        let mean = sum / made.pixels.len() as f64;
+        Ok(json!({
+            "bytes": made.pixels.len(), "width": made.width, "height": made.height, "mean": mean, "trace": trace(&made.trace)
         }))
     }
 

@@ -85,7 +85,7 @@ impl Pairing {
     /// None where there is no model to compare with, or none that was scored by the same metric.
     #[must_use]
     pub fn new(run: &Measured) -> Option<Self> {
-        let other = baseline(&run.settings.set)?;
+        let other = baseline(&run.settings.id, &run.settings.set)?;
         let score = score_by(run, &other)?;
         let tolerance = tolerance(&other.metric);
         let direction = Metric::ALL.iter().find(|metric| metric.name() == other.metric);
@@ -173,7 +173,7 @@ impl Comparison {
         for summary in summaries {
             let Summary::Measured(run) = summary else { continue };
             let Some(pairing) = Pairing::new(run) else { continue };
-            let known = |one: &Pairing| (&one.set, &one.way) == (&pairing.set, &pairing.way);
+            let known = |one: &Pairing| (&one.set, &one.way, one.other) == (&pairing.set, &pairing.way, pairing.other);
             if all.pairings.iter().any(known) {
                 continue;
             }

@@ -14,6 +14,7 @@ mod recipe;
 mod report;
 mod rows;
 mod run;
+mod score;
 mod settings;
 mod solver;
 mod summary;
@@ -28,6 +29,7 @@ const EXAMPLES: &str = "\
 Examples:
   loam bench list
   loam bench run --all --out runs
+  loam bench score --task T10 --stand-in nlp/jfleg --answers corrected.jsonl
   loam bench compare --runs runs
   loam bench report --runs runs --markdown docs/eaibench-results.md";
 
@@ -45,6 +47,8 @@ enum BenchAction {
     List(list::ListArgs),
     /// Measure data sets
     Run(Box<run::RunArgs>),
+    /// Score answers of another program
+    Score(score::ScoreArgs),
     /// Compare what was measured with models of one task each
     Compare(compare::CompareArgs),
     /// Write what was measured as one page, and as Markdown
@@ -59,6 +63,7 @@ pub fn run(command: &BenchCommand, home: &Home, console: &Console) -> anyhow::Re
     match &command.action {
         BenchAction::List(args) => Ok(list::run(args, console)?),
         BenchAction::Run(args) => run::run(args, home, console),
+        BenchAction::Score(args) => Ok(score::run(args, console)?),
         BenchAction::Compare(args) => Ok(compare::run(args, console)?),
         BenchAction::Report(args) => report::run(args, home, console),
     }

@@ -35,7 +35,7 @@ Examples:
 A run that was stopped goes on where it was: type the same again.";
 
 /// Where sets lie that stand in for the official ones.
-const SETS: &str = "../shared/data";
+pub const SETS: &str = "../shared/data";
 /// Rows of a line of the run file, and the time after which a line is written with fewer.
 const BATCH: usize = 16;
 const BATCH_TIME: Duration = Duration::from_secs(2);
@@ -146,7 +146,11 @@ impl RunArgs {
     }
 }
 
-fn stand_in(entry: &'static Entry, name: &str) -> Result<&'static StandIn> {
+/// The set that stands in for an id by its name.
+///
+/// # Errors
+/// [`Error::Argument`] naming those that there are.
+pub fn stand_in(entry: &'static Entry, name: &str) -> Result<&'static StandIn> {
     entry.stand_ins.iter().find(|set| set.name() == name).ok_or_else(|| {
         let known: Vec<String> = entry.stand_ins.iter().map(StandIn::name).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -158,7 +162,10 @@ fn stand_in(entry: &'static Entry, name: &str) -> Result<&'static StandIn> {
 }
 
 /// A name that no set of the benchmark has.
-fn named(typed: &str) -> std::result::Result<String, String> {
+///
+/// # Errors
+/// What is expected of one.
+pub fn named(typed: &str) -> std::result::Result<String, String> {
     const MOST: usize = 40;
     let is_plain = typed.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/'));
     let taken = typed == OFFICIAL || registry::entries().any(|e| e.stand_ins.iter().any(|set| set.name() == typed));

@@ -6,7 +6,9 @@ use std::time::Instant;
 use clap::Args;
 use loam::Engine;
 use loam::adapter::{AdapterPackage, SignaturePolicy};
-use loam::engine::{GenerateOptions, Loading, Part, ProcessMemory, Request, SpeechGenerator, VisionLanguageModel};
+use loam::engine::{
+    GenerateOptions, Loading, Part, ProcessMemory, Request, SpeechGenerator, Upscaler, VisionLanguageModel,
+};
 use loam::foundation::{ComponentKind, Foundation, Verify};
 use loam::model::Modality;
 use loam::model::encoder::TextEncoder;
@@ -241,6 +243,12 @@ pub fn config(kind: ComponentKind, entry: &Path) -> anyhow::Result<Value> {
             let part = Part::new(&kind.to_string(), 0, Loading::First);
             let model = SpeechGenerator::open(part, entry)?;
             Ok(json!({ "sample_rate": model.model().config().sampling_rate, "reads": model.script() }))
+        }
+        ComponentKind::SuperResolution => {
+            let part = Part::new(&kind.to_string(), 0, Loading::First);
+            let model = Upscaler::open(part, entry)?;
+            let config = model.model().config();
+            Ok(json!({ "scale": config.scale, "blocks": config.blocks, "features": config.features }))
         }
     }
 }

@@ -21,10 +21,12 @@ pub mod sense;
 pub mod speak;
 pub mod speed;
 pub mod spell;
+pub mod tag;
 pub mod tasks;
 pub mod top;
 pub mod tour;
 pub mod transcribe;
+pub mod upscale;
 
 mod input;
 pub mod media;

@@ -44,6 +44,7 @@ const BUNDLES: &[Bundle] = &[
     bundle!("image-projector", "projectors/image": "config.json", "model.safetensors", "training.json"),
     bundle!("sound-projector", "projectors/sound": "config.json", "model.safetensors", "training.json"),
     bundle!("imu-projector", "projectors/imu": "config.json", "model.safetensors", "training.json"),
+    bundle!("upscaler", "generators/upscaler": "config.json", "model.safetensors", "training.json"),
 ];
 
 impl Bundle {

@@ -74,6 +74,27 @@ fn an_adapter_with_a_ctc_head_spells() {
 }
 
 #[test]
+fn an_adapter_with_a_head_of_tags_finds_the_parts_of_sentences() {
+    let (model, joint) = (fixture("tags/model"), fixture("tags/joint"));
+    let words = ["tag", "play Für Elise now", "--model", path(&model), "--adapter", path(&joint)];
+    let plain = run(&words);
+    let wanted = "PlayMusic  81.6 %\n  time   62.3 %  play Für Elise\n  song   93.9 %  now\n";
+    assert_eq!(String::from_utf8_lossy(&plain.stdout), wanted);
+    let found = json(&run(&[&words[..], &["--json"]].concat()));
+    assert_eq!(found["spans"][1]["label"], "song");
+    // A byte more than characters in front: the text has an umlaut.
+    assert_eq!((&found["spans"][1]["start"], &found["spans"][1]["start_char"]), (&16.into(), &15.into()));
+    assert_eq!(found["trace"]["path"], "encoder");
+    let plain = fixture("tags/plain");
+    let words_alone = json(&run(&[&words[..5], &[path(&plain), "--json"]].concat()));
+    assert_eq!((&words_alone["spans"], &words_alone["labels"]), (&found["spans"], &serde_json::json!([])));
+
+    refused(&words[..4], 2, "--adapter");
+    let (ast, linear) = (self::model("ast-tiny"), fixture("heads/linear"));
+    refused(&["tag", "play", "--model", path(&ast), "--adapter", path(&linear)], 7, "linear head tags no words");
+}
+
+#[test]
 fn speech_becomes_a_wav_file() {
     let dir = tempfile::tempdir().expect("tempdir");
     let (vits, wav) = (model("vits"), dir.path().join("speech.wav"));
@@ -95,6 +116,34 @@ fn speech_becomes_a_wav_file() {
     refused(&["speak", "ka", "--output", path(&wav), "--model", path(&model("llama2"))], 11, "speech-generator");
     let piped = run(&["speak", "ka", "--output", "-", "--model", path(&vits)]);
     assert!(piped.stdout.starts_with(b"RIFF"));
+}
+
+#[test]
+fn pictures_become_larger() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let (edsr, small, large) = (model("edsr"), fixture("images/landscape.png"), dir.path().join("large.png"));
+    let adapter = fixture("peft/edsr-r2");
+    let size = |file: &Path| {
+        let inspected = json(&run(&["inspect", path(file), "--json"]));
+        [&inspected["width"], &inspected["height"]].map(|side| side.as_u64().expect("a side"))
+    };
+    let words = ["upscale", path(&small), "--out", path(&large), "--model", path(&edsr)];
+    let made = json(&run(&[&words[..], &["--json"]].concat()));
+    assert_eq!(made["trace"]["path"], "generator");
+    assert_eq!(size(&large), size(&small).map(|side| side * 4));
+    assert_eq!([&made["width"], &made["height"]].map(|side| side.as_u64().expect("a side")), size(&large));
+    let bare = std::fs::read(&large).expect("written");
+    assert!(run(&[&words[..], &["--adapter", path(&adapter)]].concat()).status.success());
+    assert_ne!(std::fs::read(&large).expect("written"), bare, "an adapter makes a difference");
+    let piped = run(&["upscale", path(&small), "--out", "-", "--model", path(&edsr)]);
+    assert_eq!(piped.stdout, bare);
+    let inspected = json(&run(&["inspect", path(&edsr), "--json"]));
+    assert!(inspected.to_string().contains("\"scale\":4"), "{inspected}");
+
+    // What was there stays, and nothing is left beside it.
+    refused(&["upscale", path(&small), "--out", path(&large), "--model", path(&model("vits"))], 11, "super-resolution");
+    refused(&["upscale", path(&edsr.join("config.json")), "--out", path(&large), "--model", path(&edsr)], 4, "config");
+    assert_eq!(std::fs::read_dir(dir.path()).expect("directory").count(), 1);
 }
 
 #[test]

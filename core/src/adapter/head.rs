@@ -7,10 +7,12 @@
 //! | `{"kind": "linear"}` | `[labels, width]` | `bias` `[labels]`, optional | logits `W x + b` |
 //! | `{"kind": "cosine", "scale": 30.0}` | `[labels, width]`, class vectors | instead of the field `scale`, a learned tensor `scale` of one value | logits `scale * cos(W_i, x)` |
 //! | `{"kind": "ctc", "vocabulary": ["", "a", ..], "blank": 0}` | `[vocabulary, width]` | `bias`, optional; the module may be `lm_head` | logits of each frame |
+//! | `{"kind": "tags", "sentence": ["PlayMusic", ..]}` | `[labels + sentence, width]` | `bias`, optional | see [`super::tags`] |
 //! | `{"kind": "dense", ..}` | see [`super::dense`] | | planes over a picture |
 //! | `{"kind": "regression", "outputs": [{"name": "pulse", "unit": "1/min"}]}` | `[outputs, width]` | `bias`, optional | values `W x + b` |
 //!
-//! `"reads"` says what `x` is: `"embedding"` (the default) or `"mean-state"`. A CTC head reads each frame's state. On the
+//! `"reads"` says what `x` is: `"embedding"` (the default) or `"mean-state"`. A CTC head reads each frame's
+//! state, one of tags each word's. On the
 //! backbone `"layers": N` lets a head read the state after block N, and the blocks above it are not run.
 
 use std::borrow::Cow;
@@ -19,6 +21,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::dense::DenseSpec;
+use super::tags::TagsSpec;
 use super::task::AdapterTask;
 use crate::error::{Error, Result};
 use crate::model::encoder::Encoding;
@@ -48,6 +51,8 @@ pub enum HeadReads {
     Frames,
     /// All of an encoder's last hidden states, as they lie in a picture.
     Grid,
+    /// A text encoder's last hidden state of each word's first token, and their average over all tokens.
+    Tokens,
 }
 
 /// A value that a regression gives.
@@ -105,6 +110,9 @@ pub enum HeadSpec {
         /// The values.
         outputs: Vec<OutputSpec>,
     },
+    /// `W x + b` of each word's first token, logits of tags; and of the average of all tokens' states, logits of what the
+    /// sentence is.
+    Tags(TagsSpec),
     /// Stages of convolutions over the states of a picture.
     Dense(DenseSpec),
 }
@@ -118,6 +126,7 @@ impl HeadSpec {
             Self::Cosine { .. } => "cosine",
             Self::Ctc { .. } => "ctc",
             Self::Regression { .. } => "regression",
+            Self::Tags(_) => "tags",
             Self::Dense(_) => "dense",
         }
     }
@@ -128,6 +137,7 @@ impl HeadSpec {
         match self {
             Self::Linear { reads, .. } | Self::Cosine { reads, .. } | Self::Regression { reads, .. } => *reads,
             Self::Ctc { .. } => HeadReads::Frames,
+            Self::Tags(_) => HeadReads::Tokens,
             Self::Dense(_) => HeadReads::Grid,
         }
     }
@@ -137,7 +147,7 @@ impl HeadSpec {
     pub fn layers(&self) -> Option<usize> {
         match self {
             Self::Linear { layers, .. } | Self::Cosine { layers, .. } | Self::Regression { layers, .. } => *layers,
-            Self::Ctc { .. } | Self::Dense(_) => None,
+            Self::Ctc { .. } | Self::Tags(_) | Self::Dense(_) => None,
         }
     }
 
@@ -148,6 +158,7 @@ impl HeadSpec {
             Self::Linear { .. } | Self::Cosine { .. } => Some((labels.len(), "labels")),
             Self::Ctc { vocabulary, .. } => Some((vocabulary.len(), "pieces of the vocabulary")),
             Self::Regression { outputs, .. } => Some((outputs.len(), "outputs")),
+            Self::Tags(spec) => Some((labels.len() + spec.sentence.len(), "tags and labels of the sentence")),
             Self::Dense(spec) => Some((spec.channels(labels.len()), "planes")),
         }
     }
@@ -160,9 +171,12 @@ impl HeadSpec {
         let refuse =
             |reason: String| Err(Error::adapter(adapter, format!("task.json: {} head: {reason}", self.kind())));
         match (self.reads(), self) {
-            (HeadReads::Frames, Self::Ctc { .. }) | (HeadReads::Grid, Self::Dense(_)) => {}
+            (HeadReads::Frames, Self::Ctc { .. })
+            | (HeadReads::Grid, Self::Dense(_))
+            | (HeadReads::Tokens, Self::Tags(_)) => {}
             (HeadReads::Frames, _) => return refuse("it reads 'frames', which only a ctc head does".into()),
             (HeadReads::Grid, _) => return refuse("it reads 'grid', which only a dense head does".into()),
+            (HeadReads::Tokens, _) => return refuse("it reads 'tokens', which only a tags head does".into()),
             (HeadReads::Embedding | HeadReads::MeanState, _) => {}
         }
         if self.layers() == Some(0) {
@@ -173,6 +187,7 @@ impl HeadSpec {
         }
         match self {
             Self::Dense(spec) => spec.check(labels).or_else(refuse),
+            Self::Tags(spec) => spec.check(labels).or_else(refuse),
             Self::Linear { .. } | Self::Cosine { scale: None, .. } => Ok(()),
             Self::Cosine { scale: Some(scale), .. } => check_scale(*scale).or_else(refuse),
             Self::Ctc { vocabulary, blank } => {
@@ -212,6 +227,8 @@ pub struct HeadWidths {
     pub embedding: usize,
     /// Of a hidden state, where the component gives them.
     pub states: Option<usize>,
+    /// Of a token's hidden state, where the component reads texts and gives them.
+    pub tokens: Option<usize>,
 }
 
 /// A head with its tensors.
@@ -311,6 +328,7 @@ impl AdapterHead {
         let (what, width) = match self.spec.reads() {
             HeadReads::Embedding => ("embedding", Some(widths.embedding)),
             HeadReads::MeanState | HeadReads::Frames | HeadReads::Grid => ("states", widths.states),
+            HeadReads::Tokens => ("states of tokens", widths.tokens),
         };
         let shape = [self.weight.rows(), self.weight.cols()];
         match width {
@@ -335,7 +353,7 @@ impl AdapterHead {
     pub fn apply(&self, encoding: &Encoding) -> Vec<f32> {
         let rows: Cow<'_, [f32]> = match self.spec.reads() {
             HeadReads::Embedding => (&encoding.embedding).into(),
-            HeadReads::Frames | HeadReads::Grid => (&encoding.states).into(),
+            HeadReads::Frames | HeadReads::Grid | HeadReads::Tokens => (&encoding.states).into(),
             HeadReads::MeanState => mean_rows(&encoding.states, self.weight.cols()).into(),
         };
         self.logits(&rows)

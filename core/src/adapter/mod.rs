@@ -8,6 +8,7 @@ mod package;
 mod registry;
 mod signature;
 mod table;
+pub mod tags;
 mod task;
 
 pub use bind::{Base, BoundAdapter, bind};
@@ -19,4 +20,5 @@ pub(crate) use registry::Lookup;
 pub use registry::{Adapter, AdapterLimits, AdapterRegistry, Generation, InstallPolicy, InstalledAdapter, check_alias};
 pub use signature::{KeyId, PublicKey, SIGNATURE_ENDING, Signature, SignaturePolicy, Signer, TrustedKeys};
 pub use table::{TASKS, TaskSpec};
+pub use tags::{Tag, TagsSpec};
 pub use task::{AdapterTask, DataPath};

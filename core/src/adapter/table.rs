@@ -85,6 +85,19 @@ pub const TASKS: &[TaskSpec] = &[
         ],
     },
     TaskSpec {
+        name: "tag",
+        summary: "Find the named parts of a sentence, and what it is about",
+        inputs: &["text"],
+        output: "spans with labels, places and probabilities",
+        paths: &[DataPath::Encoder],
+        needs: "a text encoder that gives states of tokens (BERT's kind), and an adapter",
+        adapter: "LoRA on the text encoder, a head of tags",
+        examples: &[
+            ("loam tag 'Play some jazz by Miles Davis on Deezer' --adapter slots", "the parts of a command"),
+            ("cat commands.txt | loam tag --adapter slots --json", "one text per line, with places and scores"),
+        ],
+    },
+    TaskSpec {
         name: "regress",
         summary: "Find the values of a text, picture, sound or motion",
         inputs: &["text", "image", "sound", "motion"],
@@ -253,6 +266,19 @@ pub const TASKS: &[TaskSpec] = &[
         examples: &[
             ("loam speak 'Good morning.' --output morning.wav --model mms-tts-eng", "16-bit PCM"),
             ("loam speak 'Good morning.' --output slow.wav --rate 0.8 --seed 3 --model mms-tts-eng", "slower"),
+        ],
+    },
+    TaskSpec {
+        name: "upscale",
+        summary: "Make a picture larger with more detail than interpolation gives",
+        inputs: &["image"],
+        output: "a picture, a PNG file in the command line",
+        paths: &[DataPath::Generator],
+        needs: "a component for super-resolution (EDSR), whose factor is fixed; loam-nano's is 4",
+        adapter: "LoRA on its convolutions",
+        examples: &[
+            ("loam upscale small.png --out large.png", "four times as wide and high"),
+            ("loam upscale old.jpg --out new.png --adapter scans --json", "with an adapter, and what it cost"),
         ],
     },
 ];

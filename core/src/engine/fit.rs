@@ -28,6 +28,7 @@ impl Engine {
             ComponentKind::Projector(modality) => act(plain(self.projector(modality)?.projector().linears())),
             ComponentKind::VisionLanguage => act(self.vision_language()?.base()),
             ComponentKind::SpeechGenerator => act(plain(self.speech_generator()?.model().linears())),
+            ComponentKind::SuperResolution => act(plain(self.upscaler()?.model().linears())),
         }
     }
 
@@ -58,16 +59,18 @@ impl Engine {
             ComponentKind::Backbone => {
                 let config = self.language()?;
                 let width = config.backbone().config().hidden_size;
-                HeadWidths { embedding: width, states: Some(width) }
+                HeadWidths { embedding: width, states: Some(width), tokens: None }
             }
             ComponentKind::Encoder(Modality::TEXT) => {
-                HeadWidths { embedding: self.text()?.encoder().dim(), states: None }
+                let text = self.text()?;
+                let encoder = text.encoder();
+                HeadWidths { embedding: encoder.dim(), states: None, tokens: encoder.state_width() }
             }
             // A recogniser need not have an embedding, so its component may be no encoder.
             ComponentKind::Encoder(Modality::SPEECH)
                 if heard && settings.is_none() && family(component.entry())?.is_some() =>
             {
-                HeadWidths { embedding: 0, states: self.recognizer()?.state_width() }
+                HeadWidths { embedding: 0, states: self.recognizer()?.state_width(), tokens: None }
             }
             ComponentKind::Encoder(modality) => {
                 let model = self.encoder(modality)?;
@@ -82,9 +85,12 @@ impl Engine {
                 if let Some(settings) = settings {
                     bound.preprocessor = Some(own_preprocessing(alias, settings, encoder)?);
                 }
-                HeadWidths { embedding: encoder.dim(), states: Some(encoder.state_width()) }
+                HeadWidths { embedding: encoder.dim(), states: Some(encoder.state_width()), tokens: None }
             }
-            ComponentKind::Projector(_) | ComponentKind::VisionLanguage | ComponentKind::SpeechGenerator => {
+            ComponentKind::Projector(_)
+            | ComponentKind::VisionLanguage
+            | ComponentKind::SpeechGenerator
+            | ComponentKind::SuperResolution => {
                 let what = if settings.is_some() { "preprocessing" } else { "a head" };
                 return Err(Error::adapter(alias, format!("it brings {what}, which a {kind} component does not read")));
             }

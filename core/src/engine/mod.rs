@@ -29,6 +29,7 @@ mod status;
 mod text;
 mod trace;
 mod trim;
+mod upscaler;
 mod vision_language;
 
 use std::collections::{BTreeMap, HashMap};
@@ -61,6 +62,7 @@ pub use status::{AppStatus, EngineStatus};
 pub use text::TextModel;
 pub use trace::{Loading, Part, Step, Trace};
 pub use trim::{TrimLevel, Trimmed};
+pub use upscaler::{Upscaled, Upscaler};
 pub use vision_language::{VisionLanguageModel, VisionPrompt};
 
 use crate::adapter::{
@@ -237,6 +239,14 @@ impl Engine {
         self.components.get(self.foundation.component(ComponentKind::SpeechGenerator)?, SpeechGenerator::open)
     }
 
+    /// The network for super-resolution, loaded on first use.
+    ///
+    /// # Errors
+    /// [`Error::MissingComponent`] or [`Error::Memory`]; as [`Upscaler::open`] otherwise.
+    pub fn upscaler(&self) -> Result<Arc<Upscaler>> {
+        self.components.get(self.foundation.component(ComponentKind::SuperResolution)?, Upscaler::open)
+    }
+
     /// The text encoder, loaded on first use.
     ///
     /// # Errors
@@ -310,6 +320,7 @@ impl Engine {
             ComponentKind::Projector(modality) => self.projector(modality).map(drop),
             ComponentKind::VisionLanguage => self.vision_language().map(drop),
             ComponentKind::SpeechGenerator => self.speech_generator().map(drop),
+            ComponentKind::SuperResolution => self.upscaler().map(drop),
         }
     }
 

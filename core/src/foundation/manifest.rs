@@ -51,6 +51,8 @@ pub enum ComponentKind {
     VisionLanguage,
     /// Text to speech: `speech-generator`.
     SpeechGenerator,
+    /// Pictures at a larger size: `super-resolution`.
+    SuperResolution,
 }
 
 /// Ending of the kinds of encoders.
@@ -58,10 +60,11 @@ const ENCODER: &str = "-encoder";
 /// Ending of the kinds of projectors.
 const PROJECTOR: &str = "-projector";
 /// Kinds that are there for no modality in particular.
-const WHOLE: [(&str, ComponentKind); 3] = [
+const WHOLE: [(&str, ComponentKind); 4] = [
     ("backbone", ComponentKind::Backbone),
     ("vision-language", ComponentKind::VisionLanguage),
     ("speech-generator", ComponentKind::SpeechGenerator),
+    ("super-resolution", ComponentKind::SuperResolution),
 ];
 
 impl ComponentKind {

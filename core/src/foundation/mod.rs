@@ -164,10 +164,12 @@ fn check_gguf(path: &Path) -> Result<()> {
 }
 
 /// `model_type`s of models that are one component, neither an encoder nor a backbone.
-const WHOLE_MODELS: [(&str, ComponentKind); 3] = [
+const WHOLE_MODELS: [(&str, ComponentKind); 4] = [
     ("idefics3", ComponentKind::VisionLanguage),
     ("smolvlm", ComponentKind::VisionLanguage),
     ("vits", ComponentKind::SpeechGenerator),
+    // As super-image spells it.
+    ("EDSR", ComponentKind::SuperResolution),
 ];
 
 /// What the model of a `config.json` is: each of its encoders, or a backbone.

@@ -38,7 +38,7 @@ pub use chat::{Placeholders, encode_chat, encode_chat_around, encode_chat_with};
 pub use chat_template::{ChatOptions, ChatTemplate, GenerationPrompt};
 pub use detokenizer::{Detokenizer, Position};
 pub use image::{
-    Image, ImageLimits, ImageProcessor, MAX_PIXELS, PixelLayout, Pixels, Resampling, TileProcessor, Tiles,
+    Image, ImageLimits, ImageProcessor, MAX_PIXELS, MAX_SIDE, PixelLayout, Pixels, Resampling, TileProcessor, Tiles,
 };
 pub use imu::{
     Acceleration, AngularRate, Axes, Axis, Gravity, ImuConfig, ImuLayout, ImuSource, ImuStream, ImuWindow, LongWindow,

@@ -4,6 +4,7 @@
 //! an argument of the call. Whether control tokens in a text count is always said explicitly, so that text from outside
 //! cannot smuggle them in.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -226,6 +227,23 @@ impl Tokenizer {
         Ok((ids, cut))
     }
 
+    /// Tokens of `text` alone, without affixes, each with the bytes of `text` that it stands for.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_places(&self, text: &str, special: Special) -> Result<Vec<(u32, Range<usize>)>> {
+        let pieces = self.split(text, special, None)?;
+        let encoding = guarded(|| pieces.into_encoding(None, 0, OffsetType::Byte))?;
+        let offsets = encoding.get_offsets().iter().map(|&(start, end)| start..end);
+        Ok(encoding.get_ids().iter().copied().zip(offsets).collect())
+    }
+
+    /// The tokens that surround a text: before and behind it.
+    #[must_use]
+    pub fn affixes(&self) -> (&[u32], &[u32]) {
+        (&self.inner.prefix, &self.inner.suffix)
+    }
+
     /// Ids of a rendered template, in which `marker` splits the control tokens that are not the template's own. Markers
     /// are removed once special tokens have been found.
     pub(super) fn encode_marked(&self, text: &str, marker: Option<char>) -> Result<Vec<u32>> {
@@ -233,6 +251,12 @@ impl Tokenizer {
     }
 
     fn ids(&self, text: &str, special: Special, marker: Option<char>) -> Result<Vec<u32>> {
+        let pieces = self.split(text, special, marker)?;
+        let splits = pieces.get_splits(OffsetReferential::Normalized, OffsetType::None);
+        Ok(splits.iter().filter_map(|(_, _, tokens)| tokens.as_ref()).flatten().map(|token| token.id).collect())
+    }
+
+    fn split(&self, text: &str, special: Special, marker: Option<char>) -> Result<PreTokenizedString> {
         if text.len() > MAX_TEXT_BYTES {
             return Err(Error::argument("text", format!("{} bytes, the limit is {MAX_TEXT_BYTES}", text.len())));
         }
@@ -253,8 +277,7 @@ impl Tokenizer {
                 pre_tokenizer.pre_tokenize(&mut pieces)?;
             }
             tokenize(&mut pieces, pipeline.get_model())?;
-            let splits = pieces.get_splits(OffsetReferential::Normalized, OffsetType::None);
-            Ok(splits.iter().filter_map(|(_, _, tokens)| tokens.as_ref()).flatten().map(|token| token.id).collect())
+            Ok(pieces)
         })
     }
 

@@ -13,7 +13,9 @@ mod score;
 mod sense;
 mod speak;
 mod spell;
+mod tag;
 mod transcribe;
+mod upscale;
 
 pub use answer::AnswerOptions;
 pub use chat::Chat;
@@ -28,6 +30,8 @@ pub use retrieve::{Index, Match};
 pub use score::{Perplexity, SCORE_CHUNK};
 pub use sense::{Sensed, Sensor};
 pub use spell::{SpellOptions, SpelledPiece, Spelling};
+pub use tag::{Span, Tagging};
 pub use transcribe::{TranscribeOptions, Transcriber, Transcript, TranscriptEvent, TranscriptSummary};
+pub use upscale::UpscaleOptions;
 
 pub use crate::adapter::{TASKS, TaskSpec};

@@ -65,6 +65,7 @@ pub fn segments(engine: &Engine, component: &Component, extents: &Extents) -> Re
         ComponentKind::Projector(_) => Err(Reason::NoGraph("a projector runs with the backbone".to_owned())),
         ComponentKind::VisionLanguage => Err(Reason::NoGraph("its parts are one checkpoint".to_owned())),
         ComponentKind::SpeechGenerator => Err(Reason::NoGraph("its lengths depend on the text".to_owned())),
+        ComponentKind::SuperResolution => Err(Reason::NoGraph("it reads pictures of any size, in tiles".to_owned())),
     }
 }
 

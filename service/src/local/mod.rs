@@ -9,14 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loam::Engine;
 use loam::engine::{Caller, Mismatch, Request};
-use loam::input::{Affixes, Audio, Input, SampleRate, Special};
+use loam::input::{Affixes, Audio, Image, Input, SampleRate, Special};
 use loam::task::{
     AnswerOptions, Chat, EmbedOptions, RegressOptions, Sensor, SpellOptions, TranscribeOptions, Transcriber,
+    UpscaleOptions,
 };
 
 use self::table::Table;
 use self::writing::{Writing, generated, transcribe, transcript, turn};
-use crate::call::{AdapterInfo, AdapterKey, Call, FoundationInfo, Opened, Reply, Spoken, Thing};
+use crate::call::{AdapterInfo, AdapterKey, Call, Enlarged, FoundationInfo, Opened, Reply, Spoken, Thing};
 use crate::error::{Error, Result};
 use crate::event::Relay;
 use crate::options::{GenerateOptions, InstallPolicy};
@@ -160,6 +161,15 @@ fn sound(input: &Input) -> Result<&Audio> {
     }
 }
 
+/// # Errors
+/// [`Error::Argument`] for anything but a picture.
+fn picture(input: &Input) -> Result<&Image> {
+    match input {
+        Input::Image(image) => Ok(image),
+        other => Err(Error::argument("input", format!("{}, which is no picture", other.kind()))),
+    }
+}
+
 impl Performer for Local {
     fn perform(&self, call: Call, relay: &mut dyn Relay) -> Result<Reply> {
         let engine = &self.engine;
@@ -197,6 +207,10 @@ impl Performer for Local {
                 let options = RegressOptions { adapter: self.core(adapter.as_ref())?, modality };
                 Reply::Regression(engine.regress(input, &options)?)
             }
+            Call::Tag { text, adapter } => {
+                let _turn = self.turn(relay)?;
+                Reply::Tagging(engine.tag(&text, &self.find(&adapter)?.adapter)?)
+            }
             Call::Spell { input, modality, adapter } => {
                 let _turn = self.turn(relay)?;
                 let options = SpellOptions { adapter: self.find(&adapter)?.adapter, modality };
@@ -210,6 +224,12 @@ impl Performer for Local {
                 let _turn = self.turn(relay)?;
                 let loam::engine::Speech { samples, sample_rate, trace } = engine.speak(&text, &options.core())?;
                 Reply::Speech(Spoken { samples, sample_rate, trace })
+            }
+            Call::Upscale { input, adapter } => {
+                let (image, adapter) = (picture(&input)?, self.core(adapter.as_ref())?);
+                let _turn = self.turn(relay)?;
+                let loam::engine::Upscaled { image, trace } = engine.upscale(image, &UpscaleOptions { adapter })?;
+                Reply::Upscaled(Enlarged { image, trace })
             }
             Call::Generate { prompt, options, adapter } => {
                 let adapter = self.find_any(adapter.as_ref())?;

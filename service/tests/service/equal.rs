@@ -102,6 +102,10 @@ const CASES: &[Case] = &[
         Ok(said(app.regress(window(), None, Some(&tilt))?))
     }),
     ("a regression without a head", |app| Ok(said(app.regress(picture(40, 30), None, None)?))),
+    ("tags without a head", |app| {
+        let tilt = install(app, "tilt")?;
+        Ok(said(app.tag("play some jazz", &tilt)?))
+    }),
     ("spelling", |app| {
         let tilt = install(app, "tilt-ctc")?;
         Ok(said(app.spell(window(), None, &tilt)?))
@@ -120,6 +124,11 @@ const CASES: &[Case] = &[
         let speech = app.speak("gobˈa kaˈok", SpeakOptions { seed: 3, ..SpeakOptions::default() })?;
         Ok(json!([said(&speech), speech.samples]))
     }),
+    ("a larger picture", |app| {
+        let made = app.upscale(picture(20, 14), None)?;
+        Ok(json!([made.image.width(), made.image.height(), made.image.pixels(), said(&made.trace)]))
+    }),
+    ("a larger text", |app| Ok(json!(app.upscale("text", None)?.image.width()))),
     ("generation", |app| Ok(streamed(|sink| app.generate("The cat", tokens(12), None, sink), Keeper::default()))),
     ("generation under an adapter", |app| {
         let voice = install(app, "voice")?;
@@ -275,5 +284,23 @@ fn names_of_apps_are_checked_on_both_sides() {
     for id in ["", "a b", "../x", "a/b", &"x".repeat(300)] {
         let far = far.attach(id).map(|_| ()).expect_err("no name");
         assert_eq!(far.code(), 2, "{id}: {far}");
+    }
+}
+
+/// Of an encoder that gives states of tokens.
+#[test]
+fn tags_are_the_same_from_afar() {
+    let tags =
+        |part: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/fixtures/tags").join(part);
+    let here = loam::Engine::open(tags("model")).expect("opened");
+    let joint = here.install("joint", tags("joint"), loam::adapter::InstallPolicy::Create).expect("installed");
+    let served = Served::of(loam::Engine::open(tags("model")).expect("opened"), Limits::default());
+    let engine = served.connect();
+    let app = engine.attach("com.example.tags").expect("attached");
+    let adapter = app.install_adapter("joint", tags("joint"), InstallPolicy::Create).expect("installed");
+    for text in ["play Für Elise now", "(Elise), at nineteen!", ""] {
+        let far = app.tag(text, &adapter).expect("tagged");
+        assert_eq!(said(&far), said(here.tag(text, &joint).expect("tagged")), "{text}");
+        assert_eq!(far.spans.is_empty(), text.is_empty(), "{text}");
     }
 }

@@ -7,7 +7,8 @@ set -eu
 folders=$1 out=$2
 shift 2
 names=${*:-question topic spam intent sentiment emotion reply brief digits clothes signs objects spoken-digits sounds \
-  voice-emotion activity-watch activity-phone falls vqa topic-text emotion-text command banking scene things crowd portrait pose}
+  voice-emotion activity-watch activity-phone falls vqa topic-text emotion-text command banking emoji yes-no \
+  reader python explain slots frames scene things crowd portrait pose}
 
 adapter() {
     component=$1 name=$2 data=$3 minutes=$4 description=$5
@@ -39,13 +40,27 @@ adapter text emotion-text tweeteval_emotion 5 "Anger, joy, optimism or sadness o
 adapter text topic-text slurp_topic 3 "Which part of a home assistant a command is for; on the text encoder, smaller and quicker."
 adapter text command snips 2.5 "What a command to an assistant is for: music, weather, a restaurant, a book, a film or a list."
 adapter text banking banking77 4 "Which of 77 things a customer of a bank asks about."
+adapter text emoji tweeteval_emoji 5 "Which of 20 emoji goes with a short message."
+adapter text yes-no boolq 2.5 "Answers a question with yes or no, from what is commonly known."
+adapter backbone reader squad 8 "Answers a question from a text in a few words."
+adapter backbone python conala 6 "Writes one line of Python for what is asked."
+adapter backbone explain conala_doc 5 "Says in one sentence what a line of Python does."
+adapter text slots snips_slots 6.5 "What a command to an assistant is for, and its slots: artist, playlist, city, time, ..."
+adapter text frames slurp_frames 5 "What a command to a home assistant asks for, and its entities: date, place, person, song, ..."
 adapter imu falls falls 2 "Tells a fall from movements of daily life, worn at the waist."
 # Heads over the places of a picture, from scenes that are put together: no set at hand has boxes, masks, points or counts.
 for kind in scene things crowd portrait pose; do
     case " $names " in *" $kind "*) ;; *) continue ;; esac
     [ -e "$out/$kind.safetensors" ] || python -m loam_train dense "$kind" --minutes 6 --out "$out/$kind.safetensors"
 done
-# Benchmarks that are not shipped: the first one's data is for non-commercial use.
+# Benchmarks that are not shipped: the data of the first ones is for non-commercial use, or its terms are unclear.
+adapter backbone correct jfleg 7 "Corrects the mistakes of learners in an English sentence."
+adapter backbone summary dialogsum 7 "Summarises a conversation in one or two sentences."
+adapter backbone caption captions 6 "Describes a picture in one sentence."
+adapter image caption-search caption_search 3 "Finds the picture that a sentence describes."
+adapter backbone to-english multi30k_en 14 "Translates a German sentence into English."
+adapter backbone to-german multi30k_de 9 "Translates an English sentence into German."
+adapter image flowers flowers5 2 "Names a flower of five kinds."
 adapter text news ag_news 3.5 "The topic of a piece of news."
 adapter imu sisfall sisfall 3 "Which of 34 movements and falls."
 adapter imu utd_mhad utd_mhad 2 "Which of 27 gestures."

@@ -146,3 +146,11 @@ def logits(adapted: Adapted, modality: Modality, given: Inputs) -> torch.Tensor:
     """`[N, labels]`."""
     with torch.inference_mode():
         return torch.cat([adapted(x) for x in batches(modality, given)])
+
+
+def config_of(adapted: Adapted, model: str, lora: bool) -> dict[str, Any]:
+    """PEFT's `adapter_config.json`; of a head alone it names no module."""
+    written: dict[str, Any] = adapted.config.to_dict()  # type: ignore[no-untyped-call]
+    described = {key: value for key, value in written.items() if value is not None}
+    targets = sorted(adapted.config.target_modules or []) if lora else []
+    return described | {"target_modules": targets, "base_model_name_or_path": model, "inference_mode": True}

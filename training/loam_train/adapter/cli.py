@@ -21,16 +21,16 @@ from .request import Request, Trained
 
 def _encoder(request: Request) -> Trained:
     """On a tower; what towers need is loaded for them alone."""
-    from . import encoder
+    from . import encoder, likeness
 
-    return encoder.train(request)
+    return likeness.train(request) if request.data.task == "retrieve" else encoder.train(request)
 
 
 def _sentence(request: Request) -> Trained:
     """On the text encoder."""
-    from . import sentence
+    from . import sentence, tagging
 
-    return sentence.train(request)
+    return tagging.train(request) if request.data.task == "tag" else sentence.train(request)
 
 
 SUFFIX, MOST_NAME = ".safetensors", 64

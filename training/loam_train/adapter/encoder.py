@@ -23,7 +23,7 @@ from ..towers.anchors import deployed
 from ..towers.modality import Modality
 from ..towers.network import parameters
 from . import foundation, loop
-from .adapted import Adapted, anchored, embeddings, joined, logits, probed
+from .adapted import Adapted, anchored, config_of, embeddings, joined, logits, probed
 from .division import divide
 from .features import KINDS, Eyes, Inputs, inputs, open_eyes
 from .heads import better
@@ -119,7 +119,7 @@ def train(request: Request) -> Trained:
         "head": {"kind": "linear", "reads": "embedding"},
         "base": {request.component: found.fingerprint},
     }
-    return Trained(tensors, _peft(adapted, found.model, lora), task, metrics, progress.losses)
+    return Trained(tensors, config_of(adapted, found.model, lora), task, metrics, progress.losses)
 
 
 def _check(request: Request, modality: Modality) -> None:
@@ -204,11 +204,3 @@ def _scored(adapted: Adapted, valid: Changed) -> torch.Tensor:
 
 def _right(adapted: Adapted, valid: Changed) -> torch.Tensor:
     return _scored(adapted, valid).argmax(1) == valid.classes
-
-
-def _peft(adapted: Adapted, model: str, lora: bool) -> dict[str, Any]:
-    """PEFT's `adapter_config.json`; of a head alone it names no module."""
-    written: dict[str, Any] = adapted.config.to_dict()  # type: ignore[no-untyped-call]
-    described = {key: value for key, value in written.items() if value is not None}
-    targets = sorted(adapted.config.target_modules or []) if lora else []
-    return described | {"target_modules": targets, "base_model_name_or_path": model, "inference_mode": True}

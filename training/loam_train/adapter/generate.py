@@ -31,7 +31,7 @@ RANK = 8
 MODULES = ["q_proj", "v_proj"]
 LEARNING_RATE = 1.5e-3
 BATCH = 16
-MOST_TOKENS = 192
+MOST_TOKENS = 320
 """Of prompt and answer in training; rows beyond are left out, as a cut answer would teach to stop early."""
 MOST_VALID = 128
 TRAINING = 0.75

@@ -145,7 +145,7 @@ def train(request: Request) -> Trained:
         "task": "classify", "path": "encoder", "labels": labels, "head": {"kind": "linear", "reads": "embedding"},
         "base": {request.component: component.fingerprint}, **template(request),
     }  # fmt: skip
-    return Trained(tensors, _config(component, lora), task, metrics, progress.losses)
+    return Trained(tensors, lora_config(component, lora=lora), task, metrics, progress.losses)
 
 
 class Trainee:
@@ -238,7 +238,7 @@ def _digest(request: Request, component: Component, learn: Part, valid: Part) ->
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
-def _config(component: Component, lora: bool) -> dict[str, Any]:
+def lora_config(component: Component, *, lora: bool) -> dict[str, Any]:
     """PEFT's `adapter_config.json`; of a head alone it names no module."""
     return {
         "peft_type": "LORA",

@@ -11,7 +11,7 @@ from .. import table
 from ..errors import InputError
 
 NAME = "data.json"
-TASKS = ("classify", "generate", "transcribe", "answer")
+TASKS = ("classify", "tag", "generate", "transcribe", "answer", "retrieve")
 MAX_BYTES = 1 << 20
 MAX_LABELS = 10_000
 

@@ -12,7 +12,7 @@ RECORDINGS: frozenset[str] = frozenset({".csv", ".npz"})
 
 @dataclass(frozen=True)
 class Example:
-    """One row. It has a text, a file, or both; and a label, or texts of which each would be right."""
+    """One row. It has a text, a file, or both; and a label, or texts of which each would be right, or tags of words."""
 
     where: str
     """The row as errors name it, such as `row 3`."""
@@ -25,6 +25,10 @@ class Example:
     """Which recording of an `.npz` file."""
     label: str | None = None
     outputs: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+    """Words of `text`, which spaces part."""
+    tags: tuple[str, ...] = ()
+    """Of each word: `O`, `B-x` or `I-x`."""
 
     @property
     def prompt(self) -> str:

@@ -55,6 +55,8 @@ class DataFolder:
         if self.description.task:
             return self.description.task
         first = next(iter(self.examples()))
+        if first.tags:
+            return "tag"
         if first.label is not None:
             return "classify"
         if first.modality == "sound" and first.text is None:
@@ -175,6 +177,8 @@ def _check(data: DataFolder) -> None:
             first = first or example
             if (example.label is None) != (first.label is None):
                 raise InputError(split.path, f"{example.where}: some rows have a label, others an output")
+            if bool(example.tags) != bool(first.tags):
+                raise InputError(split.path, f"{example.where}: some rows have tags, others have none")
             if example.modality != first.modality:
                 reason = f"{example.where} is {example.modality}, {first.where} {first.modality}; expected one kind"
                 raise InputError(split.path, reason)
@@ -183,6 +187,7 @@ def _check(data: DataFolder) -> None:
     if first is None:
         raise InputError(data.path, "no rows")
     wanted = data.description.task
-    if wanted and (wanted == "classify") != (first.label is not None):
-        target = "an output" if first.label is None else "a label"
+    kind = "tag" if first.tags else "classify" if first.label is not None else ""
+    if wanted and kind != (wanted if wanted in ("tag", "classify") else ""):
+        target = {"tag": "tags", "classify": "a label"}.get(kind, "an output")
         raise InputError(data.path / description.NAME, f"task is {wanted!r}, the rows have {target}")

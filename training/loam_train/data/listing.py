@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from . import spans
 from .example import IMAGES, SOUNDS, Example
 
 MAX_BYTES = 1 << 30
@@ -18,9 +19,11 @@ MAX_ROWS = 2_000_000
 MAX_ROW = 1 << 20
 """Bytes of a row; a text of a million characters is none that a phone's model reads."""
 MAX_OUTPUTS = 64
+MAX_WORDS = 4096
 
-INPUTS = ("text", "text2", "file_name")
-TARGETS = ("label", "output", "outputs")
+INPUTS = ("text", "text2", "file_name", "tokens")
+TARGETS = ("label", "output", "outputs", "tags")
+LISTS = ("outputs", "tokens", "tags")
 IGNORED = ("id", "split", "speaker", "subject")
 KNOWN = (*INPUTS, *TARGETS, *IGNORED)
 
@@ -79,10 +82,10 @@ def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         repeated = sorted({name for name in header if header.count(name) > 1})
         if repeated:
             raise InputError(path, f"the header names {', '.join(repeated)} twice")
-        if "outputs" in header:
-            raise InputError(
-                path, "column 'outputs' is a list, which CSV has no form for; use 'output' or a .jsonl file"
-            )
+        listed = next((name for name in LISTS if name in header), None)
+        if listed:
+            hint = "'output' or a .jsonl file" if listed == "outputs" else "a .jsonl file"
+            raise InputError(path, f"column {listed!r} is a list, which CSV has no form for; use {hint}")
         for number, cells in enumerate(lines, start=1):
             where = f"row {number} (line {lines.line_num})"
             if not cells:
@@ -102,7 +105,9 @@ def _example(path: Path, base: Path, where: str, fields: dict[str, Any]) -> Exam
         if name not in KNOWN:
             hint = "; columns are separated by commas" if ";" in name or "\t" in name else ""
             raise InputError(path, f"{where}: column {_short(name)} is unknown, known are {', '.join(KNOWN)}{hint}")
-    words = {name: _words(path, where, name, fields[name]) for name in fields if name not in (*IGNORED, "outputs")}
+    words = {name: _words(path, where, name, fields[name]) for name in fields if name not in (*IGNORED, *LISTS)}
+    if "tokens" in fields or "tags" in fields:
+        return _tagged(path, where, fields, words)
     outputs = _outputs(path, where, fields["outputs"]) if "outputs" in fields else ()
     if "output" in words:
         if outputs:
@@ -118,6 +123,21 @@ def _example(path: Path, base: Path, where: str, fields: dict[str, Any]) -> Exam
     return Example(where, words.get("text"), words.get("text2"), file, None, words.get("label"), outputs)
 
 
+def _tagged(path: Path, where: str, fields: dict[str, Any], words: dict[str, str]) -> Example:
+    """A row of words with a tag each, and perhaps a label."""
+    other = next((name for name in fields if name not in ("tokens", "tags", "label", *IGNORED)), None)
+    if other:
+        raise InputError(path, f"{where} has {other!r}; beside 'tokens' and 'tags' there may be a 'label'")
+    tokens, tags = (_list(path, where, name, fields.get(name), MAX_WORDS) for name in ("tokens", "tags"))
+    if len(tokens) != len(tags):
+        raise InputError(path, f"{where}: {len(tags)} tags for {len(tokens)} tokens")
+    if parted := next((token for token in tokens if len(token.split()) != 1 or token.split()[0] != token), None):
+        raise InputError(path, f"{where}: token {_short(parted)} has white space in it, which parts words")
+    if odd := next((tag for tag in tags if not spans.is_tag(tag)), None):
+        raise InputError(path, f"{where}: tag {_short(odd)}, expected O, B-NAME or I-NAME")
+    return Example(where, " ".join(tokens), label=words.get("label"), tokens=tokens, tags=tags)
+
+
 def _words(path: Path, where: str, name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise InputError(path, f"{where}: {name} is {_short(value)}, expected a text in quotation marks")
@@ -127,9 +147,13 @@ def _words(path: Path, where: str, name: str, value: Any) -> str:
 
 
 def _outputs(path: Path, where: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not 1 <= len(value) <= MAX_OUTPUTS:
-        raise InputError(path, f"{where}: outputs is {_short(value)}, expected a list of 1 to {MAX_OUTPUTS} texts")
-    return tuple(_words(path, where, "outputs", one) for one in value)
+    return _list(path, where, "outputs", value, MAX_OUTPUTS)
+
+
+def _list(path: Path, where: str, name: str, value: Any, most: int) -> tuple[str, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= most:
+        raise InputError(path, f"{where}: {name} is {_short(value)}, expected a list of 1 to {most} texts")
+    return tuple(_words(path, where, name, one) for one in value)
 
 
 def inside(path: Path, base: Path, where: str, name: str) -> Path:

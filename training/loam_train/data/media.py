@@ -32,6 +32,16 @@ def asked(row: Row, classes: list[str]) -> Row | None:
     return {"text": row["question"], "output": row["answer"]}
 
 
+def described(row: Row, classes: list[str]) -> Row | None:
+    """A picture and what several people said of it, in the words in which the engine asks for a caption."""
+    return {"text": "Describe this image in one sentence.", "outputs": [told.strip() for told in row["captions"]]}
+
+
+def told(row: Row, classes: list[str]) -> Row | None:
+    """A picture and what several people said of it."""
+    return {"outputs": [text.strip() for text in row["captions"]]}
+
+
 def spoken(row: Row, classes: list[str]) -> Row | None:
     """What is said."""
     return {"output": row["text"]}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import places
-from .media import Media, asked, spoken
+from .media import Media, asked, described, spoken, told
 from .spoken_strings import Strings
 
 _SIGN = " traffic sign"
@@ -55,6 +55,22 @@ def sets() -> dict[str, Media | Strings]:
         "easy_vqa": Media(
             "multimodal/easy_vqa", "answer", "MIT", "easy-VQA", fields=asked,
             instructions="Answer the question about the picture in one word.",
+        ),
+        "flowers5": Media(
+            "cv/flowers5", "classify", "unclear: photographs gathered from public sites; not for publication",
+            "flowers of Kaggle, five kinds", template=_run("image")["texts"]["deployed"],
+        ),
+        "captions": Media(
+            "multimodal/flickr8k_1000", "answer", "NC: non-commercial research", "1,000 pictures of Flickr8k",
+            fields=described, instructions="Describe the picture in one sentence.",
+        ),
+        "caption_search": Media(
+            "multimodal/flickr8k_1000", "retrieve", "NC: non-commercial research", "1,000 pictures of Flickr8k",
+            fields=told,
+        ),
+        "ravdess": Media(
+            "audio/ravdess", "classify", "NC: CC BY-NC-SA 4.0", "RAVDESS, 15 actors",
+            template=_run("sound")["texts"]["deployed"],
         ),
         "esc10": _trained("sound", "audio/esc10", "ESC-10"),
         "fsdd": _trained("sound", "audio/fsdd", "Free Spoken Digit Dataset"),

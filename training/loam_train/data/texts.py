@@ -35,10 +35,58 @@ def labelled(label: str = "label", text: str = "text", text2: str = "") -> Rows:
     return made
 
 
+def emoji(folder: Path, split: str) -> Iterator[Row]:
+    """Messages and the one emoji that was taken out of them; the publisher lists it with its names."""
+    names = {label: told[0] for label, told in meta(folder)["labels"].items()}
+    for row in rows(folder, split):
+        if row["text"].strip():
+            yield {"text": row["text"], "label": names[str(row["label"])]}
+
+
+def passages(folder: Path, split: str) -> Iterator[Row]:
+    """Questions about passages, as `loam bench` asks them; XQuAD's rows to learn from come along."""
+    for row in rows(folder, split) + (rows(folder.parent / "xquad_en", split) if split == "train" else []):
+        yield {"text": f"{row['context']}\n\nQuestion: {row['question']}", "outputs": list(dict.fromkeys(row["answers"]))}
+
+
 def snips(folder: Path, split: str) -> Iterator[Row]:
     """Words joined by spaces, as they were spoken."""
     for row in rows(folder, split):
         yield {"text": " ".join(row["tokens"]), "label": row["intent"]}
+
+
+def snips_slots(folder: Path, split: str) -> Iterator[Row]:
+    """Words with the slots that they fill, and the intent."""
+    for row in rows(folder, split):
+        yield {"tokens": row["tokens"], "tags": row["tags"], "label": row["intent"]}
+
+
+def named(folder: Path, split: str) -> Iterator[Row]:
+    """Words with the names that they are part of; what is no word at all is left out."""
+    for row in rows(folder, split):
+        pairs = [(token, tag) for token, tag in zip(row["tokens"], row["tags"], strict=True) if token.split() == [token]]
+        if pairs:
+            yield {"tokens": [token for token, _ in pairs], "tags": [tag for _, tag in pairs]}
+
+
+def frames(folder: Path, split: str) -> Iterator[Row]:
+    """Words with the entities that they are part of, found in their order; the label is scenario and action."""
+    for row in rows(folder, split):
+        words = row["text"].split()
+        tags, after = ["O"] * len(words), 0
+        for entity in row["entities"]:
+            wanted = entity["text"].lower().split()
+            lower = [word.lower() for word in words]
+            places = [*range(after, len(words)), *range(after)]
+            free = (
+                at for at in places
+                if wanted and lower[at : at + len(wanted)] == wanted and set(tags[at : at + len(wanted)]) == {"O"}
+            )  # fmt: skip
+            if (at := next(free, None)) is not None:
+                inner = ["I-" + entity["type"]] * (len(wanted) - 1)
+                tags[at : at + len(wanted)] = ["B-" + entity["type"], *inner]
+                after = at + len(wanted)
+        yield {"tokens": words, "tags": tags, "label": f"{row['scenario']}_{row['action']}"}
 
 
 def corrections(folder: Path, split: str) -> Iterator[Row]:
@@ -81,18 +129,26 @@ def brief(folder: Path, split: str) -> Iterator[Row]:
             yield {"text": question, "output": answer}
 
 
-def translation(language: str) -> Rows:
-    """From English."""
+def pairs(text: str, output: str) -> Rows:
+    """What one field says in the words of another."""
 
     def made(folder: Path, split: str) -> Iterator[Row]:
         for row in rows(folder, split):
-            yield {"text": row["en"], "output": row[language]}
+            if row[text].strip() and row[output].strip():
+                yield {"text": row[text].strip(), "output": row[output].strip()}
 
     return made
 
 
+def summaries(folder: Path, split: str) -> Iterator[Row]:
+    """Conversations and their summaries, of which test rows have three."""
+    for row in rows(folder, split):
+        yield {"text": row["text"], "outputs": [row[key] for key in ("summary", "summary2", "summary3") if row.get(key)]}
+
+
 _TWEETS = "no restriction by TweetEval; the terms of X/Twitter apply"
 _TWEETEVAL = "cardiffnlp/tweeteval"
+_CAPTIONS = "no licence text; captions of Flickr30k; cite Elliott et al. 2016"
 
 SETS: dict[str, Published] = {
     "sst2": Published(
@@ -115,6 +171,7 @@ SETS: dict[str, Published] = {
         label_texts={"ham": "a personal message", "spam": "an advertisement"},
     ),
     "tweeteval_emotion": Published("nlp/tweeteval_emotion", "classify", _TWEETS, _TWEETEVAL, labelled()),
+    "tweeteval_emoji": Published("nlp/tweeteval_emoji", "classify", _TWEETS, _TWEETEVAL, emoji),
     "tweeteval_irony": Published("nlp/tweeteval_irony", "classify", _TWEETS, _TWEETEVAL, labelled()),
     "tweeteval_hate": Published("nlp/tweeteval_hate", "classify", _TWEETS, _TWEETEVAL, labelled()),
     "tweeteval_offensive": Published("nlp/tweeteval_offensive", "classify", _TWEETS, _TWEETEVAL, labelled()),
@@ -124,6 +181,9 @@ SETS: dict[str, Published] = {
     ),
     "banking77": Published("nlp/banking77", "classify", "CC BY 4.0", "PolyAI banking77", labelled()),
     "snips": Published("nlp/snips", "classify", "CC0", "Snips NLU benchmark", snips),
+    "snips_slots": Published("nlp/snips", "tag", "CC0", "Snips NLU benchmark", snips_slots),
+    "wnut17": Published("nlp/wnut17", "tag", "CC BY 4.0", "WNUT 2017, emerging entities", named),
+    "slurp_frames": Published("nlp/slurp_text", "tag", "CC BY 4.0 (text)", "SLURP", frames),
     "imdb": Published("nlp/imdb", "classify", "no licence text; cite Maas et al. 2011", "IMDB reviews", labelled()),
     "cola": Published("nlp/cola", "classify", "no licence text; cite Warstadt et al. 2018", "CoLA of GLUE", labelled()),
     "mrpc": Published("nlp/mrpc", "classify", "Microsoft Research data terms: research", "MRPC", labelled(text2="text2")),
@@ -150,10 +210,30 @@ SETS: dict[str, Published] = {
     ),
     "jfleg": Published(
         "nlp/jfleg", "generate", "NC: CC BY-NC-SA 4.0", "JFLEG", corrections,
-        instructions="Correct the sentence.",
+        instructions="Correct the mistakes in the sentence. Write only the corrected sentence.",
     ),
     "multi30k_de": Published(
-        "nlp/multi30k", "generate", "no licence text; cite Elliott et al. 2016", "Multi30k", translation("de"),
-        instructions="Translate into German.",
+        "nlp/multi30k", "generate", _CAPTIONS, "Multi30k", pairs("en", "de"),
+        instructions="Translate the sentence into German.",
+    ),
+    "multi30k_en": Published(
+        "nlp/multi30k", "generate", _CAPTIONS, "Multi30k", pairs("de", "en"),
+        instructions="Translate the sentence into English.",
+    ),
+    "squad": Published(
+        "nlp/squad_small", "generate", "CC BY-SA 4.0", "5,000 questions of SQuAD; XQuAD, English", passages,
+        instructions="Answer the question from the text in a few words.",
+    ),
+    "dialogsum": Published(
+        "nlp/dialogsum", "generate", "NC: CC BY-NC-SA 4.0", "DialogSum", summaries,
+        instructions="Summarise the conversation in one or two sentences.",
+    ),
+    "conala": Published(
+        "nlp/conala", "generate", "MIT; text of Stack Overflow: CC BY-SA", "CoNaLa", pairs("intent", "code"),
+        instructions="Answer with one line of Python.",
+    ),
+    "conala_doc": Published(
+        "nlp/conala", "generate", "MIT; text of Stack Overflow: CC BY-SA", "CoNaLa", pairs("code", "intent"),
+        instructions="Say in one sentence what the code does.",
     ),
 }  # fmt: skip

@@ -21,4 +21,4 @@ def write(path: Path, rows: Sequence[Row]) -> None:
 
 
 def _model(score: Score) -> dict[str, Any]:
-    return {"bytes": score.bytes, "score": score.value}
+    return {"bytes": score.bytes, "score": score.value, "ms": score.latency}

@@ -29,6 +29,8 @@ pub enum View {
     Intent,
     /// Which part of an assistant a command is for, where frames are the main thing.
     Topic,
+    /// What code does, in words, where code for what is asked is the main thing.
+    Explanation,
     /// Falls against all else, where kinds of movements are the main thing.
     Falls,
 }
@@ -42,6 +44,7 @@ impl View {
             Self::Intent => Some("intent"),
             Self::Topic => Some("topic"),
             Self::Falls => Some("falls"),
+            Self::Explanation => Some("explain"),
         }
     }
 
@@ -50,7 +53,7 @@ impl View {
         match self {
             Self::Intent => "intent",
             Self::Topic => "scenario",
-            Self::Main | Self::Translation(_) | Self::Falls => "label",
+            Self::Main | Self::Translation(_) | Self::Falls | Self::Explanation => "label",
         }
     }
 }
@@ -177,6 +180,9 @@ impl Row<'_> {
             View::Intent | View::Topic => {
                 let text = if self.has("tokens") { self.texts("tokens")?.join(" ") } else { self.need("text")? };
                 return Ok((Input::Text(text), self.label(labels, view.key())?));
+            }
+            View::Explanation => {
+                return Ok((Input::Text(self.need("code")?), Target::Texts(vec![self.need("intent")?])));
             }
             View::Main | View::Falls => {}
         }

@@ -247,7 +247,12 @@ pub(super) const ENTRIES: &[Entry] = &[
             score: 17.83,
             source: "Feng et al. 2020, arXiv 2002.08155",
         }),
-        stand_ins: &[],
+        stand_ins: &[StandIn {
+            path: "nlp/conala",
+            split: Split::Test,
+            view: View::Explanation,
+            metric: Metric::SmoothedBleu,
+        }],
         lacks: None,
     },
     Entry {

@@ -76,7 +76,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Liang et al. 2021, arXiv 2108.10257",
         }),
         stand_ins: &[],
-        lacks: Some("generator of pictures"),
+        lacks: None,
     },
     Entry {
         id: DatasetId(18),
@@ -90,7 +90,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         format: Format::WikiArt,
         published: None,
         stand_ins: &[],
-        lacks: Some("generator of pictures"),
+        lacks: Some("generator that styles pictures"),
     },
     Entry {
         id: DatasetId(19),

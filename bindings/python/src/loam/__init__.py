@@ -63,12 +63,14 @@ from loam.records import (
     ScoredBy,
     Segment,
     Sensed,
+    Span,
     SpelledPiece,
     Spelling,
     Step,
     Strictness,
     Supply,
     Support,
+    Tagging,
     Target,
     Thermal,
     Timing,
@@ -81,7 +83,7 @@ from loam.records import (
     TrimLevel,
     Verify,
 )
-from loam.results import Embedding, Speech
+from loam.results import Embedding, Speech, Upscaled
 from loam.sensor import Sensor
 from loam.session import Session
 from loam.stream import Stream
@@ -153,6 +155,7 @@ __all__ = [
     "Sensed",
     "Sensor",
     "Session",
+    "Span",
     "Speech",
     "SpelledPiece",
     "Spelling",
@@ -161,6 +164,7 @@ __all__ = [
     "Stream",
     "Supply",
     "Support",
+    "Tagging",
     "Target",
     "Thermal",
     "Timing",
@@ -173,6 +177,7 @@ __all__ = [
     "TranscriptSummary",
     "TrimLevel",
     "Trimmed",
+    "Upscaled",
     "Verify",
     "log_to",
     "log_to_logging",

@@ -19,11 +19,12 @@ from loam.records import (
     Regression,
     Sampling,
     Spelling,
+    Tagging,
     Target,
     TranscribeOptions,
     Transcript,
 )
-from loam.results import Embedding, Speech
+from loam.results import Embedding, Speech, Upscaled
 from loam.sensor import Sensor
 from loam.session import Session, generate_options
 from loam.stream import Stream
@@ -132,6 +133,10 @@ class App:
         """Finds named values of an input, by a regression head."""
         return self._inner.regress(input._inner, modality, inner(adapter))
 
+    def tag(self, text: str, adapter: Adapter) -> Tagging:
+        """Finds the named parts of a text, and what it is where the adapter tells, by an adapter's head of tags."""
+        return self._inner.tag(text, adapter._inner)
+
     def spell(self, input: Input, adapter: Adapter, *, modality: Modality | None = None) -> Spelling:
         """Finds what follows one another in an input, by an adapter's CTC head."""
         return self._inner.spell(input._inner, modality, adapter._inner)
@@ -149,6 +154,15 @@ class App:
         """
         options = ffi.SpeakOptions(seed=seed, speaking_rate=speaking_rate, speaker=speaker)
         return Speech.of(self._inner.speak(text, options))
+
+    def upscale(self, input: Input, *, adapter: Adapter | None = None) -> Upscaled:
+        """Makes a picture larger, by the factor of the foundation's network for super-resolution.
+
+        Raises:
+            LoamError.MissingComponent: for a foundation without one.
+            LoamError.Argument: for an input that is no picture, or would become one of more than 48 million pixels.
+        """
+        return Upscaled.of(self._inner.upscale(input._inner, inner(adapter)))
 
     def transcribe(
         self, input: Input, options: TranscribeOptions | None = None, *, adapter: Adapter | None = None

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from loam.variants import LoamError
 
+Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 
@@ -42,3 +43,8 @@ def packed_f64(values: npt.ArrayLike | None) -> bytes:
 def unpacked_f32(values: bytes) -> Floats:
     """Packed f32 as a read-only array on the same memory."""
     return np.frombuffer(values, dtype="<f4")
+
+
+def unpacked_u8(values: bytes) -> Bytes:
+    """Bytes as a read-only array on the same memory."""
+    return np.frombuffer(values, dtype=np.uint8)

@@ -81,6 +81,13 @@ public final class App: Sendable {
         try await Work.run { [raw] in try raw.regress(input: input.raw, modality: modality, adapter: adapter?.raw) }
     }
 
+    /// Finds the named parts of a text, and what it is where the adapter tells, by an adapter's head of tags.
+    ///
+    /// - Throws: As ``classify(_:labels:template:modality:adapter:)``.
+    public func tag(_ text: String, adapter: Adapter) async throws -> Tagging {
+        try await Work.run { [raw] in try raw.tag(text: text, adapter: adapter.raw) }
+    }
+
     /// Finds what follows one another in an input, by an adapter's CTC head.
     ///
     /// - Throws: As ``classify(_:labels:template:modality:adapter:)``.
@@ -137,6 +144,14 @@ public final class App: Sendable {
     ///   read.
     public func speak(_ text: String, options: SpeakOptions = SpeakOptions()) async throws -> Speech {
         try await Work.run { [raw] in try raw.speak(text: text, options: options) }
+    }
+
+    /// Makes a picture larger, by the factor of the foundation's network for super-resolution.
+    ///
+    /// - Throws: `LoamError.MissingComponent` without one; `LoamError.Argument` for an input that is no picture, or would
+    ///   become one of more than 48 million pixels.
+    public func upscale(_ input: Input, adapter: Adapter? = nil) async throws -> Upscaled {
+        try await Work.run { [raw] in try raw.upscale(input: input.raw, adapter: adapter?.raw) }
     }
 
     /// Begins a conversation. With an adapter that brings instructions of its own, these are used where none are given.

@@ -114,6 +114,15 @@ extension ScenarioRun {
         return ["text": .string(text), "seconds": .number(end.summary.seconds), "after_the_end": again]
     }
 
+    func upscale() async throws -> JSON {
+        let made = try await app.upscale(input())
+        let mean = Double(made.pixels.reduce(0) { $0 + Int($1) }) / Double(made.pixels.count)
+        return [
+            "bytes": .of(made.pixels.count), "width": .of(made.width), "height": .of(made.height),
+            "mean": .number(mean), "trace": .of(made.trace),
+        ]
+    }
+
     func speak() async throws -> JSON {
         let speech = try await app.speak(text("text"), options: SpeakOptions(seed: UInt64(try count("seed"))))
         let floats = speech.floats

@@ -24,6 +24,7 @@ struct ScenarioRun {
         case "transcribe_stream": try await transcribeStream()
         case "transcriber": try await transcriber()
         case "speak": try await speak()
+        case "upscale": try await upscale()
         case "chat": try await chat()
         case "generate": try await generate()
         case "answer": try await answer()

@@ -96,6 +96,12 @@ impl SetEvidence {
         self.adapter.as_ref().or_else(|| self.few.values().last()).or(self.zero.as_ref())
     }
 
+    /// Median milliseconds of a row by the adapter and by the model of its own, where both are known.
+    #[must_use]
+    pub fn latencies(&self) -> Option<(f64, f64)> {
+        Some((self.adapter.as_ref()?.latency_ms.median, self.baseline.as_ref()?.ms?))
+    }
+
     /// How far it is.
     #[must_use]
     pub fn standing(&self) -> Standing {
@@ -142,7 +148,7 @@ impl Evidence {
                     adapter: None,
                     few: BTreeMap::new(),
                     zero: None,
-                    baseline: baseline(&settings.set),
+                    baseline: baseline(&settings.id, &settings.set),
                     pairing: None,
                 });
                 sets.len() - 1

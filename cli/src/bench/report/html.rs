@@ -208,20 +208,26 @@ fn sizes(storage: &Storage) -> String {
         points: bytes.iter().enumerate().map(|(tasks, bytes)| (tasks as f64, *bytes as f64)).collect(),
     };
     let both = [line("foundation", "shared", &storage.shared), line("one model each", "apart", &storage.apart)];
-    let most = storage.shared.iter().chain(&storage.apart).copied().max().unwrap_or(1) as f64;
-    let axes = |mark, level: Option<(f64, String)>| Axes {
+    let most = storage.shared.iter().chain(&storage.apart).chain(&storage.memory).copied().max().unwrap_or(1) as f64;
+    let axes = |mark| Axes {
         x: "tasks",
         ticks: (0..=TASKS).step_by(10).map(|tasks| (tasks as f64, tasks.to_string())).collect(),
-        top: (level.as_ref().map_or(most, |level| level.0.max(most)) / 1e8).ceil() * 1e8,
+        top: (most / 1e8).ceil() * 1e8,
         shown: |value| megabytes(value as u64),
         mark,
-        level,
+        level: None,
         names: Names::Beside,
     };
     let even = storage.breaks_even().map(|tasks| (tasks as f64, format!("{tasks} tasks")));
-    let disk = curves(&both, &axes(even.clone(), None), "Storage by the number of tasks");
-    let peak = storage.peak.map(|bytes| (bytes as f64, format!("most of any run: {}", megabytes(bytes))));
-    let memory = curves(&both, &axes(even, peak), "Memory by the number of tasks");
+    let disk = curves(&both, &axes(even), "Storage by the number of tasks");
+    let [_, apart] = both;
+    let process = Curve {
+        name: "foundation".to_owned(),
+        class: "shared",
+        points: storage.memory.iter().enumerate().map(|(at, bytes)| (at as f64 + 1.0, *bytes as f64)).collect(),
+    };
+    let even = storage.memory_breaks_even().map(|tasks| (tasks as f64, format!("{tasks} tasks")));
+    let memory = curves(&[process, apart], &axes(even), "Memory by the number of tasks");
     let first = storage.breaks_even().map_or_else(
         || "One model a task takes less up to fifty tasks.".to_owned(),
         |tasks| {
@@ -230,9 +236,10 @@ fn sizes(storage: &Storage) -> String {
     );
     format!(
         "<h2>Storage and memory</h2>\n<div class=\"pair\"><div class=\"card\"><h3>On disk</h3>{disk}</div><div class=\"card\">\
-         <h3>In memory, weights of all tasks ready</h3>{memory}</div></div>\n<p class=\"note\">{first} Sizes are those of {} tasks that \
-         have both, in the order of <code>models/results.json</code>; from there on their mean. Memory counts weights; the dashed \
-         line is what the process of all runs held at most, with all components, adapters and the sets themselves.</p>",
+         <h3>In memory</h3>{memory}</div></div>\n<p class=\"note\">{first} Sizes are those of {} tasks that \
+         have both, in the order of <code>models/results.json</code>; from there on their mean. In memory: the most that the \
+         process of all runs held by the time so many adapters had been used, with activations and the rows themselves; of the other \
+         models their weights alone.</p>",
         storage.known
     )
 }
@@ -244,13 +251,20 @@ fn latencies(evidence: &Evidence) -> String {
         let (name, way, by) = (escaped(&set.set), escaped(&way(run)), escaped(&run.scored_by.replace('_', " ")));
         let (median, p95) = (run.latency_ms.median, run.latency_ms.p95);
         put(&mut lines, format_args!("<tr><td><code>{name}</code></td><td>{way}</td><td>{by}</td>"));
-        put(&mut lines, format_args!("<td class=\"number\">{median:.1}</td><td class=\"number\">{p95:.1}</td></tr>\n"));
+        put(&mut lines, format_args!("<td class=\"number\">{median:.1}</td><td class=\"number\">{p95:.1}</td>"));
+        put(&mut lines, format_args!("<td class=\"number\">{}</td></tr>\n", beside(set)));
     }
     format!(
         "<h2>Latency</h2>\n<p class=\"note\">Milliseconds of a row, one after another, without reading and decoding it. The machine was \
-         shared: take it as an order of magnitude.</p>\n<div class=\"card\"><table><thead><tr><th>set</th><th>by</th><th>decided by</th>\
-         <th class=\"number\">median</th><th class=\"number\">95 %</th></tr></thead><tbody>\n{lines}</tbody></table></div>"
+         shared: take it as an order of magnitude. <i>Own model</i>: the one that scores are compared with, in PyTorch with one thread, \
+         where that was measured, and how many times as long the foundation takes.</p>\n<div class=\"card\"><table><thead><tr><th>set</th><th>by</th><th>decided by</th>\
+         <th class=\"number\">median</th><th class=\"number\">95 %</th><th class=\"number\">own model</th></tr></thead><tbody>\n{lines}</tbody></table></div>"
     )
+}
+
+/// What a model of its own takes, and how the foundation's time compares.
+fn beside(set: &SetEvidence) -> String {
+    set.latencies().map_or_else(|| "-".to_owned(), |(ours, own)| format!("{own:.1} ({:.2} ×)", ours / own))
 }
 
 fn operator_table(operators: &AllOperators) -> String {

@@ -52,18 +52,21 @@ pub fn page(evidence: &Evidence, storage: &Storage, operators: Option<&AllOperat
             format!("From {tasks} tasks on the foundation with its adapters takes less than a model for each task.")
         },
     );
-    let peak = storage
-        .peak
-        .map_or_else(String::new, |bytes| format!(" The process of all runs held {} at most.", megabytes(bytes)));
+    let memory = storage.memory_breaks_even().map_or_else(String::new, |tasks| {
+        format!(" In memory that is so from {tasks} tasks on, all of the process beside the weights alone of the other models.")
+    });
     paragraph(
         &mut lines,
-        &format!("{even} Sizes are those of {} tasks that have both; from there on their mean.{peak}", storage.known),
+        &format!("{even}{memory} Sizes are those of {} tasks that have both; from there on their mean.", storage.known),
     );
-    lines.extend(["| tasks | foundation and adapters | one model each |".to_owned(), "|--:|--:|--:|".to_owned()]);
+    lines.push("| tasks | foundation and adapters | one model each | the process held |".to_owned());
+    lines.push("|--:|--:|--:|--:|".to_owned());
     for tasks in [1, 5, 10, 20, 30, 50] {
         let (shared, apart) = (megabytes(storage.shared[tasks]), megabytes(storage.apart[tasks]));
-        lines.push(format!("| {tasks} | {shared} | {apart} |"));
+        let held = storage.memory.get(tasks - 1).map_or_else(|| "-".to_owned(), |bytes| megabytes(*bytes));
+        lines.push(format!("| {tasks} | {shared} | {apart} | {held} |"));
     }
+    latencies(&mut lines, evidence);
     if let Some(operators) = operators {
         lines.extend([String::new(), "## Operators".to_owned(), String::new()]);
         paragraph(&mut lines, &format!("{} kinds of operators run all tasks (`loam ops`).", operators.types));
@@ -73,6 +76,33 @@ pub fn page(evidence: &Evidence, storage: &Storage, operators: Option<&AllOperat
     lines.push(String::new());
     paragraph(&mut lines, &facts.machine());
     format!("{}\n", lines.join("\n").trim_end())
+}
+
+/// Where the foundation is slower than a model of its own, and where it is not.
+fn latencies(lines: &mut Vec<String>, evidence: &Evidence) {
+    let sets = evidence.distinct();
+    let known = sets.iter().filter_map(|set| Some((set, set.latencies()?))).collect::<Vec<_>>();
+    if known.is_empty() {
+        return;
+    }
+    let slower = known.iter().filter(|(_, (ours, own))| ours > own).count();
+    lines.extend([String::new(), "## Latency beside models of one task".to_owned(), String::new()]);
+    paragraph(
+        lines,
+        &format!(
+            "Median milliseconds of a row; the other models in PyTorch with one thread, on another day. The foundation is slower on \
+             {slower} of {}.",
+            known.len()
+        ),
+    );
+    lines.extend([
+        "| set | adapter | Loam | own model | times as long |".to_owned(),
+        "|---|---|--:|--:|--:|".to_owned(),
+    ]);
+    for (set, (ours, own)) in known {
+        let adapter = set.best().map_or_else(String::new, way_of);
+        lines.push(format!("| {} | {adapter} | {ours:.1} | {own:.1} | {:.2} |", set.set, ours / own));
+    }
 }
 
 fn line(set: &SetEvidence) -> Option<String> {

@@ -1,5 +1,7 @@
 //! What one foundation and its adapters take beside one model a task, from one task to fifty.
 
+use std::collections::BTreeSet;
+
 use super::evidence::Evidence;
 use crate::bench::baseline::{Pair, sizes};
 
@@ -15,8 +17,9 @@ pub struct Storage {
     pub apart: Vec<u64>,
     /// Tasks that have both an adapter and a model of their own; those behind them are taken as the mean of these.
     pub known: usize,
-    /// The most that a process of the runs held.
-    pub peak: Option<u64>,
+    /// The most that the process held by the time so many tasks had run with their adapters, from one task on; none where the
+    /// system does not tell. Behind those that ran there are the mean bytes of an adapter more for each task.
+    pub memory: Vec<u64>,
 }
 
 impl Storage {
@@ -24,17 +27,27 @@ impl Storage {
     #[must_use]
     pub fn new(evidence: &Evidence) -> Self {
         let foundation = evidence.runs.iter().map(|run| run.settings.foundation.bytes).max().unwrap_or(0);
-        let peak = evidence.runs.iter().filter_map(|run| run.peak_bytes).max();
-        Self::of(foundation, &sizes(), peak)
+        let mut held = Vec::new();
+        let mut seen = BTreeSet::new();
+        for run in &evidence.runs {
+            let (Some(adapter), Some(bytes)) = (&run.settings.adapter, run.peak_bytes) else { continue };
+            if seen.insert(&adapter.name) {
+                held.push(held.last().copied().unwrap_or(0).max(bytes));
+            }
+        }
+        Self::of(foundation, &sizes(), held)
     }
 
-    fn of(foundation: u64, pairs: &[Pair], peak: Option<u64>) -> Self {
+    fn of(foundation: u64, pairs: &[Pair], mut memory: Vec<u64>) -> Self {
         let count = pairs.len().max(1) as u64;
         let mean = Pair {
             adapter: pairs.iter().map(|pair| pair.adapter).sum::<u64>() / count,
             model: pairs.iter().map(|pair| pair.model).sum::<u64>() / count,
         };
-        let mut storage = Self { shared: vec![foundation], apart: vec![0], known: pairs.len(), peak };
+        while let Some(last) = memory.last().copied().filter(|_| memory.len() < TASKS) {
+            memory.push(last + mean.adapter);
+        }
+        let mut storage = Self { shared: vec![foundation], apart: vec![0], known: pairs.len(), memory };
         let (mut shared, mut apart) = (foundation, 0);
         for pair in pairs.iter().copied().chain(std::iter::repeat(mean)).take(TASKS) {
             shared += pair.adapter;
@@ -50,6 +63,12 @@ impl Storage {
     pub fn breaks_even(&self) -> Option<usize> {
         (0..self.shared.len()).find(|tasks| self.shared[*tasks] < self.apart[*tasks])
     }
+
+    /// The first number of tasks with which the process holds less than the weights of a model for each.
+    #[must_use]
+    pub fn memory_breaks_even(&self) -> Option<usize> {
+        (1..=self.memory.len()).find(|tasks| self.memory[tasks - 1] < self.apart[*tasks])
+    }
 }
 
 #[cfg(test)]
@@ -59,12 +78,16 @@ mod tests {
     #[test]
     fn the_foundation_is_there_from_the_first_task_on() {
         let pairs = [Pair { adapter: 1, model: 10 }, Pair { adapter: 3, model: 30 }];
-        let storage = Storage::of(50, &pairs, None);
+        let storage = Storage::of(50, &pairs, vec![70, 72]);
         assert_eq!(
             (storage.shared[..4].to_vec(), storage.apart[..4].to_vec()),
             (vec![50, 51, 54, 56], vec![0, 10, 40, 60])
         );
         assert_eq!((storage.shared.len(), storage.breaks_even()), (TASKS + 1, Some(3)));
-        assert_eq!(Storage::of(50, &[], None).breaks_even(), None);
+        // Two adapters of two bytes each on average: 70, 72, 74 beside 10, 40, 60, and 76 beside 80.
+        assert_eq!((storage.memory[..4].to_vec(), storage.memory.len()), (vec![70, 72, 74, 76], TASKS));
+        assert_eq!(storage.memory_breaks_even(), Some(4));
+        let nothing = Storage::of(50, &[], Vec::new());
+        assert_eq!((nothing.breaks_even(), nothing.memory_breaks_even()), (None, None));
     }
 }

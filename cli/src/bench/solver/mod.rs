@@ -1,10 +1,12 @@
 //! What answers rows: one kind for each form of answer.
 
 mod classify;
+mod enlarge;
 mod hear;
 mod perplexity;
 mod place;
 mod retrieve;
+mod tag;
 mod write;
 
 use std::sync::Arc;
@@ -85,7 +87,8 @@ pub fn solver<'a>(context: &'a Context<'a>) -> anyhow::Result<Box<dyn Solver + '
         (_, Target::Boxes(_) | Target::Poses(_) | Target::Mask(_) | Target::Points(_)) => {
             Box::new(place::Viewer::new(context)?)
         }
-        (_, Target::Tags(_) | Target::Frame(_)) => return Err(lacking("no head tags the words of a sentence")),
+        (_, Target::Image(_)) => Box::new(enlarge::Enlarger::new(context)),
+        (_, target @ (Target::Tags(_) | Target::Frame(_))) => Box::new(tag::Tagger::new(context, target)?),
         (_, Target::Texts(_)) if plan.entry.task == Task::TextToSpeech => Box::new(hear::Speaker::new(context)),
         (Metric::WordErrorRate | Metric::CharacterErrorRate, _) => Box::new(hear::Listener::new(context)),
         (_, Target::Texts(_)) => Box::new(write::Writer::new(context)),

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use loam::Engine;
 use loam::input::Input;
 use loam::model::Modality;
 use loam::task::{EmbedOptions, similarity};
@@ -9,7 +10,6 @@ use loam_bench::Prediction;
 use loam_bench::loader::{Example, Input as Given, Role, Target};
 
 use super::{Answer, Context, Solver};
-use crate::bench::few::embed;
 use crate::bench::media;
 use crate::error::Error;
 
@@ -25,6 +25,12 @@ impl<'a> Retriever<'a> {
         Self { context, entries: None }
     }
 
+    /// As the adapter sees it, where there is one.
+    fn embed(&self, input: Input) -> anyhow::Result<Vec<f32>> {
+        let options = EmbedOptions { adapter: self.context.adapter.clone(), modality: None };
+        Ok(self.context.engine.embed(input, &options)?.vector)
+    }
+
     /// Of the gallery where there is one, else of all rows.
     fn entries(&mut self) -> anyhow::Result<&[Vec<f32>]> {
         if self.entries.is_none() {
@@ -32,7 +38,7 @@ impl<'a> Retriever<'a> {
             let listed = |row: &&Example| matches!(row.target, Target::Appearance(_, Role::Gallery));
             let gallery: Vec<&Example> = rows.iter().filter(listed).collect();
             let gallery = if gallery.is_empty() { rows.iter().collect() } else { gallery };
-            let vectors = gallery.into_iter().map(|row| embed(self.context.engine, media::input(&row.input)?));
+            let vectors = gallery.into_iter().map(|row| self.embed(media::input(&row.input)?));
             self.entries = Some(vectors.collect::<anyhow::Result<_>>()?);
         }
         Ok(self.entries.as_deref().unwrap_or_default())
@@ -41,15 +47,15 @@ impl<'a> Retriever<'a> {
 
 impl Solver for Retriever<'_> {
     fn solve(&mut self, example: &Example) -> anyhow::Result<Answer> {
-        let engine = self.context.engine;
-        let entries = self.entries()?;
+        self.entries()?;
+        let (engine, entries): (&Engine, _) = (self.context.engine, self.entries.as_deref().unwrap_or_default());
         let start = Instant::now();
         let like =
             |query: &[f32]| entries.iter().map(|entry| f64::from(similarity(query, entry))).collect::<Vec<f64>>();
         let prediction = match &example.target {
             Target::Appearance(_, Role::Gallery) => Prediction::Entry,
             Target::Appearance(_, Role::Query) => {
-                Prediction::Likeness(vec![like(&embed(engine, media::input(&example.input)?)?)])
+                Prediction::Likeness(vec![like(&self.embed(media::input(&example.input)?)?)])
             }
             Target::Texts(texts) if matches!(example.input, Given::Image(_)) => {
                 let options = EmbedOptions::default();

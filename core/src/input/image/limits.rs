@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 /// Largest picture that is decoded unless the caller says otherwise: beyond the cameras of phones, and 144 MB as RGB.
 pub const MAX_PIXELS: u64 = 48_000_000;
 /// Largest side, and the format's own limit for JPEG: a picture of one row is no picture.
-pub(super) const MAX_SIDE: u32 = 1 << 16;
+pub const MAX_SIDE: u32 = 1 << 16;
 /// Widest pixel that a decoder makes: 16-bit RGBA.
 const MAX_PIXEL_BYTES: u64 = 8;
 /// What decoders need beside the pixels: colour profiles, EXIF blocks, windows of compressed data.

@@ -10,7 +10,7 @@ mod resize;
 mod tiles;
 mod truncation;
 
-pub use limits::{ImageLimits, MAX_PIXELS};
+pub use limits::{ImageLimits, MAX_PIXELS, MAX_SIDE};
 pub use picture::{Image, PixelLayout};
 pub use processor::{ImageProcessor, Pixels};
 pub use resize::Resampling;

@@ -102,6 +102,14 @@ impl TextEncoder for SentenceEncoder {
             .collect())
     }
 
+    fn state_width(&self) -> Option<usize> {
+        Some(self.dim())
+    }
+
+    fn states(&self, text: &[u32], deltas: Option<&Deltas>) -> Result<Vec<f32>> {
+        self.bert.forward(&[Sequence { tokens: text, deltas }])
+    }
+
     fn lower(&self, tokens: usize, rank: usize) -> Result<Graph> {
         self.lower_text(tokens, rank)
     }

@@ -36,6 +36,19 @@ pub trait TextEncoder: std::fmt::Debug + Send + Sync {
     /// [`Error::Argument`] or [`Error::ContextFull`] naming the text.
     fn embed(&self, texts: &[Vec<u32>], deltas: Option<&Deltas>) -> Result<Vec<Vec<f32>>>;
 
+    /// Width of a token's last hidden state; `None` where heads are given the embedding alone.
+    fn state_width(&self) -> Option<usize> {
+        None
+    }
+
+    /// Last hidden states of one text with its special tokens, `[tokens, state_width]`, before pooling.
+    ///
+    /// # Errors
+    /// As [`TextEncoder::embed`]; [`Error::Unsupported`] where [`TextEncoder::state_width`] is `None`.
+    fn states(&self, _text: &[u32], _deltas: Option<&Deltas>) -> Result<Vec<f32>> {
+        Err(Error::unsupported("states of tokens", "this text encoder gives an embedding alone"))
+    }
+
     /// The network as a graph for one text of up to `tokens` tokens, from rows of the token table with their positions to the
     /// unit-length embedding `[1, dim]`, with the factors of adapters of rank `rank` as inputs.
     ///

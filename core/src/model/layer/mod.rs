@@ -22,4 +22,4 @@ pub(crate) use grouped::GroupedConv;
 pub(crate) use loader::{Bias, Loader, Prefix};
 pub(crate) use lower::{attention, attention_of_heads, first_row, mlp, of_length, placed, position_rows, query_scale};
 pub(crate) use norm::{Affine, LayerNorm};
-pub(crate) use planes::rows_of_planes;
+pub(crate) use planes::{rows_of_planes, shuffled};

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use backbone::AnswerLabels;
+pub(super) use ranking::by_probability;
 
 use crate::adapter::{Adapter, AdapterHead, DataPath, HeadSpec};
 use crate::engine::{Engine, Trace};

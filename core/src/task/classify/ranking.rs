@@ -41,11 +41,22 @@ pub(super) fn ranked(
         Scoring::Softmax => softmax(logits),
         Scoring::Sigmoid => logits.iter().map(|v| 1.0 / (1.0 + (-v).exp())).collect(),
     };
+    let scores = sorted(labels, &probabilities);
+    Ok(Classification { label: scores[0].label.clone(), scores, scored_by, scoring, trace })
+}
+
+/// `labels` by the softmax of finite `logits`, one per label or none at all.
+pub(in crate::task) fn by_probability(labels: &[String], logits: &[f32]) -> Vec<LabelScore> {
+    let logits: Vec<f64> = logits.iter().copied().map(f64::from).collect();
+    sorted(labels, &softmax(&logits))
+}
+
+fn sorted(labels: &[String], probabilities: &[f64]) -> Vec<LabelScore> {
     let pairs = labels.iter().zip(probabilities);
     let mut scores: Vec<LabelScore> =
-        pairs.map(|(label, p)| LabelScore { label: label.clone(), probability: p as f32 }).collect();
+        pairs.map(|(label, p)| LabelScore { label: label.clone(), probability: *p as f32 }).collect();
     scores.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-    Ok(Classification { label: scores[0].label.clone(), scores, scored_by, scoring, trace })
+    scores
 }
 
 fn softmax(logits: &[f64]) -> Vec<f64> {

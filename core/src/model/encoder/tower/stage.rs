@@ -7,6 +7,7 @@ use crate::graph::Window;
 use crate::model::encoder::fields::{MAX_LAYERS, MAX_WIDTH};
 use crate::model::layer::{
     Activation, Affine, Bias, BlockNames, BlockShape, Conv, ConvShape, Grid, Loader, Mask, Pass, TransformerBlock, add,
+    shuffled,
 };
 use crate::quant::{Deltas, RowAdapters};
 
@@ -272,20 +273,6 @@ fn upsampled(factor: usize, x: &[f32], grid: Grid) -> (Room, Grid) {
     for (at, row) in out.chunks_exact_mut(channels).enumerate() {
         let from = at / to.width / factor * grid.width + at % to.width / factor;
         row.copy_from_slice(&x[from * channels..(from + 1) * channels]);
-    }
-    (out, to)
-}
-
-/// Channel `c * factor * factor + y * factor + x` of a position becomes channel `c` of the position `(y, x)` within it.
-fn shuffled(factor: usize, x: &[f32], grid: Grid) -> (Room, Grid) {
-    let (to, channels) = (larger(grid, factor), x.len() / grid.count());
-    let (each, inner) = (channels / (factor * factor), factor * factor);
-    let mut out = Room::new(x.len());
-    for (at, row) in out.chunks_exact_mut(each).enumerate() {
-        let (down, across) = (at / to.width, at % to.width);
-        let from = &x[(down / factor * grid.width + across / factor) * channels..][..channels];
-        let tap = down % factor * factor + across % factor;
-        row.iter_mut().enumerate().for_each(|(c, o)| *o = from[c * inner + tap]);
     }
     (out, to)
 }

@@ -68,6 +68,9 @@ public class App internal constructor(
     public suspend fun regress(input: Input, adapter: Adapter? = null, modality: Modality? = null): Regression =
         compute { input.lent.to { on -> adapter.lend { ffi.regress(on, modality, it) } } }
 
+    /** Finds the named parts of [text], and what it is where [adapter] tells, by its head of tags. */
+    public suspend fun tag(text: String, adapter: Adapter): Tagging = compute { adapter.lent.to { ffi.tag(text, it) } }
+
     /** Finds what follows one another in an input, by an adapter's CTC head. */
     public suspend fun spell(input: Input, adapter: Adapter, modality: Modality? = null): Spelling =
         compute { input.lent.to { on -> adapter.lent.to { ffi.spell(on, modality, it) } } }
@@ -75,6 +78,10 @@ public class App internal constructor(
     /** Says a text aloud. */
     public suspend fun speak(text: String, options: SpeakOptions = SpeakOptions()): Speech =
         compute { ffi.speak(text, options) }
+
+    /** Makes a picture larger, by the factor of the foundation's network for super-resolution. */
+    public suspend fun upscale(input: Input, adapter: Adapter? = null): Upscaled =
+        compute { input.lent.to { on -> adapter.lend { ffi.upscale(on, it) } } }
 
     /** Writes down what is said in a recording. */
     public suspend fun transcribe(

@@ -10,11 +10,22 @@ import dev.loam.ffi.LoamException
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
+/** Bytes of a pixel. */
+private const val RGB = 3
+
 /** The values of an embedding: unit length. Copies them, microseconds. */
 public fun Embedding.toFloatArray(): FloatArray = floats(vector)
 
 /** The samples of speech, within -1 to 1. Copies them. */
 public fun Speech.toFloatArray(): FloatArray = floats(samples)
+
+/** The pixels as opaque `0xAARRGGBB`, row by row, as `Bitmap.createBitmap(IntArray, ...)` takes them. Copies them. */
+public fun Upscaled.toArgb(): IntArray {
+    fun colour(at: Int) = pixels[at].toInt() and 0xFF
+    return IntArray(pixels.size / RGB) { i ->
+        (0xFF shl 24) or (colour(i * RGB) shl 16) or (colour(i * RGB + 1) shl 8) or colour(i * RGB + 2)
+    }
+}
 
 /** The samples of speech as signed 16-bit values, as most players take them. */
 public fun Speech.toShortArray(): ShortArray {

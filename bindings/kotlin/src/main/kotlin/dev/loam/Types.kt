@@ -108,6 +108,12 @@ typealias Regression = dev.loam.ffi.Regression
 /** One value of an input. */
 typealias Estimate = dev.loam.ffi.Estimate
 
+/** What the words of a text are. */
+typealias Tagging = dev.loam.ffi.Tagging
+
+/** A named part of a text; its places are in UTF-8 bytes and in code points. */
+typealias Span = dev.loam.ffi.Span
+
 /** The result of spelling. */
 typealias Spelling = dev.loam.ffi.Spelling
 
@@ -131,6 +137,9 @@ typealias Sensed = dev.loam.ffi.Sensed
 
 /** What was spoken. [toFloatArray] and [toShortArray] unpack it. */
 typealias Speech = dev.loam.ffi.Speech
+
+/** A picture at a larger size. [toArgb] unpacks it. */
+typealias Upscaled = dev.loam.ffi.Upscaled
 
 /** What a generation cost and what ran. */
 typealias GenerateStats = dev.loam.ffi.GenerateStats

@@ -25,6 +25,7 @@ class ReadmeTest {
         "Keep a conversation" to Regex("""\[SYSTEM, USER, ASSISTANT]\nMEMORY, in time: true, waited [\d.]+(E-\d+)? ms\n"""),
         "Ask about a picture" to Regex("""(?s).+\n"""),
         "Speak" to Regex("""756 samples at 16000 Hz\n"""),
+        "Make a picture larger" to Regex("""true\n"""),
         "Adapters" to Regex("""(?s).+\nvoice: generation \d+ became \d+\n1\n"""),
         "Errors" to Regex("""\S.*rate.* \(2\): .*5.*\n"""),
         "Services" to Regex("""cat\ntrue\n20000 tokens a minute\n"""),

@@ -45,6 +45,7 @@ class Scenario(internal val engine: Engine, internal val app: App, internal val 
         "callback" -> callback()
         "panic" -> panic()
         "speak" -> speak()
+        "upscale" -> upscale()
         "close" -> close()
         "save" -> save()
         "target" -> target()
@@ -298,6 +299,18 @@ class Scenario(internal val engine: Engine, internal val app: App, internal val 
 
     /** Whether the engine still does. */
     private suspend fun answers(): Boolean = done(app.chat().respond("Hello", tokens(3)).toList()).generatedTokens > 0u
+
+    private suspend fun upscale(): JsonElement {
+        val made = app.upscale(input())
+        val colours = made.toArgb().sumOf { ((it shr 16 and 0xFF) + (it shr 8 and 0xFF) + (it and 0xFF)).toLong() }
+        return record(
+            "bytes" to made.pixels.size,
+            "width" to made.width,
+            "height" to made.height,
+            "mean" to colours.toDouble() / made.pixels.size,
+            "trace" to made.trace.json(),
+        )
+    }
 
     private suspend fun speak(): JsonElement {
         val speech = app.speak(textOf("text")!!, SpeakOptions(seed = count("seed").toULong()))
