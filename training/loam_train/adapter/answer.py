@@ -29,10 +29,6 @@ from .foundation import Component
 from .language import Language
 from .request import Request, Trained
 
-RANK = 8
-MODULES = ["q_proj", "v_proj"]
-LEARNING_RATE = 1.5e-3
-BATCH = 16
 MOST_VALID = 256
 TRAINING = 0.8
 """Share of the budget for the loop."""
@@ -72,23 +68,27 @@ def train(request: Request, component: Component) -> Trained:
     learn, valid, test = (
         questions(rows, request.data, seen.eyes) for rows in (learn_rows, valid_rows, test_rows[: request.test_rows])
     )
-    exact = language.load(component)
+    recipe = request.recipe
+    exact = language.load(component, device=recipe.device)
     form = Format(exact, request.data.description.instructions)
     bare = _score(exact, form, seen, test)
     half = Language(exact.tokenizer, copy.deepcopy(exact.model).to(torch.bfloat16))
     every = range(len(half.blocks))
     torch.manual_seed(request.seed)
-    model = language.with_lora(half, RANK, MODULES, every)
+    model = language.with_lora(half, recipe.rank, list(recipe.modules), every)
     parameters = language.learned(model)
     progress = loop.fit(
         _job(request, half, form, seen, learn, valid, parameters),
         loop.Schedule(
-            MOST_PASSES * max(1, len(learn.rows) // BATCH), TRAINING * 60 * request.minutes, EVALUATIONS, PATIENCE
+            (recipe.passes or MOST_PASSES) * max(1, len(learn.rows) // recipe.batch),
+            TRAINING * 60 * request.minutes,
+            EVALUATIONS,
+            PATIENCE,
         ),
         request.checkpoint,
     )
-    tensors = {name: value.detach().half() for name, value in parameters.items()}
-    stored = language.with_lora(exact, RANK, MODULES, every)
+    tensors = {name: value.detach().half().cpu() for name, value in parameters.items()}
+    stored = language.with_lora(exact, recipe.rank, list(recipe.modules), every)
     with torch.no_grad():
         for name, value in language.learned(stored).items():
             value.copy_(tensors[name])
@@ -104,7 +104,8 @@ def train(request: Request, component: Component) -> Trained:
     task: dict[str, Any] = {"task": "answer", "path": "encoder-backbone"}
     if request.data.description.instructions:
         task["instructions"] = request.data.description.instructions
-    return Trained(tensors, language.config(component, exact, RANK, MODULES, every), task, metrics, progress.losses)
+    config = language.config(component, exact, recipe.rank, list(recipe.modules), every)
+    return Trained(tensors, config, task, metrics, progress.losses)
 
 
 def sight(data: DataFolder, base: Path) -> Sight:
@@ -135,9 +136,9 @@ def _job(
 
     def loss(step: int) -> torch.Tensor:
         dice = random.Random(request.seed * _SEEDS + step)
-        some = dice.sample(learn.rows, min(BATCH, len(learn.rows)))
+        some = dice.sample(learn.rows, min(request.recipe.batch, len(learn.rows)))
         vectors = learn.embeddings[[row.input for row in some]]
-        with torch.autocast("cpu", torch.bfloat16):
+        with request.recipe.autocast():
             return reader.loss(sight.soft(vectors), _asked(form, some, dice))
 
     @torch.no_grad()
@@ -145,14 +146,14 @@ def _job(
         losses = []
         for some in _batches(valid.rows):
             vectors = valid.embeddings[[row.input for row in some]]
-            with torch.autocast("cpu", torch.bfloat16):
+            with request.recipe.autocast():
                 losses.append(float(reader.loss(sight.soft(vectors), _asked(form, some))))
         mean = sum(losses) / len(losses)
         return loop.Score(-mean, mean)
 
-    groups = [{"params": list(parameters.values()), "lr": LEARNING_RATE, "weight_decay": 0.0}]
+    groups = [{"params": list(parameters.values()), "lr": request.recipe.rate, "weight_decay": 0.0}]
     told = [request.seed, request.data.description.instructions, [[row.text, row.answers] for row in learn.rows]]
-    digest = hashlib.sha256(json.dumps([told, RANK, MODULES, LEARNING_RATE, BATCH]).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([told, *request.recipe.told()]).encode()).hexdigest()
     return loop.Job(request.name, parameters, groups, loss, evaluate, digest)
 
 

@@ -15,7 +15,7 @@ from ..arguments import add_loam, at_least, minutes, positive
 from ..data import open_data
 from ..data.review import review
 from ..errors import InputError
-from . import backbone, package
+from . import backbone, package, recipe
 from .request import Request, Trained
 
 
@@ -61,6 +61,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     adapter.add_argument("--fresh", action="store_true", help="begin anew instead of continuing")
     adapter.add_argument("--foundation", type=Path, default=places.foundation(), help="directory of the foundation")
     adapter.add_argument("--install", metavar="LOAM", help="the loam command, which then installs it under its name")
+    recipe.add_arguments(adapter)
     adapter.set_defaults(run=train)
     compared = commands.add_parser(
         "check-adapter",
@@ -87,7 +88,7 @@ def train(chosen: argparse.Namespace) -> int:
     work = places.cache()
     request = Request(
         data, reviewed, chosen.on, chosen.foundation, name, chosen.description, licence, chosen.minutes, chosen.seed,
-        work, chosen.fresh, chosen.test_rows,
+        work, chosen.fresh, chosen.test_rows, recipe.read(chosen),
     )  # fmt: skip
     if chosen.fresh:
         request.checkpoint.unlink(missing_ok=True)

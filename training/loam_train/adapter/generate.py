@@ -27,10 +27,6 @@ from .language import Language
 from .request import Request, Trained
 from .scores import texts
 
-RANK = 8
-MODULES = ["q_proj", "v_proj"]
-LEARNING_RATE = 1.5e-3
-BATCH = 16
 MOST_TOKENS = 320
 """Of prompt and answer in training; rows beyond are left out, as a cut answer would teach to stop early."""
 MOST_VALID = 128
@@ -62,7 +58,8 @@ def train(request: Request, component: Component) -> Trained:
         raise InputError(
             request.data.path / "data.json", "template is for labels; put words around a text into its rows"
         )
-    exact = language.load(component)
+    recipe = request.recipe
+    exact = language.load(component, device=recipe.device)
     if not getattr(exact.tokenizer, "chat_template", None):
         raise InputError(component.entry, "the model has no chat template, which adapters that write are trained in")
     instructions = request.data.description.instructions
@@ -76,10 +73,10 @@ def train(request: Request, component: Component) -> Trained:
     half = Language(exact.tokenizer, copy.deepcopy(exact.model).to(torch.bfloat16))
     every = range(len(half.blocks))
     torch.manual_seed(request.seed)
-    model = language.with_lora(half, RANK, MODULES, every)
+    model = language.with_lora(half, recipe.rank, list(recipe.modules), every)
     progress = _fit(request, model, learn, valid, _digest(request, component, learn))
-    tensors = {name: value.detach().half() for name, value in language.learned(model).items()}
-    stored = language.with_lora(exact, RANK, MODULES, every)
+    tensors = {name: value.detach().half().cpu() for name, value in language.learned(model).items()}
+    stored = language.with_lora(exact, recipe.rank, list(recipe.modules), every)
     with torch.no_grad():
         for name, value in language.learned(stored).items():
             value.copy_(tensors[name])
@@ -103,7 +100,8 @@ def train(request: Request, component: Component) -> Trained:
     task: dict[str, Any] = {"task": "generate", "path": "backbone"}
     if instructions:
         task["instructions"] = instructions
-    return Trained(tensors, language.config(component, exact, RANK, MODULES, every), task, metrics, progress.losses)
+    config = language.config(component, exact, recipe.rank, list(recipe.modules), every)
+    return Trained(tensors, config, task, metrics, progress.losses)
 
 
 def encode(tokenizer: Any, instructions: str, row: Example) -> Encoded:
@@ -137,6 +135,7 @@ def batch(rows: Sequence[Encoded]) -> tuple[torch.Tensor, torch.Tensor]:
 def answer_loss(model: PeftModel, tokens: torch.Tensor, targets: torch.Tensor, reduction: str = "mean") -> torch.Tensor:
     """Cross-entropy of the answers' tokens; only their positions pass the output matrix, the largest of the model."""
     llama: Any = model.base_model.model
+    tokens, targets = tokens.to(llama.device), targets.to(llama.device)
     hidden = llama.model(input_ids=tokens, use_cache=False).last_hidden_state
     counted = targets != IGNORED
     logits = F.linear(hidden[counted], llama.lm_head.weight)
@@ -144,20 +143,22 @@ def answer_loss(model: PeftModel, tokens: torch.Tensor, targets: torch.Tensor, r
 
 
 def _fit(request: Request, model: PeftModel, learn: list[Encoded], valid: list[Encoded], digest: str) -> loop.Progress:
-    passes = states.Passes([len(row) for row in learn], BATCH, request.seed)
+    recipe = request.recipe
+    passes = states.Passes([len(row) for row in learn], recipe.batch, request.seed)
 
     def loss(step: int) -> torch.Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
+        with recipe.autocast():
             return answer_loss(model, *batch([learn[i] for i in passes.batch(step)]))
 
     def evaluate() -> loop.Score:
-        with torch.autocast("cpu", torch.bfloat16):
+        with recipe.autocast():
             found = _mean_loss(model, valid)
         return loop.Score(-found, found)
 
     parameters = language.learned(model)
-    groups = [{"params": list(parameters.values()), "lr": LEARNING_RATE, "weight_decay": 0.0}]
-    schedule = loop.Schedule(MOST_PASSES * len(passes), TRAINING * 60 * request.minutes, EVALUATIONS, PATIENCE)
+    groups = [{"params": list(parameters.values()), "lr": recipe.rate, "weight_decay": 0.0}]
+    steps = (recipe.passes or MOST_PASSES) * len(passes)
+    schedule = loop.Schedule(steps, TRAINING * 60 * request.minutes, EVALUATIONS, PATIENCE)
     return loop.fit(loop.Job(request.name, parameters, groups, loss, evaluate, digest), schedule, request.checkpoint)
 
 
@@ -196,7 +197,8 @@ def write(model: PeftModel, tokenizer: Any, prompts: list[list[int]], title: str
                 tokens[place, width - len(prompts[i]) :] = torch.tensor(prompts[i])
                 mask[place, width - len(prompts[i]) :] = 1
             made = generator.generate(
-                input_ids=tokens, attention_mask=mask, max_new_tokens=NEW_TOKENS, do_sample=False,
+                input_ids=tokens.to(model.device), attention_mask=mask.to(model.device),
+                max_new_tokens=NEW_TOKENS, do_sample=False,
                 eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.eos_token_id,
             )  # fmt: skip
             for place, i in enumerate(group):
@@ -208,5 +210,5 @@ def write(model: PeftModel, tokenizer: Any, prompts: list[list[int]], title: str
 def _digest(request: Request, component: Component, learn: list[Encoded]) -> str:
     """Equal for runs whose checkpoints fit each other."""
     rows = [(row.prompt, row.answer) for row in learn]
-    recipe = [RANK, MODULES, LEARNING_RATE, BATCH, MOST_TOKENS]
-    return hashlib.sha256(json.dumps([component.fingerprint, request.seed, rows, recipe]).encode()).hexdigest()
+    told = [component.fingerprint, request.seed, rows, *request.recipe.told(), MOST_TOKENS]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()

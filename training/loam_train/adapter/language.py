@@ -43,6 +43,12 @@ class Language:
         """Of a hidden state."""
         return int(self.model.config.hidden_size)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        found: torch.device = self.model.device
+        return found
+
     def parameters(self) -> int:
         """Weights, a table that is shared counted once."""
         return sum(weight.numel() for weight in self.model.parameters())
@@ -59,7 +65,7 @@ class Language:
         return turned
 
 
-def load(component: Component, dtype: torch.dtype = torch.float32) -> Language:
+def load(component: Component, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Language:
     """Reads the component's model.
 
     Raises:
@@ -87,7 +93,7 @@ def load(component: Component, dtype: torch.dtype = torch.float32) -> Language:
     if chosen:
         with contextlib.redirect_stderr(io.StringIO()):
             _keep(decoded, tokenizer, model)
-    return Language(tokenizer, model.to(dtype).eval().requires_grad_(False))
+    return Language(tokenizer, model.to(device, dtype).eval().requires_grad_(False))
 
 
 def _keep(folder: Path, tokenizer: Any, model: Any) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from ..data import DataFolder
 from ..data.review import Review
+from .recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Request:
     """Begin anew instead of continuing from a checkpoint."""
     test_rows: int
     """At most as many are scored in torch; the engine's `loam eval` scores them all."""
+    recipe: Recipe = field(default_factory=Recipe)
+    """Of adapters on the backbone that write or answer about files."""
 
     @property
     def checkpoint(self) -> Path:

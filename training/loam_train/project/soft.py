@@ -56,7 +56,7 @@ class Reader:
 
     def __init__(self, model: Language, prefix: list[int]) -> None:
         self._model = model
-        self._prefix = torch.tensor([prefix])
+        self._prefix = torch.tensor([prefix], device=model.device)
         self._kept: list[tuple[torch.Tensor, torch.Tensor]] | None = None
 
     def keep_prefix(self) -> None:
@@ -70,8 +70,8 @@ class Reader:
     def hidden(self, soft: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         """Last hidden states of `tokens` `[B, T]` (padded at the right) after `soft` `[B, S, width]`: `[B, T, width]`."""
         llama = self._model.model.model
-        words = llama.embed_tokens(tokens)
-        given = torch.cat([soft.to(words.dtype), words], 1)
+        words = llama.embed_tokens(tokens.to(self._prefix.device))
+        given = torch.cat([soft.to(words), words], 1)
         if self._kept is None:
             before = llama.embed_tokens(self._prefix).expand(len(tokens), -1, -1)
             out = llama(inputs_embeds=torch.cat([before, given], 1), use_cache=False)
@@ -90,7 +90,7 @@ class Reader:
 
     def loss(self, soft: torch.Tensor, rows: Sequence[Asked]) -> torch.Tensor:
         """Mean cross-entropy of the answers' tokens; only their positions pass the output matrix."""
-        tokens, targets = padded(rows)
+        tokens, targets = (part.to(self._prefix.device) for part in padded(rows))
         states = self.hidden(soft, tokens)
         counted = targets != IGNORED
         return cross_entropy(self.logits(states[counted]), targets[counted])
