@@ -1,4 +1,4 @@
-//! Sound files: WAV, FLAC, MP3 and Ogg Vorbis, decoded block by block, so that hours of sound take the memory of a
+//! Sound files: WAV, FLAC, MP3, Ogg Vorbis and AAC in MP4, decoded block by block, so that hours of sound take the memory of a
 //! packet.
 
 use std::fs::File;
@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 
 const FORMAT: &str = "sound file";
 /// Endings of the names of sound files.
-const ENDINGS: [&str; 4] = ["wav", "flac", "mp3", "ogg"];
+const ENDINGS: [&str; 5] = ["wav", "flac", "mp3", "ogg", "m4a"];
 
 /// Whether a path is a file whose name says that it is sound. What it holds is found out by opening it.
 pub fn is_named_as_sound(path: &Path) -> bool {

@@ -145,6 +145,36 @@ def test_rows_with_an_output_become_a_writer(tmp_path: Path, foundation: Path) -
     assert {"chrf", "base_chrf", "retrieval_chrf", "exact"} <= task["metrics"].keys()
 
 
+def test_a_writer_reaches_as_far_as_asked_and_goes_on_from_a_package(
+    tmp_path: Path, foundation: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [(text, f"It is a {label}.") for text, label in sentences(24)]
+    data = table(tmp_path / "told.csv", rows, "text,output")
+    first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    wide = ("--rank", "4", "--reach", "linears", "--batch", "8", "--passes", "2", "--rate", "0.004")
+    assert run(foundation, data, "--out", first, *wide) == 0
+    tensors, config, task = package.read(first)
+    assert (config["r"], len(config["target_modules"]), len(tensors)) == (4, 7, 4 * 7 * 2)
+    assert task["metrics"]["steps"] <= 2 * 3
+    assert run(foundation, data, "--out", second, *wide, "--begin", first) == 0
+    assert package.read(second)[2]["metrics"]["valid_loss"] < task["metrics"]["valid_loss"]
+    with pytest.raises(InputError, match="not those of this rank and reach"):
+        run(foundation, data, "--out", tmp_path / "c.safetensors", "--begin", first)
+    with pytest.raises(SystemExit):
+        run(foundation, data, "--device", "none")
+    assert "'none'" in capsys.readouterr().err
+
+
+def test_an_answer_ends_where_the_chat_template_ends_it(foundation: Path) -> None:
+    model = languages.load(foundations.component(foundation, "backbone"))
+    ends = model.tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert model.end == ends
+    # As some readers of GGUF files have it.
+    other = languages.load(foundations.component(foundation, "backbone"))
+    other.tokenizer.eos_token = "<|im_start|>"
+    assert other.end == ends != other.tokenizer.eos_token_id
+
+
 def test_a_changed_package_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     package.write(path, {"a": torch.ones(2, dtype=torch.float16)}, {"r": 1}, {"schema": 1})

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from skimage import metrics
 
+from loam_train.adapter import foundation, package
 from loam_train.errors import InputError
-from loam_train.pixels import batches, edsr, pictures, run, train
+from loam_train.pixels import batches, edsr, pictures, run, style, train
 
 CONFIG = Path(__file__).parents[1] / "configs" / "pixels" / "upscaler.toml"
 SHIPPED = Path(__file__).parents[2] / "models" / "generators" / "upscaler"
@@ -105,3 +106,45 @@ def test_the_shipped_one_beats_interpolation_on_every_picture() -> None:
     for name, row in train.compare(network, config["scale"]).items():
         assert row["ours"][0] > row["bicubic"][0] and row["ours"][1] > row["bicubic"][1], name
         assert row["ours"] == pytest.approx(recorded[name]["ours"], abs=0.02), name
+
+
+def asked(folder: Path, painting: pictures.Pixels, minutes: float = 1.0) -> style.Style:
+    """Of a generator of random weights."""
+    torch.manual_seed(1)
+    shape = edsr.Shape(4, 1, 4)
+    network = edsr.Edsr(shape)
+    network.begin_as_copy()
+    folder.mkdir(exist_ok=True)
+    save_file(dict(network.state_dict()), folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(shape.config()))
+    base = foundation.Component("upscaler", "hugging-face", folder, "a tiny EDSR", "0" * 64)
+    return style.Style("glass", painting, base, minutes, 3, folder / "run.pt")
+
+
+def test_a_style_is_learned_and_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(style, "STEPS", 40)
+    out = tmp_path / "glass.safetensors"
+    metrics = style.train(asked(tmp_path / "base", style.stained_glass(2, 128)), out)
+    assert metrics["texture"] < metrics["base_texture"] and metrics["steps"] == 40
+    tensors, config, task = package.read(out)
+    assert (task["task"], task["component"], task["path"]) == ("upscale", "upscaler", "generator")
+    assert config["target_modules"] == sorted(config["target_modules"]) and "body.0.body.0" in config["target_modules"]
+    assert tensors["base_model.model.head.0.lora_A.weight"].shape == (style.RANK, 3, 3, 3)
+    assert not (tmp_path / "base" / "run.pt").exists()
+
+
+def test_what_no_style_can_be_learned_from_is_said(tmp_path: Path) -> None:
+    small = asked(tmp_path / "base", style.stained_glass(2, 64))
+    with pytest.raises(InputError, match="64"):
+        style.train(small, tmp_path / "glass.safetensors")
+    broken = asked(tmp_path / "base", style.stained_glass(2, 128))
+    (tmp_path / "base" / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="no EDSR"):
+        style.train(broken, tmp_path / "glass.safetensors")
+
+
+def test_pictures_to_draw_are_written_as_wikiart_is(tmp_path: Path) -> None:
+    assert style.write_set(tmp_path, style.stained_glass(1, 64), "stained-glass") == list(pictures.HELD)
+    rows = (tmp_path / "Style" / "style_val.csv").read_text().splitlines()
+    assert rows[0] == "Stained_glass/painting_1.png,0" and len(rows) == len(list((tmp_path / "content").iterdir()))
+    assert all((tmp_path / "wikiart" / row.split(",")[0]).exists() for row in rows)

@@ -56,7 +56,7 @@ impl Few {
         let mut vectors = Vec::with_capacity(chosen.len());
         let mut right = Vec::with_capacity(chosen.len());
         for (class, example) in chosen {
-            vectors.push(scaled(embed(engine, media::input(&example.input)?)?));
+            vectors.push(scaled(embed(engine, media::views(&example.input)?)?));
             right.push(class);
             progress.advance(1);
         }
@@ -76,12 +76,19 @@ impl Few {
     }
 }
 
-/// An input's embedding, of unit length.
+/// An input's embedding, of unit length; of several views of it their mean.
 ///
 /// # Errors
 /// The engine's.
-pub fn embed(engine: &Engine, input: Input) -> anyhow::Result<Vec<f32>> {
-    Ok(engine.embed(input, &EmbedOptions::default())?.vector)
+pub fn embed(engine: &Engine, views: Vec<Input>) -> anyhow::Result<Vec<f32>> {
+    let share = 1.0 / views.len().max(1) as f32;
+    let mut mean = Vec::new();
+    for view in views {
+        let vector = engine.embed(view, &EmbedOptions::default())?.vector;
+        mean.resize(vector.len(), 0.0);
+        mean.iter_mut().zip(&vector).for_each(|(all, one)| *all += one * share);
+    }
+    Ok(mean)
 }
 
 /// Components of about one, whatever the width: strengths of regularisation mean the same for all encoders.

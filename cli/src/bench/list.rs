@@ -1,7 +1,7 @@
 //! `loam bench list`: what can be measured, on what, and by which command.
 
 use clap::Args;
-use loam_bench::registry::{self, Entry, StandIn, Status};
+use loam_bench::registry::{self, Entry, StandIn};
 use serde_json::{Value, json};
 
 use super::recipe::Recipe;
@@ -29,9 +29,7 @@ pub fn run(_: &ListArgs, console: &Console) -> Result<()> {
     for entry in registry::entries() {
         let (id, task, dataset) = (entry.id.to_string(), entry.task.name(), entry.dataset);
         console.line(format!("{id:<4} {task}, {dataset}: {}, {}", entry.metric.name(), entry.status().describe()))?;
-        if !matches!(entry.status(), Status::NoComponent(_)) {
-            console.line(format!("     {}{}", entry.command(), adapter(entry, None)))?;
-        }
+        console.line(format!("     {}{}", entry.command(), adapter(entry, None)))?;
         for set in entry.stand_ins {
             console.line(format!("     {}{}", entry.stand_in_command(set), adapter(entry, Some(set))))?;
         }

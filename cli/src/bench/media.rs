@@ -5,8 +5,13 @@ use std::path::{Path, PathBuf};
 use loam::input::{Audio, Channels, Image, ImuLayout, ImuSource, ImuWindow, Input, PixelLayout, Repair};
 use loam_bench::loader::{Input as Given, Media, Motion, Source};
 
+use super::film;
 use crate::command::media::sound_of;
 use crate::error::Error;
+
+/// Pictures of a film by which it is told what happens, as many as uniform sampling usually takes (Wang et al. 2016,
+/// arXiv 1608.00859, three; Arnab et al. 2021, arXiv 2103.15691, eight and more).
+const SHOWN: usize = 8;
 
 /// Motion of this many values a sample has no angular rate.
 const ACCELERATION_ALONE: usize = 3;
@@ -59,10 +64,11 @@ fn motion(motion: &Motion) -> anyhow::Result<Input> {
     Ok(Input::Motion { window, repair: Repair::Refuse })
 }
 
-/// What a row gives to a model that reads one thing: texts of a pair are on a line each, a question stands below its text.
+/// What a row gives to a model that reads one thing: texts of a pair are on a line each, a question stands below its text; a film
+/// is the picture in its middle.
 ///
 /// # Errors
-/// As [`picture`] and [`sound`]; [`Error::NotMeasured`] for films.
+/// As [`picture`], [`sound`] and [`film::pictures`].
 pub fn input(given: &Given) -> anyhow::Result<Input> {
     Ok(match given {
         Given::Text(text) => Input::Text(text.clone()),
@@ -75,8 +81,19 @@ pub fn input(given: &Given) -> anyhow::Result<Input> {
         Given::Sound(media) => sound(media)?.into(),
         Given::Motion(window) => motion(window)?,
         Given::Video(media) => {
-            let what = media.path().map_or_else(|| "film".to_owned(), |path| path.display().to_string());
-            return Err(Error::NotMeasured { what, reason: "the engine has no reader of films".into() }.into());
+            let shown = film::pictures(media, 1)?.pop();
+            shown.ok_or_else(|| Error::malformed("film", "film", "it shows nothing"))?.into()
         }
     })
+}
+
+/// As [`input`], but for films, of which there are pictures from all of their time: what is said of each counts alike.
+///
+/// # Errors
+/// As [`input`].
+pub fn views(given: &Given) -> anyhow::Result<Vec<Input>> {
+    match given {
+        Given::Video(media) => Ok(film::pictures(media, SHOWN)?.into_iter().map(Input::from).collect()),
+        other => Ok(vec![input(other)?]),
+    }
 }

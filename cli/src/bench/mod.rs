@@ -4,6 +4,7 @@ mod baseline;
 mod chance;
 mod compare;
 mod few;
+mod film;
 mod journal;
 mod list;
 mod machine;

@@ -20,7 +20,7 @@ pub struct MediaArgs {
     /// A PNG, JPEG or WebP picture
     #[arg(short, long, value_name = "FILE")]
     image: Vec<PathBuf>,
-    /// A WAV, FLAC, MP3 or Ogg Vorbis sound
+    /// A WAV, FLAC, MP3, Ogg Vorbis or AAC (M4A, MP4) sound
     #[arg(long, value_name = "FILE")]
     sound: Vec<PathBuf>,
     /// A CSV file of accelerometer x, y, z and, where there is one, gyroscope x, y, z; a first column of seconds if it has

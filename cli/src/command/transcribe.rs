@@ -35,7 +35,7 @@ enum TranscriptFormat {
 /// `loam transcribe` as typed.
 #[derive(Debug, Clone, Args)]
 pub struct TranscribeArgs {
-    /// WAV, FLAC, MP3 or Ogg Vorbis files; '-' for raw samples from standard input: mono, 16 bit, little-endian, 16 kHz
+    /// WAV, FLAC, MP3, Ogg Vorbis or M4A files; '-' for raw samples from standard input: mono, 16 bit, little-endian, 16 kHz
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Language that is spoken, such as 'en'; found out by default where the model knows several

@@ -278,7 +278,7 @@ pub const TASKS: &[TaskSpec] = &[
         adapter: "LoRA on its convolutions",
         examples: &[
             ("loam upscale small.png --out large.png", "four times as wide and high"),
-            ("loam upscale old.jpg --out new.png --adapter scans --json", "with an adapter, and what it cost"),
+            ("loam upscale photo.jpg --out drawn.png --adapter stained-glass --json", "drawn in a style by an adapter"),
         ],
     },
 ];

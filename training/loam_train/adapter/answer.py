@@ -75,7 +75,7 @@ def train(request: Request, component: Component) -> Trained:
     half = Language(exact.tokenizer, copy.deepcopy(exact.model).to(torch.bfloat16))
     every = range(len(half.blocks))
     torch.manual_seed(request.seed)
-    model = language.with_lora(half, recipe.rank, list(recipe.modules), every)
+    model = recipe.adapted(half)
     parameters = language.learned(model)
     progress = loop.fit(
         _job(request, half, form, seen, learn, valid, parameters),
@@ -89,9 +89,7 @@ def train(request: Request, component: Component) -> Trained:
     )
     tensors = {name: value.detach().half().cpu() for name, value in parameters.items()}
     stored = language.with_lora(exact, recipe.rank, list(recipe.modules), every)
-    with torch.no_grad():
-        for name, value in language.learned(stored).items():
-            value.copy_(tensors[name])
+    language.fill(stored, tensors, request.data.path)
     count = sum(value.numel() for value in tensors.values())
     metrics: dict[str, float] = {
         "exact": _score(exact, form, seen, test),

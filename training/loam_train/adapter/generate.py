@@ -73,14 +73,12 @@ def train(request: Request, component: Component) -> Trained:
     half = Language(exact.tokenizer, copy.deepcopy(exact.model).to(torch.bfloat16))
     every = range(len(half.blocks))
     torch.manual_seed(request.seed)
-    model = language.with_lora(half, recipe.rank, list(recipe.modules), every)
+    model = recipe.adapted(half)
     progress = _fit(request, model, learn, valid, _digest(request, component, learn))
     tensors = {name: value.detach().half().cpu() for name, value in language.learned(model).items()}
     stored = language.with_lora(exact, recipe.rank, list(recipe.modules), every)
-    with torch.no_grad():
-        for name, value in language.learned(stored).items():
-            value.copy_(tensors[name])
-    test = [encode(exact.tokenizer, instructions, row) for row in test_rows]
+    language.fill(stored, tensors, request.data.path)
+    test = [encode(exact, instructions, row) for row in test_rows]
     metrics = _scores(stored, exact, test, test_rows)
     answered = test_rows[:MOST_WRITTEN]
     similar = nearest(
@@ -104,17 +102,18 @@ def train(request: Request, component: Component) -> Trained:
     return Trained(tensors, config, task, metrics, progress.losses)
 
 
-def encode(tokenizer: Any, instructions: str, row: Example) -> Encoded:
+def encode(model: Language, instructions: str, row: Example) -> Encoded:
     """A row in the model's chat format; the first of several right answers is the one to learn."""
     system = [{"role": "system", "content": instructions}] if instructions else []
     messages = [*system, {"role": "user", "content": row.prompt}]
+    tokenizer = model.tokenizer
     prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     answer = tokenizer(row.outputs[0], add_special_tokens=False)["input_ids"]
-    return Encoded(tokenizer(prompt, add_special_tokens=False)["input_ids"], [*answer, tokenizer.eos_token_id])
+    return Encoded(tokenizer(prompt, add_special_tokens=False)["input_ids"], [*answer, model.end])
 
 
 def _fitting(request: Request, model: Language, instructions: str, rows: Sequence[Example]) -> list[Encoded]:
-    encoded = [encode(model.tokenizer, instructions, row) for row in rows]
+    encoded = [encode(model, instructions, row) for row in rows]
     kept = [row for row in encoded if len(row) <= MOST_TOKENS]
     if not kept:
         raise InputError(request.data.path, f"no row has at most {MOST_TOKENS} tokens with its answer")
@@ -178,20 +177,20 @@ def _scores(model: PeftModel, exact: Language, test: list[Encoded], rows: list[E
     for prefix, setting in (("base_", model.disable_adapter()), ("", nullcontext())):
         with setting:
             metrics[f"{prefix}loss"] = _mean_loss(model, test)
-            written = write(model, exact.tokenizer, [row.prompt for row in test[:MOST_WRITTEN]], prefix + "answers")
+            written = write(model, exact, [row.prompt for row in test[:MOST_WRITTEN]], prefix + "answers")
         metrics |= {prefix + name: value for name, value in texts(written, references).items()}
     return metrics
 
 
 @torch.no_grad()
-def write(model: PeftModel, tokenizer: Any, prompts: list[list[int]], title: str) -> list[str]:
+def write(model: PeftModel, told: Language, prompts: list[list[int]], title: str) -> list[str]:
     """Greedy answers, in batches of similar length padded at the left."""
     out = [""] * len(prompts)
     generator: Any = model
     with tqdm(total=len(prompts), desc=title, mininterval=2, unit="text") as bar:
         for group in states.groups([len(prompt) for prompt in prompts], tokens=25 * MOST_TOKENS):
             width = max(len(prompts[i]) for i in group)
-            tokens = torch.full((len(group), width), tokenizer.eos_token_id)
+            tokens = torch.full((len(group), width), told.end)
             mask = torch.zeros_like(tokens)
             for place, i in enumerate(group):
                 tokens[place, width - len(prompts[i]) :] = torch.tensor(prompts[i])
@@ -199,10 +198,10 @@ def write(model: PeftModel, tokenizer: Any, prompts: list[list[int]], title: str
             made = generator.generate(
                 input_ids=tokens.to(model.device), attention_mask=mask.to(model.device),
                 max_new_tokens=NEW_TOKENS, do_sample=False,
-                eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.eos_token_id,
+                eos_token_id=told.end, pad_token_id=told.end,
             )  # fmt: skip
             for place, i in enumerate(group):
-                out[i] = tokenizer.decode(made[place, width:], skip_special_tokens=True).strip()
+                out[i] = told.tokenizer.decode(made[place, width:], skip_special_tokens=True).strip()
             bar.update(len(group))
     return out
 

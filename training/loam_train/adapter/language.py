@@ -8,6 +8,7 @@ import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from .. import places
 from ..errors import InputError
 from .foundation import Component
 
+_PLACE = "\x01"
+"""Stands for an answer while the chat template is filled; no text has it."""
 LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 """All linear layers of a block of the Llama family."""
 
@@ -48,6 +51,16 @@ class Language:
         """Where its weights are."""
         found: torch.device = self.model.device
         return found
+
+    @cached_property
+    def end(self) -> int:
+        """The token that ends an answer: what the chat template writes after one, as engines stop there. The tokenizer's own
+        end token may be another, as some versions of `transformers` read it from a GGUF file."""
+        turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PLACE}]
+        after = self.tokenizer.apply_chat_template(turns, tokenize=False).rpartition(_PLACE)[2]
+        special = {token for token, told in self.tokenizer.added_tokens_decoder.items() if told.special}
+        ids = self.tokenizer(after, add_special_tokens=False)["input_ids"]
+        return int(next((token for token in ids if token in special), self.tokenizer.eos_token_id))
 
     def parameters(self) -> int:
         """Weights, a table that is shared counted once."""
@@ -132,6 +145,21 @@ def _where(language: Language, blocks: range) -> dict[str, Any]:
     if len(blocks) == language.model.config.num_hidden_layers:
         return {}
     return {"layers_to_transform": list(blocks), "layers_pattern": "layers"}
+
+
+def fill(model: PeftModel, tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """Gives an adapter the values of the package at `path`.
+
+    Raises:
+        InputError: for tensors that are not this adapter's.
+    """
+    known = learned(model)
+    if known.keys() != tensors.keys() or any(known[name].shape != value.shape for name, value in tensors.items()):
+        odd = min(known.keys() ^ tensors.keys(), default="a shape")
+        raise InputError(path, f"its tensors are not those of this rank and reach: {odd}")
+    with torch.no_grad():
+        for name, value in known.items():
+            value.copy_(tensors[name])
 
 
 def config(component: Component, language: Language, rank: int, modules: list[str], blocks: range) -> dict[str, Any]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from peft import PeftModel
 
 from ..arguments import positive
-from .language import LINEARS
+from . import package
+from .language import LINEARS, Language, fill, with_lora
 
 ATTENTION = ("q_proj", "v_proj")
 REACHES: dict[str, tuple[str, ...]] = {"attention": ATTENTION, "linears": tuple(LINEARS)}
@@ -26,12 +29,26 @@ class Recipe:
     """Rows of a step."""
     passes: int | None = None
     """Over the rows at most; None for what the task is used to."""
+    begin: Path | None = None
+    """A package of the same rank and reach whose values learning begins with."""
     device: str = "cpu"
     """Where the backbone computes; towers and projectors stay on the processor."""
 
     def told(self) -> list[object]:
         """What makes checkpoints fit each other."""
-        return [self.rank, list(self.modules), self.rate, self.batch]
+        begun = self.begin and package.digest(package.read(self.begin)[0])
+        return [self.rank, list(self.modules), self.rate, self.batch, begun]
+
+    def adapted(self, model: Language) -> PeftModel:
+        """The model with a fresh adapter, or the one that is gone on with.
+
+        Raises:
+            InputError: for a package of another rank or reach.
+        """
+        made = with_lora(model, self.rank, list(self.modules), range(len(model.blocks)))
+        if self.begin is not None:
+            fill(made, package.read(self.begin)[0], self.begin)
+        return made
 
     def autocast(self) -> torch.autocast:
         """In bfloat16, where the backbone computes."""
@@ -48,12 +65,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--rate", type=_rate, default=usual.rate, help=f"of learning (default: {usual.rate})")
     group.add_argument("--batch", type=positive, default=usual.batch, help=f"rows of a step (default: {usual.batch})")
     group.add_argument("--passes", type=positive, help="over the rows, at most (default: 6; 3 about files)")
+    group.add_argument("--begin", type=Path, metavar="PACKAGE", help="go on from this adapter, of the same rank and reach")
     group.add_argument("--device", type=_device, default=usual.device, help="of torch, such as cuda (default: cpu)")
 
 
 def read(chosen: argparse.Namespace) -> Recipe:
     """The recipe of a command line."""
-    return Recipe(chosen.rank, REACHES[chosen.reach], chosen.rate, chosen.batch, chosen.passes, chosen.device)
+    return Recipe(chosen.rank, REACHES[chosen.reach], chosen.rate, chosen.batch, chosen.passes, chosen.begin, chosen.device)
 
 
 def _rate(text: str) -> float:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from peft import PeftModel
 
 from ..data import DataFolder, Example
-from ..errors import InputError
 from ..project.inputs import questions
 from ..project.soft import Format, Reader
 from ..project.train import written
@@ -24,8 +22,8 @@ def texts(stored: Stored, rows: Sequence[Example], data: DataFolder) -> list[str
     model = _adapted(exact, stored)
     instructions: str = stored.task.get("instructions", "")
     if stored.task["task"] == "generate":
-        prompts = [generate.encode(exact.tokenizer, instructions, row).prompt for row in rows]
-        return generate.write(model, exact.tokenizer, prompts, "torch")
+        prompts = [generate.encode(exact, instructions, row).prompt for row in rows]
+        return generate.write(model, exact, prompts, "torch")
     sight = answer.sight(data, stored.base)
     asked = questions(list(rows), data, sight.eyes)
     form = Format(exact, instructions)
@@ -37,11 +35,5 @@ def texts(stored: Stored, rows: Sequence[Example], data: DataFolder) -> list[str
 def _adapted(exact: Language, stored: Stored) -> PeftModel:
     config: dict[str, Any] = stored.config
     model = language.with_lora(exact, config["r"], config["target_modules"], range(len(exact.blocks)))
-    known = language.learned(model)
-    if known.keys() != stored.tensors.keys():
-        odd = min(known.keys() ^ stored.tensors.keys())
-        raise InputError(stored.base, f"the adapter's tensors are not those of its adapter_config: {odd}")
-    with torch.no_grad():
-        for name, value in known.items():
-            value.copy_(stored.tensors[name])
+    language.fill(model, stored.tensors, stored.base)
     return model.eval()

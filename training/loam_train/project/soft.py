@@ -48,7 +48,7 @@ class Format:
 
     def asked(self, row: int, question: str, answer: str) -> Asked:
         """In tokens; the text before and after the soft tokens is tokenized apart, as the engine does."""
-        return Asked(row, self._ids(self._parts(question)[1]), [*self._ids(answer), self._model.tokenizer.eos_token_id])
+        return Asked(row, self._ids(self._parts(question)[1]), [*self._ids(answer), self._model.end])
 
 
 class Reader:
@@ -98,7 +98,7 @@ class Reader:
     @torch.no_grad()
     def greedy(self, soft: torch.Tensor, rows: Sequence[Asked], most: int) -> list[list[int]]:
         """The most likely continuation of each question, without the token that ends it, at most `most` tokens."""
-        end = self._model.tokenizer.eos_token_id
+        end = self._model.end
         written = [list(row.question) for row in rows]
         done = [False] * len(rows)
         for _ in range(most):

@@ -24,7 +24,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "facebook/wav2vec2-base-960h, model card",
         }),
         stand_ins: &[set("audio/ljspeech_small", Metric::WordErrorRate), set("audio/yesno", Metric::WordErrorRate)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(33),
@@ -43,7 +42,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Lugosch et al. 2019, arXiv 1904.03670",
         }),
         stand_ins: &[],
-        lacks: None,
     },
     Entry {
         id: DatasetId(34),
@@ -67,7 +65,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             set("nlp/snips", Metric::SpanF1),
             view("nlp/snips", View::Intent),
         ],
-        lacks: None,
     },
     Entry {
         id: DatasetId(35),
@@ -86,7 +83,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Yang et al. 2021, arXiv 2105.01051",
         }),
         stand_ins: &[set("audio/emodb", Metric::Accuracy), set("audio/ravdess", Metric::Accuracy)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(36),
@@ -105,7 +101,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Gong et al. 2021, arXiv 2104.01778",
         }),
         stand_ins: &[set("audio/esc10", Metric::Accuracy)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(37),
@@ -124,7 +119,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Gong et al. 2021, arXiv 2104.01778",
         }),
         stand_ins: &[set("audio/fsdd", Metric::Accuracy)],
-        lacks: None,
     },
 ];
 
@@ -142,7 +136,6 @@ pub(super) const MIXED: &[Entry] = &[
         format: Format::LjSpeech,
         published: None,
         stand_ins: &[set("audio/ljspeech_small", Metric::WordErrorRate)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(42),
@@ -156,7 +149,6 @@ pub(super) const MIXED: &[Entry] = &[
         format: Format::Clotho,
         published: None,
         stand_ins: &[],
-        lacks: None,
     },
     Entry {
         id: DatasetId(43),
@@ -170,7 +162,6 @@ pub(super) const MIXED: &[Entry] = &[
         format: Format::AudioCaps,
         published: None,
         stand_ins: &[],
-        lacks: None,
     },
     Entry {
         id: DatasetId(44),
@@ -189,7 +180,6 @@ pub(super) const MIXED: &[Entry] = &[
             source: "Anderson et al. 2018, arXiv 1707.07998",
         }),
         stand_ins: &[set("multimodal/flickr8k_1000", Metric::Cider)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(45),
@@ -208,7 +198,6 @@ pub(super) const MIXED: &[Entry] = &[
             source: "Xu et al. 2015, arXiv 1502.03044",
         }),
         stand_ins: &[set("multimodal/flickr8k_1000", Metric::Cider)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(46),
@@ -222,7 +211,6 @@ pub(super) const MIXED: &[Entry] = &[
         format: Format::Flickr8k,
         published: None,
         stand_ins: &[set("multimodal/flickr8k_1000", Metric::RecallAt1)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(47),
@@ -241,7 +229,6 @@ pub(super) const MIXED: &[Entry] = &[
             source: "Radford et al. 2021, arXiv 2103.00020",
         }),
         stand_ins: &[set("multimodal/flickr8k_1000", Metric::RecallAt1)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(48),
@@ -255,7 +242,6 @@ pub(super) const MIXED: &[Entry] = &[
         format: Format::VggSound,
         published: None,
         stand_ins: &[],
-        lacks: Some("reader of films"),
     },
     Entry {
         id: DatasetId(49),
@@ -274,7 +260,6 @@ pub(super) const MIXED: &[Entry] = &[
             source: "Tan and Bansal 2019, arXiv 1908.07490",
         }),
         stand_ins: &[set("multimodal/easy_vqa", Metric::ExactMatch)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(50),
@@ -288,6 +273,5 @@ pub(super) const MIXED: &[Entry] = &[
         format: Format::VizWiz,
         published: None,
         stand_ins: &[set("multimodal/easy_vqa", Metric::ExactMatch)],
-        lacks: None,
     },
 ];

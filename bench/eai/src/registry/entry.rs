@@ -113,18 +113,15 @@ pub enum Status {
     StandIn,
     /// On the official files alone.
     OfficialFiles,
-    /// Not yet: the engine has no part that gives such an answer.
-    NoComponent(&'static str),
 }
 
 impl Status {
     /// As tables say it.
     #[must_use]
-    pub fn describe(self) -> String {
+    pub fn describe(self) -> &'static str {
         match self {
-            Self::StandIn => "stand-in".to_owned(),
-            Self::OfficialFiles => "official files".to_owned(),
-            Self::NoComponent(part) => format!("no {part}"),
+            Self::StandIn => "stand-in",
+            Self::OfficialFiles => "official files",
         }
     }
 }
@@ -154,8 +151,6 @@ pub struct Entry {
     pub published: Option<Published>,
     /// Sets at hand that stand for it.
     pub stand_ins: &'static [StandIn],
-    /// What the engine lacks, if anything.
-    pub lacks: Option<&'static str>,
 }
 
 impl StandIn {
@@ -176,11 +171,7 @@ impl Entry {
     /// Whether it can be measured.
     #[must_use]
     pub fn status(&self) -> Status {
-        match (self.lacks, self.stand_ins) {
-            (Some(part), _) => Status::NoComponent(part),
-            (None, []) => Status::OfficialFiles,
-            (None, _) => Status::StandIn,
-        }
+        if self.stand_ins.is_empty() { Status::OfficialFiles } else { Status::StandIn }
     }
 
     /// What measures it on its official files.

@@ -30,7 +30,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             StandIn { path: "lm/movie_reviews", split: Split::Valid, view: View::Main, metric: Metric::Perplexity },
             StandIn { path: "lm/tinystories_small", split: Split::Valid, view: View::Main, metric: Metric::Perplexity },
         ],
-        lacks: None,
     },
     Entry {
         id: DatasetId(2),
@@ -55,7 +54,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             set("nlp/boolq_closed", Metric::Accuracy),
             set("nlp/openbookqa", Metric::ExactMatch),
         ],
-        lacks: None,
     },
     Entry {
         id: DatasetId(3),
@@ -69,7 +67,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         format: Format::TydiQa,
         published: None,
         stand_ins: &[set("nlp/xquad_en", Metric::SquadF1)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(4),
@@ -88,7 +85,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             view: View::Translation(Direction { from: "en", into: "de" }),
             metric: Metric::Bleu,
         }],
-        lacks: None,
     },
     Entry {
         id: DatasetId(5),
@@ -107,7 +103,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             view: View::Translation(Direction { from: "de", into: "en" }),
             metric: Metric::Bleu,
         }],
-        lacks: None,
     },
     Entry {
         id: DatasetId(6),
@@ -126,7 +121,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Barbieri et al. 2020, arXiv 2010.12421",
         }),
         stand_ins: &[set("nlp/tweeteval_emoji", Metric::MacroF1)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(7),
@@ -145,7 +139,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Demszky et al. 2020, arXiv 2005.00547",
         }),
         stand_ins: &[set("nlp/tweeteval_emotion", Metric::MacroF1)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(8),
@@ -177,7 +170,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             set("nlp/tweeteval_irony", Metric::MacroF1),
             set("nlp/tweeteval_offensive", Metric::MacroF1),
         ],
-        lacks: None,
     },
     Entry {
         id: DatasetId(9),
@@ -196,7 +188,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Devlin et al. 2019, arXiv 1810.04805",
         }),
         stand_ins: &[set("nlp/sst2", Metric::Accuracy), set("nlp/imdb", Metric::Accuracy)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(10),
@@ -210,7 +201,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         format: Format::Jfleg,
         published: None,
         stand_ins: &[set("nlp/jfleg", Metric::Gleu)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(11),
@@ -229,7 +219,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Lewis et al. 2020, arXiv 1910.13461",
         }),
         stand_ins: &[set("nlp/dialogsum", Metric::RougeL), set("nlp/bbc_summary", Metric::RougeL)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(12),
@@ -253,7 +242,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             view: View::Explanation,
             metric: Metric::SmoothedBleu,
         }],
-        lacks: None,
     },
     Entry {
         id: DatasetId(13),
@@ -270,6 +258,5 @@ pub(super) const ENTRIES: &[Entry] = &[
             StandIn { path: "lm/tldr_commands", split: Split::Valid, view: View::Main, metric: Metric::ExactMatch },
             set("nlp/conala", Metric::Bleu),
         ],
-        lacks: None,
     },
 ];

@@ -24,7 +24,7 @@ pub fn table() -> String {
             entry.split.name().to_owned(),
             entry.metric.name().to_owned(),
             entry.path.number().to_string(),
-            entry.status().describe(),
+            entry.status().describe().to_owned(),
             sets.join(", "),
             published,
         ];

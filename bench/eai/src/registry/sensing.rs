@@ -24,7 +24,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Anguita et al. 2013",
         }),
         stand_ins: &[set("sensing/wisdm51_phone", Metric::Accuracy)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(39),
@@ -38,7 +37,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         format: Format::Hhar,
         published: None,
         stand_ins: &[set("sensing/wisdm51_watch", Metric::Accuracy)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(40),
@@ -56,6 +54,5 @@ pub(super) const ENTRIES: &[Entry] = &[
             view("sensing/sisfall", View::Falls),
             set("sensing/utd_mhad_inertial", Metric::Accuracy),
         ],
-        lacks: None,
     },
 ];

@@ -24,7 +24,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Carion et al. 2020, arXiv 2005.12872",
         }),
         stand_ins: &[],
-        lacks: None,
     },
     Entry {
         id: DatasetId(15),
@@ -38,7 +37,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         format: Format::Lvis,
         published: None,
         stand_ins: &[],
-        lacks: None,
     },
     Entry {
         id: DatasetId(16),
@@ -57,7 +55,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "mmpretrain, configs/arcface",
         }),
         stand_ins: &[],
-        lacks: None,
     },
     Entry {
         id: DatasetId(17),
@@ -76,7 +73,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Liang et al. 2021, arXiv 2108.10257",
         }),
         stand_ins: &[],
-        lacks: None,
     },
     Entry {
         id: DatasetId(18),
@@ -90,7 +86,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         format: Format::WikiArt,
         published: None,
         stand_ins: &[],
-        lacks: Some("generator that styles pictures"),
     },
     Entry {
         id: DatasetId(19),
@@ -109,7 +104,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "mmsegmentation, configs/deeplabv3plus",
         }),
         stand_ins: &[],
-        lacks: None,
     },
     Entry {
         id: DatasetId(20),
@@ -128,7 +122,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "mmsegmentation, configs/deeplabv3plus",
         }),
         stand_ins: &[],
-        lacks: None,
     },
     Entry {
         id: DatasetId(21),
@@ -142,7 +135,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         format: Format::ClassFolders,
         published: None,
         stand_ins: &[set("cv/mnist", Metric::Accuracy), set("cv/omniglot_small", Metric::Accuracy)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(22),
@@ -161,7 +153,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Tan and Le 2019, arXiv 1905.11946",
         }),
         stand_ins: &[set("cv/cifar10", Metric::Accuracy), set("cv/fashion_mnist", Metric::Accuracy)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(23),
@@ -180,7 +171,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "torchvision, models",
         }),
         stand_ins: &[set("cv/flowers5", Metric::Accuracy)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(24),
@@ -199,7 +189,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Ciresan et al. 2012",
         }),
         stand_ins: &[set("cv/gtsrb", Metric::Accuracy)],
-        lacks: None,
     },
     Entry {
         id: DatasetId(25),
@@ -213,7 +202,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         format: Format::VeRi,
         published: None,
         stand_ins: &[],
-        lacks: None,
     },
     Entry {
         id: DatasetId(26),
@@ -232,7 +220,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Levi and Hassner 2015",
         }),
         stand_ins: &[],
-        lacks: None,
     },
     Entry {
         id: DatasetId(27),
@@ -246,7 +233,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         format: Format::ClassFolders,
         published: None,
         stand_ins: &[],
-        lacks: None,
     },
     Entry {
         id: DatasetId(28),
@@ -260,7 +246,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         format: Format::Ap10k,
         published: None,
         stand_ins: &[],
-        lacks: None,
     },
     Entry {
         id: DatasetId(29),
@@ -279,7 +264,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Feichtenhofer et al. 2019, arXiv 1812.03982",
         }),
         stand_ins: &[],
-        lacks: Some("reader of films"),
     },
     Entry {
         id: DatasetId(30),
@@ -298,7 +282,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             source: "Wang et al. 2020, arXiv 2009.13077",
         }),
         stand_ins: &[],
-        lacks: None,
     },
     Entry {
         id: DatasetId(31),
@@ -312,6 +295,5 @@ pub(super) const ENTRIES: &[Entry] = &[
         format: Format::RefMatte,
         published: None,
         stand_ins: &[],
-        lacks: None,
     },
 ];

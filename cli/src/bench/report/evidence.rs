@@ -198,7 +198,6 @@ impl Evidence {
         let id = entry.id.to_string();
         let told = |set: &StandIn| self.refused.get(&(id.clone(), set.name()));
         match entry.status() {
-            Status::NoComponent(part) => format!("the engine has no {part}"),
             Status::OfficialFiles => format!("no data here: {}", entry.command()),
             Status::StandIn => match entry.stand_ins.iter().find_map(told) {
                 Some(reason) => reason.clone(),

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use loam::adapter::Adapter;
 use loam::input::Input;
-use loam::task::{AnswerLabels, ClassifyOptions};
+use loam::task::{AnswerLabels, ClassifyOptions, LabelScore};
 use loam_bench::Prediction;
 use loam_bench::loader::{Example, Target};
 use loam_bench::registry::Task;
@@ -58,20 +58,38 @@ impl<'a> Classifier<'a> {
         Ok(Self { context, asked: own.to_vec(), classes })
     }
 
-    fn input(&self, example: &Example) -> anyhow::Result<Input> {
-        let input = media::input(&example.input)?;
-        match input {
-            // The words of a command say what is meant; no encoder of sound was trained on meanings.
-            Input::Sound(sound) if self.context.plan.entry.task == Task::SpokenLanguageUnderstanding => {
-                let text = transcribe(self.context.engine, &sound)?;
-                Ok(Input::Text(if text.is_empty() { SILENCE.to_owned() } else { text }))
-            }
-            other => Ok(other),
+    /// What is looked at: one thing, or several pictures of a film.
+    fn views(&self, example: &Example) -> anyhow::Result<Vec<Input>> {
+        let mut views = media::views(&example.input)?;
+        // The words of a command say what is meant; no encoder of sound was trained on meanings.
+        if let ([Input::Sound(sound)], Task::SpokenLanguageUnderstanding) = (&views[..], self.context.plan.entry.task) {
+            let text = transcribe(self.context.engine, sound)?;
+            views = vec![Input::Text(if text.is_empty() { SILENCE.to_owned() } else { text })];
         }
+        Ok(views)
     }
 
-    /// What the engine says, and what decided.
-    fn label(&self, input: Input) -> anyhow::Result<(String, &'static str)> {
+    /// The label that the engine finds likeliest over all views, and what decided.
+    fn label(&self, views: Vec<Input>) -> anyhow::Result<(String, &'static str)> {
+        let mut likely: Vec<(String, f32)> = Vec::new();
+        let mut decided = "";
+        for view in views {
+            let (scores, by) = self.scores(view)?;
+            decided = by;
+            for (label, score) in scores {
+                match likely.iter_mut().find(|(known, _)| *known == label) {
+                    Some((_, all)) => *all += score,
+                    None => likely.push((label, score)),
+                }
+            }
+        }
+        // Labels come likeliest first: of equal ones the first stays.
+        let best = likely.into_iter().rev().max_by(|a, b| a.1.total_cmp(&b.1));
+        Ok((best.map(|(label, _)| label).unwrap_or_default(), decided))
+    }
+
+    /// How likely the engine finds each label, and what decided.
+    fn scores(&self, input: Input) -> anyhow::Result<(Vec<(String, f32)>, &'static str)> {
         let (engine, recipe) = (self.context.engine, &self.context.plan.recipe);
         let adapter = self.context.adapter.clone();
         if let (None, Knows::Answers, Input::Text(text)) = (&adapter, recipe.by, &input) {
@@ -81,7 +99,7 @@ impl<'a> Classifier<'a> {
                 ..AnswerLabels::default()
             };
             let found = engine.classify_by_answers(text, &options)?;
-            return Ok((found.label, name_of(found.scored_by)));
+            return Ok((pairs(found.scores), name_of(found.scored_by)));
         }
         let own = adapter.as_deref().is_some_and(|adapter| !adapter.package.task().labels.is_empty());
         let options = ClassifyOptions {
@@ -91,7 +109,7 @@ impl<'a> Classifier<'a> {
             modality: None,
         };
         let found = engine.classify(input, &options)?;
-        Ok((found.label, name_of(found.scored_by)))
+        Ok((pairs(found.scores), name_of(found.scored_by)))
     }
 
     fn class(&self, label: &str, target: &Target) -> Result<usize> {
@@ -108,12 +126,12 @@ impl<'a> Classifier<'a> {
 
 impl Solver for Classifier<'_> {
     fn solve(&mut self, example: &Example) -> anyhow::Result<Answer> {
-        let input = self.input(example)?;
+        let views = self.views(example)?;
         let start = Instant::now();
         let (class, scored_by) = match &self.context.few {
-            Some(few) => (few.class(&embed(self.context.engine, input)?), "few-shot head"),
+            Some(few) => (few.class(&embed(self.context.engine, views)?), "few-shot head"),
             None => {
-                let (label, scored_by) = self.label(input)?;
+                let (label, scored_by) = self.label(views)?;
                 (self.class(&label, &example.target)?, scored_by)
             }
         };
@@ -124,6 +142,10 @@ impl Solver for Classifier<'_> {
         };
         Ok(Answer { prediction, scored_by, ms })
     }
+}
+
+fn pairs(scores: Vec<LabelScore>) -> Vec<(String, f32)> {
+    scores.into_iter().map(|one| (one.label, one.probability)).collect()
 }
 
 fn unknown(adapter: &Adapter, label: &str) -> Error {

@@ -39,7 +39,7 @@ impl Solver for Enlarger<'_> {
 }
 
 /// As metrics take a picture.
-fn samples(image: &Image) -> Result<Picture, Error> {
+pub(super) fn samples(image: &Image) -> Result<Picture, Error> {
     let values = image.pixels().iter().map(|byte| f64::from(*byte)).collect();
     Ok(Picture::new(image.width(), image.height(), COLOURS, values)?)
 }

@@ -1,10 +1,12 @@
 //! What answers rows: one kind for each form of answer.
 
+mod belong;
 mod classify;
 mod enlarge;
 mod hear;
 mod perplexity;
 mod place;
+mod restyle;
 mod retrieve;
 mod tag;
 mod write;
@@ -14,7 +16,7 @@ use std::sync::Arc;
 use loam::Engine;
 use loam::adapter::Adapter;
 use loam_bench::Prediction;
-use loam_bench::loader::{Example, Input as Given, Target};
+use loam_bench::loader::{Example, Target};
 use loam_bench::metric::Metric;
 use loam_bench::registry::Task;
 
@@ -68,13 +70,7 @@ pub fn solver<'a>(context: &'a Context<'a>) -> anyhow::Result<Box<dyn Solver + '
     let lacking = |reason: &str| -> anyhow::Error {
         Error::NotMeasured { what: format!("{} on {}", plan.entry.id, plan.set()), reason: reason.to_owned() }.into()
     };
-    if let Some(part) = plan.entry.lacks {
-        return Err(lacking(&format!("the engine has no {part}")));
-    }
     let first = &context.rows.examples[0];
-    if matches!(first.input, Given::Video(_)) {
-        return Err(lacking("the engine has no reader of films"));
-    }
     if plan.way != Way::ZeroShot && context.adapter.is_none() && !plan.has_classes() {
         return Err(lacking("a linear head over embeddings gives classes, and this set has none"));
     }
@@ -83,10 +79,14 @@ pub fn solver<'a>(context: &'a Context<'a>) -> anyhow::Result<Box<dyn Solver + '
         (_, Target::Label(_) | Target::LabelSet(_)) if plan.has_classes() => {
             Box::new(classify::Classifier::new(context)?)
         }
+        (Metric::RecallAt1, _) if plan.entry.task == Task::AudioToImageRetrieval => {
+            Box::new(belong::Matcher::new(context))
+        }
         (Metric::RecallAt1 | Metric::ReidMap, _) => Box::new(retrieve::Retriever::new(context)),
         (_, Target::Boxes(_) | Target::Poses(_) | Target::Mask(_) | Target::Points(_)) => {
             Box::new(place::Viewer::new(context)?)
         }
+        (Metric::Ssim, _) if plan.entry.task == Task::StyleTransfer => Box::new(restyle::Styler::new(context)?),
         (_, Target::Image(_)) => Box::new(enlarge::Enlarger::new(context)),
         (_, target @ (Target::Tags(_) | Target::Frame(_))) => Box::new(tag::Tagger::new(context, target)?),
         (_, Target::Texts(_)) if plan.entry.task == Task::TextToSpeech => Box::new(hear::Speaker::new(context)),

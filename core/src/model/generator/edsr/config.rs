@@ -88,7 +88,7 @@ mod tests {
             (json!({ "scale": 1_000_000 }), "scale is 1000000"),
             (json!({ "n_colors": 1 }), "n_colors 1"),
             (json!({ "no_upsampling": true }), "no_upsampling true"),
-            (json!({ "n_feats": 1 << 40 }), "n_feats is"),
+            (json!({ "n_feats": 1_i64 << 40 }), "n_feats is"),
             (json!({ "n_resblocks": 0 }), "n_resblocks is 0"),
             (json!({ "res_scale": 1e300 }), "res_scale is"),
         ] {
