@@ -1,5 +1,6 @@
 //! Films: H.264 in MP4, as the sets of films are published. Of a film some pictures are taken, evenly over its time.
 
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use loam::input::{Image, PixelLayout};
@@ -7,7 +8,13 @@ use loam_bench::loader::Media;
 use openh264::OpenH264API;
 use openh264::decoder::{DecodeOptions, DecodedYUV, Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource as _;
-use re_mp4::{Avc1Box, Mp4, Sample, StsdBoxContent, Track, TrackKind};
+use symphonia::core::codecs::video::well_known::CODEC_ID_H264;
+use symphonia::core::codecs::video::well_known::extra_data::VIDEO_EXTRA_DATA_ID_AVC_DECODER_CONFIG;
+use symphonia::core::codecs::video::{VideoCodecParameters, VideoExtraData};
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
+use symphonia::core::io::MediaSourceStream;
+use symphonia::core::meta::MetadataOptions;
 
 use crate::error::{Error, Result};
 
@@ -16,6 +23,8 @@ const FORMAT: &str = "film";
 const MOST_PIXELS: usize = 4096 * 2304;
 /// Pictures that are decoded to come to the last one that is asked for: ten minutes at 30 a second.
 const MOST_DECODED: usize = 18_000;
+/// The kind of a unit of a picture that needs no other.
+const IDR: u8 = 5;
 /// What begins a unit of a stream of H.264 (its annex B).
 const START: [u8; 4] = [0, 0, 0, 1];
 
@@ -26,90 +35,144 @@ const START: [u8; 4] = [0, 0, 0, 1];
 pub fn pictures(media: &Media, count: usize) -> anyhow::Result<Vec<Image>> {
     let name = media.path().map_or_else(|| PathBuf::from("film"), Path::to_path_buf);
     let bytes = media.bytes().map_err(Error::from)?;
-    let wrong = |reason: &dyn ToString| Error::malformed(name.display(), FORMAT, reason.to_string());
-    let film = Mp4::read_bytes(&bytes).map_err(|reason| wrong(&reason))?;
-    let shown = film.tracks().values().find(|track| track.kind == Some(TrackKind::Video));
-    let track = shown.ok_or_else(|| wrong(&"it has no pictures"))?;
-    let StsdBoxContent::Avc1(coded) = &track.trak(&film).mdia.minf.stbl.stsd.contents else {
-        return Err(wrong(&"its pictures are not H.264").into());
-    };
-    let size = usize::from(coded.width) * usize::from(coded.height);
-    if size == 0 || size > MOST_PIXELS {
-        let reason = format!("{} x {} pixels, expected 1 to {MOST_PIXELS}", coded.width, coded.height);
-        return Err(wrong(&reason).into());
-    }
-    let samples = within(track, media.seconds);
-    if samples.is_empty() || samples.len() > MOST_DECODED {
-        return Err(wrong(&format!("{} pictures count, expected 1 to {MOST_DECODED}", samples.len())).into());
-    }
-    let wanted = places(samples.len(), count);
-    decode(&bytes, coded, &samples, &wanted).map_err(|reason| wrong(&reason).into())
+    let found = Film::read(bytes, media.seconds).and_then(|film| film.decode(count));
+    found.map_err(|reason| Error::malformed(name.display(), FORMAT, reason).into())
 }
 
-/// What is decoded up to the end of the seconds that count: pictures before them are what later ones refer to.
-fn within(track: &Track, seconds: Option<(f64, f64)>) -> Vec<Sample> {
-    let Some((begin, end)) = seconds else { return track.samples.clone() };
-    let time = |sample: &Sample| sample.composition_timestamp as f64 / sample.timescale.max(1) as f64;
-    let until = track.samples.iter().take_while(|sample| time(sample) < end);
-    let all: Vec<Sample> = until.copied().collect();
-    // The last picture that can be decoded alone and is not after the begin.
-    let first = all.iter().rposition(|sample| sample.is_sync && time(sample) <= begin).unwrap_or(0);
-    all[first..].to_vec()
+/// A film's pictures as they are stored.
+struct Film {
+    /// What comes before them, as a stream has it.
+    sets: Vec<u8>,
+    /// Bytes of the length before each unit.
+    width: usize,
+    /// In the order of decoding.
+    pictures: Vec<Box<[u8]>>,
+}
+
+impl Film {
+    /// Up to the end of the seconds that count, from the last picture that is not after their begin and can be decoded alone.
+    fn read(bytes: Vec<u8>, seconds: Option<(f64, f64)>) -> Result<Self, String> {
+        let stream = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
+        let probed = symphonia::default::get_probe().probe(
+            Hint::new().with_extension("mp4"),
+            stream,
+            FormatOptions::default(),
+            MetadataOptions::default(),
+        );
+        let mut film: Box<dyn FormatReader> = probed.map_err(|reason| reason.to_string())?;
+        let track = film.default_track(TrackType::Video).ok_or("it has no pictures")?;
+        let coded = track.codec_params.as_ref().and_then(|coded| coded.video());
+        let (width, sets) = configuration(coded.ok_or("it does not say how its pictures are coded")?)?;
+        let (id, base) = (track.id, track.time_base);
+        let (begin, end) = seconds.unwrap_or((0.0, f64::INFINITY));
+        let mut pictures = Vec::new();
+        while let Some(packet) = film.next_packet().map_err(|reason| reason.to_string())? {
+            if packet.track_id != id {
+                continue;
+            }
+            let unit = base.map_or(0.0, |base| f64::from(base.numer.get()) / f64::from(base.denom.get()));
+            // A picture is never shown before it is decoded.
+            if packet.dts.get() as f64 * unit >= end {
+                break;
+            }
+            if packet.pts.get() as f64 * unit <= begin && is_alone(&packet.data, width) {
+                pictures.clear();
+            }
+            pictures.push(packet.data);
+            if pictures.len() > MOST_DECODED {
+                return Err(format!("more than {MOST_DECODED} pictures"));
+            }
+        }
+        if pictures.is_empty() {
+            return Err("no picture of it counts".to_owned());
+        }
+        Ok(Self { sets, width, pictures })
+    }
+
+    /// `count` pictures, each from the middle of its share.
+    fn decode(&self, count: usize) -> Result<Vec<Image>, String> {
+        let told = |reason: openh264::Error| format!("its pictures cannot be decoded: {reason}");
+        let wanted = places(self.pictures.len(), count);
+        // A picture that was decoded may be shown after a later one: what is held back comes in its turn.
+        let settings = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
+        let mut decoder = Decoder::with_api_config(OpenH264API::from_source(), settings).map_err(told)?;
+        let mut taken = Taken { wanted: &wanted, seen: 0, images: Vec::with_capacity(wanted.len()) };
+        let mut stream = self.sets.clone();
+        for (number, picture) in self.pictures.iter().enumerate() {
+            for unit in units(picture, self.width) {
+                stream.extend_from_slice(&START);
+                stream.extend_from_slice(unit.ok_or_else(|| format!("picture {number} is cut"))?);
+            }
+            let options = DecodeOptions::new().flush_after_decode(Flush::NoFlush);
+            if let Some(shown) = decoder.decode_with_options(&stream, options).map_err(told)? {
+                taken.take(&shown)?;
+            }
+            stream.clear();
+            if taken.images.len() == wanted.len() {
+                return Ok(taken.images);
+            }
+        }
+        for shown in decoder.flush_remaining().map_err(told)? {
+            taken.take(&shown)?;
+        }
+        match taken.images.is_empty() {
+            true => Err(format!("of {} pictures none can be decoded", self.pictures.len())),
+            false => Ok(taken.images),
+        }
+    }
+}
+
+/// The width of lengths, and the sets of parameters as a stream has them, of an `avcC` record (ISO/IEC 14496-15, 5.3.3.1).
+fn configuration(coded: &VideoCodecParameters) -> Result<(usize, Vec<u8>), String> {
+    if coded.codec != CODEC_ID_H264 {
+        return Err("its pictures are not H.264".to_owned());
+    }
+    let (width, height) = (coded.width.unwrap_or(0), coded.height.unwrap_or(0));
+    if !(1..=MOST_PIXELS).contains(&(usize::from(width) * usize::from(height))) {
+        return Err(format!("{width} x {height} pixels, expected 1 to {MOST_PIXELS}"));
+    }
+    let known = |data: &&VideoExtraData| data.id == VIDEO_EXTRA_DATA_ID_AVC_DECODER_CONFIG;
+    let record = &coded.extra_data.iter().find(known).ok_or("it has no sets of parameters")?.data;
+    let cut = || "its sets of parameters are cut".to_owned();
+    let width = usize::from(record.get(4).ok_or_else(cut)? & 3) + 1;
+    let (mut rest, mut stream) = (record.get(5..).ok_or_else(cut)?, Vec::new());
+    for mask in [0x1f, 0xff] {
+        let (count, after) = rest.split_first().ok_or_else(cut)?;
+        rest = after;
+        for _ in 0..count & mask {
+            let (length, after) = rest.split_first_chunk().ok_or_else(cut)?;
+            let (set, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*length))).ok_or_else(cut)?;
+            stream.extend_from_slice(&START);
+            stream.extend_from_slice(set);
+            rest = after;
+        }
+    }
+    Ok((width, stream))
+}
+
+/// Whether a picture needs no other: a unit of it is of the kind IDR.
+fn is_alone(picture: &[u8], width: usize) -> bool {
+    units(picture, width).flatten().any(|unit| unit.first().is_some_and(|head| head & 0x1f == IDR))
+}
+
+/// A picture's units, each behind its length in `width` bytes; none where a length does not fit, and nothing after it.
+fn units(picture: &[u8], width: usize) -> impl Iterator<Item = Option<&[u8]>> {
+    let mut rest = Some(picture);
+    std::iter::from_fn(move || {
+        let data = rest.take().filter(|data| !data.is_empty())?;
+        let unit = data.split_at_checked(width).and_then(|(length, after)| {
+            let length = length.iter().fold(0usize, |all, byte| all << 8 | usize::from(*byte));
+            after.split_at_checked(length)
+        });
+        rest = unit.map(|(_, after)| after);
+        Some(unit.map(|(unit, _)| unit))
+    })
 }
 
 /// `count` places of `of`, each in the middle of its share.
 fn places(of: usize, count: usize) -> Vec<usize> {
     let count = count.clamp(1, of);
     (0..count).map(|at| (2 * at + 1) * of / (2 * count)).collect()
-}
-
-/// The pictures at `wanted`, which rise, in the order in which they are shown.
-fn decode(bytes: &[u8], coded: &Avc1Box, samples: &[Sample], wanted: &[usize]) -> Result<Vec<Image>, String> {
-    let told = |reason: openh264::Error| format!("its pictures cannot be decoded: {reason}");
-    // A picture that was decoded may be shown after a later one: what is held back comes in its turn.
-    let settings = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
-    let mut decoder = Decoder::with_api_config(OpenH264API::from_source(), settings).map_err(told)?;
-    let mut taken = Taken { wanted, seen: 0, images: Vec::with_capacity(wanted.len()) };
-    let mut stream = Vec::new();
-    for set in coded.avcc.sequence_parameter_sets.iter().chain(&coded.avcc.picture_parameter_sets) {
-        stream.extend_from_slice(&START);
-        stream.extend_from_slice(&set.bytes);
-    }
-    for sample in samples {
-        let begin = usize::try_from(sample.offset).unwrap_or(usize::MAX);
-        let end = begin.saturating_add(usize::try_from(sample.size).unwrap_or(usize::MAX));
-        let data = bytes.get(begin..end).ok_or_else(|| format!("picture {} lies beyond its end", sample.id))?;
-        units(data, usize::from(coded.avcc.length_size_minus_one & 3) + 1, &mut stream)
-            .ok_or_else(|| format!("picture {} is cut", sample.id))?;
-        let options = DecodeOptions::new().flush_after_decode(Flush::NoFlush);
-        if let Some(picture) = decoder.decode_with_options(&stream, options).map_err(told)? {
-            taken.take(&picture)?;
-        }
-        stream.clear();
-        if taken.images.len() == wanted.len() {
-            return Ok(taken.images);
-        }
-    }
-    for picture in decoder.flush_remaining().map_err(told)? {
-        taken.take(&picture)?;
-    }
-    if taken.images.is_empty() {
-        return Err(format!("of {} pictures none can be decoded", samples.len()));
-    }
-    Ok(taken.images)
-}
-
-/// A sample's units, each behind its length in `width` bytes, as a stream has them; none where a length does not fit.
-fn units(mut data: &[u8], width: usize, stream: &mut Vec<u8>) -> Option<()> {
-    while !data.is_empty() {
-        let (length, rest) = data.split_at_checked(width)?;
-        let length = length.iter().fold(0usize, |all, byte| all << 8 | usize::from(*byte));
-        let (unit, rest) = rest.split_at_checked(length)?;
-        stream.extend_from_slice(&START);
-        stream.extend_from_slice(unit);
-        data = rest;
-    }
-    Some(())
 }
 
 struct Taken<'a> {
@@ -175,7 +238,7 @@ mod tests {
         let found = pictures(&media(film(), Some((0.0, 0.6))), 2).expect("a film");
         assert_eq!(colours(&found), [0, 0]);
         let none = pictures(&media(film(), Some((0.0, 0.0))), 2).expect_err("no second");
-        assert!(none.to_string().contains("0 pictures count"), "{none}");
+        assert!(none.to_string().contains("no picture of it counts"), "{none}");
     }
 
     #[test]
@@ -186,14 +249,14 @@ mod tests {
         }
     }
 
-    /// Every cut, and every byte of the tables changed: an error, or pictures, and no panic.
+    /// Cuts, and changed bytes of tables and pictures: an error, or pictures, and no panic.
     #[test]
     fn damaged_films_are_errors_or_pictures() {
         let whole = film();
-        for end in (0..whole.len()).step_by(7) {
+        for end in (0..whole.len()).step_by(13) {
             let _ = pictures(&media(whole[..end].to_vec(), None), 2);
         }
-        for at in 0..whole.len() {
+        for at in (0..whole.len()).step_by(3) {
             let mut damaged = whole.clone();
             damaged[at] ^= 0xff;
             if let Ok(found) = pictures(&media(damaged, None), 2) {

@@ -656,7 +656,7 @@ fn the_list_has_every_id_with_its_commands() {
     assert_eq!(listed[23]["command"], "loam bench run --task T24 --data DIR");
     assert_eq!(listed[23]["stand_ins"][0]["adapter"], "signs");
     assert_eq!(listed[16]["status"], "official files");
-    assert_eq!(listed[17]["status"], "no generator that styles pictures");
+    assert_eq!(listed[20]["status"], "stand-in");
     let text = run(&["bench", "list"]);
     let text = String::from_utf8_lossy(&text.stdout);
     assert!(
@@ -731,7 +731,7 @@ fn the_report_says_what_was_measured_and_what_was_not() {
     assert_eq!(html.matches("badge par").count(), 1);
     assert_eq!(html.matches(">too few rows to say<").count(), 1);
     assert!(html.contains("no data here: <code>loam bench run --task T14 --data DIR</code>"));
-    assert!(html.contains("the engine has no generator that styles pictures"));
+    assert!(html.contains("no data here: <code>loam bench run --task T29 --data DIR</code>"));
     assert!(html.contains("4 of 50") && html.contains("Few rows of each class"));
     assert!(markdown.contains("| 1 | 50 MB | ") && markdown.contains(" | 90 MB |"), "{markdown}");
     assert!(markdown.contains("| nlp/sst2 | sentiment | 1.5 | 1.1 | 1.36 |"), "{markdown}");

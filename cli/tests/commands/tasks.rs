@@ -123,10 +123,7 @@ fn pictures_become_larger() {
     let dir = tempfile::tempdir().expect("tempdir");
     let (edsr, small, large) = (model("edsr"), fixture("images/landscape.png"), dir.path().join("large.png"));
     let adapter = fixture("peft/edsr-r2");
-    let size = |file: &Path| {
-        let inspected = json(&run(&["inspect", path(file), "--json"]));
-        [&inspected["width"], &inspected["height"]].map(|side| side.as_u64().expect("a side"))
-    };
+    let size = |file: &Path| <[u32; 2]>::from(image::image_dimensions(file).expect("a picture")).map(u64::from);
     let words = ["upscale", path(&small), "--out", path(&large), "--model", path(&edsr)];
     let made = json(&run(&[&words[..], &["--json"]].concat()));
     assert_eq!(made["trace"]["path"], "generator");

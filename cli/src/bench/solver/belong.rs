@@ -60,7 +60,8 @@ impl<'a> Matcher<'a> {
             self.context.rows.labels.iter().map(|label| self.context.plan.recipe.words(label)).collect();
         let options = ClassifyOptions { labels: labels.clone(), ..ClassifyOptions::default() };
         let found = engine.classify(input, &options)?;
-        let chance = |label: &String| found.scores.iter().find(|one| one.label == *label).map_or(0.0, |one| one.probability);
+        let chance =
+            |label: &String| found.scores.iter().find(|one| one.label == *label).map_or(0.0, |one| one.probability);
         Ok(labels.iter().map(|label| chance(label).sqrt()).collect())
     }
 }
