@@ -34,8 +34,8 @@ help: ## List these targets
 adapters: build pull ## Install the adapters of models/adapters
 	@set -e; for adapter in models/adapters/*; do $(LOAM) --quiet adapter install "$$adapter" --replace > /dev/null; done
 
-RESEARCH_SETS := captions caption_search dialogsum flowers5 jfleg multi30k_de multi30k_en
-RESEARCH_ADAPTERS := caption caption-search correct flowers summary to-english to-german
+RESEARCH_SETS := ag_news captions caption_search dialogsum flowers5 jfleg multi30k_de multi30k_en sisfall utd_mhad
+RESEARCH_ADAPTERS := caption caption-search correct flowers gestures movements news summary to-english to-german
 TRAINED := $(or $(LOAM_TRAINING_CACHE),$(HOME)/.cache/loam/training)
 
 adapters-research: adapters training ## Train and install the adapters whose data may not be published with weights (an hour; needs ../shared/data)

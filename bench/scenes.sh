@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Heads over the places of pictures on scenes of known boxes, masks and counts, written in the forms of COCO, ADE20K, UCF-QNRF and
-# RefMatte: no set of such tasks is at hand. Photographs to make larger and to draw in a style, in the forms of Set5 and WikiArt, too. $1 names the command, $2 the folder
-# of results, $3 how many scenes of each kind.
+# RefMatte: no set of such tasks is at hand. Photographs to make larger and to draw in a style, in the forms of Set5 and WikiArt,
+# too. $1 names the command, $2 the folder of results, $3 how many scenes of each kind.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cd "$here/.."

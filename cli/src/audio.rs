@@ -4,16 +4,19 @@
 use std::fs::File;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use loam::input::{Audio, Channels, SampleRate};
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SoundError;
-use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::probe::{Hint, Probe};
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
+use symphonia::default::formats::{FlacReader, MpaReader, OggReader, WavReader};
 
 use crate::error::{Error, Result};
+use crate::mp4::{self, Form};
 
 const FORMAT: &str = "sound file";
 /// Endings of the names of sound files.
@@ -23,6 +26,19 @@ const ENDINGS: [&str; 5] = ["wav", "flac", "mp3", "ogg", "m4a"];
 pub fn is_named_as_sound(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
     path.is_file() && ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+}
+
+/// Readers of all formats but MP4, which would be looked for anywhere in a file.
+fn plain() -> &'static Probe {
+    static PLAIN: OnceLock<Probe> = OnceLock::new();
+    PLAIN.get_or_init(|| {
+        let mut probe = Probe::default();
+        probe.register_format::<FlacReader<'_>>();
+        probe.register_format::<MpaReader<'_>>();
+        probe.register_format::<WavReader<'_>>();
+        probe.register_format::<OggReader<'_>>();
+        probe
+    })
 }
 
 /// A sound file at some place of its default track.
@@ -62,14 +78,18 @@ impl AudioFile {
         Self::read(name, Box::new(Cursor::new(bytes)))
     }
 
-    fn read(path: &Path, source: Box<dyn MediaSource>) -> Result<Self> {
+    fn read(path: &Path, mut source: Box<dyn MediaSource>) -> Result<Self> {
         let wrong = |reason: &dyn ToString| Error::malformed(path.display(), FORMAT, reason.to_string());
+        // Pipes cannot be looked at twice; MP4 is read from files alone.
+        let form =
+            if source.is_seekable() { mp4::check(&mut source).map_err(|reason| wrong(&reason))? } else { Form::Other };
+        let probe = if form == Form::Mp4 { symphonia::default::get_probe() } else { plain() };
         let stream = MediaSourceStream::new(source, Default::default());
         let mut hint = Hint::new();
         if let Some(ending) = path.extension().and_then(|ending| ending.to_str()) {
             hint.with_extension(ending);
         }
-        let format = symphonia::default::get_probe()
+        let format = probe
             .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(|reason| wrong(&reason))?;
         let track = format.default_track(TrackType::Audio).ok_or_else(|| wrong(&"it has no sound"))?;

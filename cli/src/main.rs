@@ -14,6 +14,7 @@ mod eval;
 mod foundation;
 mod home;
 mod install;
+mod mp4;
 mod progress;
 mod pull;
 

@@ -111,14 +111,14 @@ def test_the_shipped_one_beats_interpolation_on_every_picture() -> None:
 def asked(folder: Path, painting: pictures.Pixels, minutes: float = 1.0) -> style.Style:
     """Of a generator of random weights."""
     torch.manual_seed(1)
-    shape = edsr.Shape(4, 1, 4)
+    shape = edsr.Shape(4, 3, 4)
     network = edsr.Edsr(shape)
     network.begin_as_copy()
     folder.mkdir(exist_ok=True)
     save_file(dict(network.state_dict()), folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(shape.config()))
     base = foundation.Component("upscaler", "hugging-face", folder, "a tiny EDSR", "0" * 64)
-    return style.Style("glass", painting, base, minutes, 3, folder / "run.pt")
+    return style.Style("glass", painting, Path("painting.png"), base, minutes, 3, folder / "run.pt")
 
 
 def test_a_style_is_learned_and_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +135,7 @@ def test_a_style_is_learned_and_stored(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_what_no_style_can_be_learned_from_is_said(tmp_path: Path) -> None:
     small = asked(tmp_path / "base", style.stained_glass(2, 64))
-    with pytest.raises(InputError, match="64"):
+    with pytest.raises(InputError, match="painting.png: 64 x 64 pixels, expected 112"):
         style.train(small, tmp_path / "glass.safetensors")
     broken = asked(tmp_path / "base", style.stained_glass(2, 128))
     (tmp_path / "base" / "config.json").write_text("{}")

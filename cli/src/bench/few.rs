@@ -56,7 +56,7 @@ impl Few {
         let mut vectors = Vec::with_capacity(chosen.len());
         let mut right = Vec::with_capacity(chosen.len());
         for (class, example) in chosen {
-            vectors.push(scaled(embed(engine, media::views(&example.input)?)?));
+            vectors.push(scaled(embed(engine, media::views(engine, plan.entry.task, &example.input)?)?));
             right.push(class);
             progress.advance(1);
         }

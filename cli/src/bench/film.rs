@@ -1,6 +1,7 @@
 //! Films: H.264 in MP4, as the sets of films are published. Of a film some pictures are taken, evenly over its time.
 
 use std::io::Cursor;
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use loam::input::{Image, PixelLayout};
@@ -17,12 +18,13 @@ use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 
 use crate::error::{Error, Result};
+use crate::mp4::{self, Form};
 
 const FORMAT: &str = "film";
 /// Pixels of a picture: 4096 x 2304, the largest that level 5.2 of H.264 has.
 const MOST_PIXELS: usize = 4096 * 2304;
-/// Pictures that are decoded to come to the last one that is asked for: ten minutes at 30 a second.
-const MOST_DECODED: usize = 18_000;
+/// Pictures and pieces of sound up to the last one that counts: ten minutes of 30 and 47 a second.
+const MOST_PACKETS: usize = 46_200;
 /// The kind of a unit of a picture that needs no other.
 const IDR: u8 = 5;
 /// What begins a unit of a stream of H.264 (its annex B).
@@ -35,7 +37,9 @@ const START: [u8; 4] = [0, 0, 0, 1];
 pub fn pictures(media: &Media, count: usize) -> anyhow::Result<Vec<Image>> {
     let name = media.path().map_or_else(|| PathBuf::from("film"), Path::to_path_buf);
     let bytes = media.bytes().map_err(Error::from)?;
-    let found = Film::read(bytes, media.seconds).and_then(|film| film.decode(count));
+    // Two parsers that others wrote: what stops one of them is an error of the file.
+    let found = catch_unwind(|| Film::read(bytes, media.seconds).and_then(|film| film.decode(count)));
+    let found = found.unwrap_or_else(|_| Err("its reader gave up".to_owned()));
     found.map_err(|reason| Error::malformed(name.display(), FORMAT, reason).into())
 }
 
@@ -47,15 +51,21 @@ struct Film {
     width: usize,
     /// In the order of decoding.
     pictures: Vec<Box<[u8]>>,
+    /// How many of them come before the seconds that count, and are only referred to.
+    lead: usize,
 }
 
 impl Film {
-    /// Up to the end of the seconds that count, from the last picture that is not after their begin and can be decoded alone.
+    /// Up to the end of the seconds that count, from the last picture that is not after their begin and can be decoded alone. Times
+    /// are those of decoding; pictures that are shown in another order are off by a few.
     fn read(bytes: Vec<u8>, seconds: Option<(f64, f64)>) -> Result<Self, String> {
-        let stream = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
+        let mut bytes = Cursor::new(bytes);
+        if mp4::check(&mut bytes)? == Form::Other {
+            return Err("it does not begin as MP4 does".to_owned());
+        }
         let probed = symphonia::default::get_probe().probe(
             Hint::new().with_extension("mp4"),
-            stream,
+            MediaSourceStream::new(Box::new(bytes), Default::default()),
             FormatOptions::default(),
             MetadataOptions::default(),
         );
@@ -64,35 +74,39 @@ impl Film {
         let coded = track.codec_params.as_ref().and_then(|coded| coded.video());
         let (width, sets) = configuration(coded.ok_or("it does not say how its pictures are coded")?)?;
         let (id, base) = (track.id, track.time_base);
+        let unit = base.map_or(0.0, |base| f64::from(base.numer.get()) / f64::from(base.denom.get()));
         let (begin, end) = seconds.unwrap_or((0.0, f64::INFINITY));
-        let mut pictures = Vec::new();
+        let (mut pictures, mut lead, mut packets) = (Vec::new(), 0, 0);
         while let Some(packet) = film.next_packet().map_err(|reason| reason.to_string())? {
+            packets += 1;
+            if packets > MOST_PACKETS {
+                return Err(format!("more than {MOST_PACKETS} pictures and pieces of sound"));
+            }
             if packet.track_id != id {
                 continue;
             }
-            let unit = base.map_or(0.0, |base| f64::from(base.numer.get()) / f64::from(base.denom.get()));
-            // A picture is never shown before it is decoded.
-            if packet.dts.get() as f64 * unit >= end {
+            let time = packet.pts.get() as f64 * unit;
+            if time >= end {
                 break;
             }
-            if packet.pts.get() as f64 * unit <= begin && is_alone(&packet.data, width) {
+            if time <= begin && is_alone(&packet.data, width) {
                 pictures.clear();
+                lead = 0;
             }
+            lead += usize::from(time < begin);
             pictures.push(packet.data);
-            if pictures.len() > MOST_DECODED {
-                return Err(format!("more than {MOST_DECODED} pictures"));
-            }
         }
-        if pictures.is_empty() {
-            return Err("no picture of it counts".to_owned());
+        match pictures.len() > lead {
+            true => Ok(Self { sets, width, pictures, lead }),
+            false => Err("no picture of it counts".to_owned()),
         }
-        Ok(Self { sets, width, pictures })
     }
 
     /// `count` pictures, each from the middle of its share.
     fn decode(&self, count: usize) -> Result<Vec<Image>, String> {
         let told = |reason: openh264::Error| format!("its pictures cannot be decoded: {reason}");
-        let wanted = places(self.pictures.len(), count);
+        let mut wanted = places(self.pictures.len() - self.lead, count);
+        wanted.iter_mut().for_each(|place| *place += self.lead);
         // A picture that was decoded may be shown after a later one: what is held back comes in its turn.
         let settings = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
         let mut decoder = Decoder::with_api_config(OpenH264API::from_source(), settings).map_err(told)?;
@@ -237,6 +251,10 @@ mod tests {
     fn of_a_part_only_the_part_is_shown() {
         let found = pictures(&media(film(), Some((0.0, 0.6))), 2).expect("a film");
         assert_eq!(colours(&found), [0, 0]);
+        // All pictures but the first refer to others: those of the first second are decoded and not taken.
+        let late = pictures(&media(film(), Some((1.45, 2.0))), 2).expect("a film");
+        assert_eq!(colours(&late), [2, 2]);
+        assert_eq!(pictures(&media(film(), Some((1.45, 2.0))), 100).expect("a film").len(), 5);
         let none = pictures(&media(film(), Some((0.0, 0.0))), 2).expect_err("no second");
         assert!(none.to_string().contains("no picture of it counts"), "{none}");
     }

@@ -2,16 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use loam::Engine;
 use loam::input::{Audio, Channels, Image, ImuLayout, ImuSource, ImuWindow, Input, PixelLayout, Repair};
+use loam::task::TranscribeOptions;
 use loam_bench::loader::{Input as Given, Media, Motion, Source};
+use loam_bench::registry::Task;
 
 use super::film;
 use crate::command::media::sound_of;
 use crate::error::Error;
+use crate::eval::heard;
 
 /// Pictures of a film by which it is told what happens, as many as uniform sampling usually takes (Wang et al. 2016,
 /// arXiv 1608.00859, three; Arnab et al. 2021, arXiv 2103.15691, eight and more).
 const SHOWN: usize = 8;
+/// What a command is where nothing was understood of it.
+const SILENCE: &str = "(silence)";
 
 /// Motion of this many values a sample has no angular rate.
 const ACCELERATION_ALONE: usize = 3;
@@ -87,13 +93,23 @@ pub fn input(given: &Given) -> anyhow::Result<Input> {
     })
 }
 
-/// As [`input`], but for films, of which there are pictures from all of their time: what is said of each counts alike.
+/// As [`input`], but for films, of which there are pictures from all of their time: what is said of each counts alike; and for spoken
+/// commands, whose words say what is meant: no encoder of sound was trained on meanings.
 ///
 /// # Errors
-/// As [`input`].
-pub fn views(given: &Given) -> anyhow::Result<Vec<Input>> {
-    match given {
-        Given::Video(media) => Ok(film::pictures(media, SHOWN)?.into_iter().map(Input::from).collect()),
-        other => Ok(vec![input(other)?]),
+/// As [`input`] and [`transcribe`].
+pub fn views(engine: &Engine, task: Task, given: &Given) -> anyhow::Result<Vec<Input>> {
+    match (task, given) {
+        (_, Given::Video(media)) => Ok(film::pictures(media, SHOWN)?.into_iter().map(Input::from).collect()),
+        (Task::SpokenLanguageUnderstanding, Given::Sound(media)) => {
+            let text = transcribe(engine, &sound(media)?)?;
+            Ok(vec![Input::Text(if text.is_empty() { SILENCE.to_owned() } else { text })])
+        }
+        (_, other) => Ok(vec![input(other)?]),
     }
+}
+
+/// What is said in a sound.
+pub fn transcribe(engine: &Engine, sound: &Audio) -> anyhow::Result<String> {
+    heard(engine, sound, &TranscribeOptions::default())
 }

@@ -114,7 +114,18 @@ mod tests {
         }
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/adapters");
         // By `make adapters-research`, from data that may not be published with weights.
-        let trained = ["caption", "caption-search", "correct", "flowers", "summary", "to-english", "to-german"];
+        let trained = [
+            "caption",
+            "caption-search",
+            "correct",
+            "flowers",
+            "gestures",
+            "movements",
+            "news",
+            "summary",
+            "to-english",
+            "to-german",
+        ];
         for (key, recipe) in recipes() {
             assert!(known.contains(key), "{key} is no set");
             assert!(recipe.template.as_ref().is_none_or(|template| template.contains("{}")), "{key}");

@@ -733,7 +733,7 @@ fn the_report_says_what_was_measured_and_what_was_not() {
     assert!(html.contains("no data here: <code>loam bench run --task T14 --data DIR</code>"));
     assert!(html.contains("no data here: <code>loam bench run --task T29 --data DIR</code>"));
     assert!(html.contains("4 of 50") && html.contains("Few rows of each class"));
-    assert!(markdown.contains("| 1 | 50 MB | ") && markdown.contains(" | 90 MB |"), "{markdown}");
+    assert!(markdown.contains("| 1 | 51 MB | ") && markdown.contains(" | 90 MB |"), "{markdown}");
     assert!(markdown.contains("| nlp/sst2 | sentiment | 1.5 | 1.1 | 1.36 |"), "{markdown}");
     assert!(
         markdown.contains("| T9 | nlp/sst2 | accuracy | sentiment | 88.0 % | 65.0 % | - | 83.0 % | yes | 610 | 1.5 |"),

@@ -22,9 +22,6 @@ def train(request: Request) -> Trained:
         known = " or ".join(trainers)
         reason = f"task is {task!r}; of rows that are {modality} the {request.component} learns {known}"
         raise InputError(request.data.path, reason)
-    device = request.recipe.device
-    if task == "classify" and device != "cpu":
-        raise InputError(request.data.path, f"task is {task!r}, which is learned on the processor, not on {device}")
     base = component(request.foundation, request.component)
     trained = trainers[task](request, base)
     trained.task["base"] = {request.component: base.fingerprint}

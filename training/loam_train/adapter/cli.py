@@ -8,6 +8,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 from .. import curve, places
@@ -16,6 +17,7 @@ from ..data import open_data
 from ..data.review import review
 from ..errors import InputError
 from . import backbone, package, recipe
+from .foundation import component
 from .request import Request, Trained
 
 
@@ -83,7 +85,7 @@ def train(chosen: argparse.Namespace) -> int:
     reviewed = review(data)
     for remark in reviewed.remarks:
         print(f"note: {remark}")
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", chosen.name or data.name).strip("-") or "adapter"
+    name = cleaned(chosen.name or data.name)
     licence = data.description.licence if chosen.licence is None else chosen.licence
     work = places.cache()
     request = Request(
@@ -93,7 +95,8 @@ def train(chosen: argparse.Namespace) -> int:
     if chosen.fresh:
         request.checkpoint.unlink(missing_ok=True)
     out = chosen.out or Path(f"{name}.safetensors")
-    _check_out(out, name)
+    check_out(out, name)
+    _check_recipe(request)
     trained = TRAINERS[chosen.on](request)
     task = describe(request, trained)
     package.write(out, trained.tensors, trained.config, task)
@@ -110,7 +113,12 @@ def train(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _check_out(out: Path, name: str) -> None:
+def cleaned(name: str) -> str:
+    """As an adapter and its file can be called."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-") or "adapter"
+
+
+def check_out(out: Path, name: str) -> None:
     """Before minutes are spent on what cannot be kept.
 
     Raises:
@@ -128,6 +136,27 @@ def _check_out(out: Path, name: str) -> None:
             pass
     except OSError as error:
         raise InputError(out, f"nothing can be written there: {error.strerror or error}") from error
+
+
+def _check_recipe(request: Request) -> None:
+    """Options that a trainer would leave aside are refused, and so is an adapter of other weights to go on from.
+
+    Raises:
+        InputError: for either.
+    """
+    usual, asked = recipe.Recipe(), request.recipe
+    if asked == usual:
+        return
+    task = request.data.task
+    if request.component != "backbone" or task == "classify":
+        given = [field.name for field in fields(usual) if getattr(asked, field.name) != getattr(usual, field.name)]
+        reason = f"{', '.join(given)} are for adapters on the backbone that write or answer about files; this is {task!r}"
+        raise InputError(request.data.path, f"{reason} on {request.component}")
+    if asked.begin is not None:
+        base = package.read(asked.begin)[2].get("base", {}).get(request.component)
+        wanted = component(request.foundation, request.component).fingerprint
+        if base != wanted:
+            raise InputError(asked.begin, f"it was made for the {request.component} {base}, the foundation has {wanted}")
 
 
 def _check(chosen: argparse.Namespace) -> int:

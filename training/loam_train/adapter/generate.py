@@ -1,4 +1,4 @@
-"""Adapters that write: LoRA on queries and values of all blocks, taught by the answer's tokens in the chat format."""
+"""Adapters that write: LoRA on linears of all blocks, taught by the answer's tokens in the chat format."""
 
 from __future__ import annotations
 

@@ -57,10 +57,13 @@ class Language:
         """The token that ends an answer: what the chat template writes after one, as engines stop there. The tokenizer's own
         end token may be another, as some versions of `transformers` read it from a GGUF file."""
         turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PLACE}]
-        after = self.tokenizer.apply_chat_template(turns, tokenize=False).rpartition(_PLACE)[2]
+        after = self.tokenizer.apply_chat_template(turns, tokenize=False).partition(_PLACE)[2]
         special = {token for token, told in self.tokenizer.added_tokens_decoder.items() if told.special}
         ids = self.tokenizer(after, add_special_tokens=False)["input_ids"]
-        return int(next((token for token in ids if token in special), self.tokenizer.eos_token_id))
+        found = next((token for token in ids if token in special), self.tokenizer.eos_token_id)
+        if found is None:
+            raise InputError(Path(self.tokenizer.name_or_path), "neither its chat template nor its tokenizer ends an answer")
+        return int(found)
 
     def parameters(self) -> int:
         """Weights, a table that is shared counted once."""
@@ -154,9 +157,13 @@ def fill(model: PeftModel, tensors: dict[str, torch.Tensor], path: Path) -> None
         InputError: for tensors that are not this adapter's.
     """
     known = learned(model)
-    if known.keys() != tensors.keys() or any(known[name].shape != value.shape for name, value in tensors.items()):
-        odd = min(known.keys() ^ tensors.keys(), default="a shape")
+    if known.keys() != tensors.keys():
+        odd = min(known.keys() ^ tensors.keys())
         raise InputError(path, f"its tensors are not those of this rank and reach: {odd}")
+    for name, value in tensors.items():
+        if value.shape != known[name].shape:
+            shapes = f"{list(value.shape)}, expected {list(known[name].shape)}"
+            raise InputError(path, f"its tensors are not those of this rank and reach: {name} is {shapes}")
     with torch.no_grad():
         for name, value in known.items():
             value.copy_(tensors[name])

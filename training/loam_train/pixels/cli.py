@@ -91,19 +91,25 @@ def _painting(path: Path | None) -> Pixels:
 
 def _style(chosen: argparse.Namespace) -> int:
     from ..adapter import foundation
+    from ..adapter.cli import check_out, cleaned
     from .style import Style, train
 
     base = foundation.of_kind(chosen.foundation, "super-resolution")
-    checkpoint = places.cache() / "checkpoints" / f"style-{chosen.name}.pt"
-    out = chosen.out or Path(f"{chosen.name}.safetensors")
-    asked = Style(chosen.name, _painting(chosen.painting), base, chosen.minutes, chosen.seed, checkpoint)
+    name = cleaned(chosen.name)
+    checkpoint = places.cache() / "checkpoints" / f"style-{name}.pt"
+    out = chosen.out or Path(f"{name}.safetensors")
+    check_out(out, name)
+    source = chosen.painting or Path("the drawn painting")
+    asked = Style(name, _painting(chosen.painting), source, base, chosen.minutes, chosen.seed, checkpoint)
     print(json.dumps(train(asked, out), indent=1))
     print(f"loam adapter install {out}")
     return 0
 
 
 def _styled(chosen: argparse.Namespace) -> int:
+    from ..adapter.cli import cleaned
     from .style import write_set
 
-    print(f"{chosen.out}: {', '.join(write_set(chosen.out, _painting(chosen.painting), chosen.name))}")
+    written = write_set(chosen.out, _painting(chosen.painting), cleaned(chosen.name))
+    print(f"{chosen.out}: {', '.join(written)}")
     return 0

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.nn import functional
 
@@ -46,6 +47,8 @@ class Style:
 
     name: str
     painting: Pixels
+    source: Path
+    """Where the painting is from, for messages."""
     base: Component
     """The upscaler of a foundation."""
     minutes: float
@@ -78,7 +81,6 @@ class Texture:
                 found.append(seen @ seen.T / seen.shape[1])
         return found
 
-
     def apart(self, pictures: torch.Tensor, wanted: list[torch.Tensor]) -> torch.Tensor:
         """How far they are from the texture `wanted`, relative to it; 0 for the same."""
         pairs = zip(self.of(pictures), wanted, strict=True)
@@ -92,10 +94,11 @@ def train(style: Style, out: Path) -> dict[str, float]:
     Raises:
         InputError: for an upscaler that cannot be read, and for a painting that is smaller than the largest filters see.
     """
-    if min(style.painting.shape[:2]) < PATCH * 4:
-        raise InputError(out, f"the painting has {style.painting.shape[:2]} pixels, expected {PATCH * 4} a side or more")
     torch.manual_seed(style.seed)
     network, scale = _read(style.base)
+    if min(style.painting.shape[:2]) < PATCH * scale:
+        height, width = style.painting.shape[:2]
+        raise InputError(style.source, f"{width} x {height} pixels, expected {PATCH * scale} a side or more")
     source, texture = Source(scale, PATCH), Texture(style.seed)
     wanted = texture.of(tensor([style.painting]))
     held = [low for low, _ in validation(scale, PATCH * scale)]
@@ -132,11 +135,16 @@ def train(style: Style, out: Path) -> dict[str, float]:
     groups = [{"params": list(parameters.values()), "lr": RATE, "weight_decay": 0.0}]
     job = loop.Job(style.name, parameters, groups, loss, evaluate, digest)
     progress = loop.fit(job, loop.Schedule(STEPS, 60 * style.minutes, VALIDATIONS, VALIDATIONS), style.checkpoint)
+    with torch.no_grad():
+        for value in parameters.values():
+            value.copy_(value.half())
+    # The scores are those of the stored values.
     apart, bright = scored(adapted)
     tensors = {name: value.half() for name, value in get_peft_model_state_dict(adapted).items()}
     metrics = {
         "texture": apart, "brightness": bright, "base_texture": bare[0], "base_brightness": bare[1],
-        "steps": progress.step, "seconds": progress.seconds, "parameters": sum(value.numel() for value in tensors.values()),
+        "steps": progress.step, "seconds": progress.seconds,
+        "parameters": sum(value.numel() for value in tensors.values()),
     }  # fmt: skip
     package.write(out, tensors, _config(shape, style.base.model), _task(style, metrics))
     style.checkpoint.unlink(missing_ok=True)
@@ -147,8 +155,9 @@ def _read(base: Component) -> tuple[Edsr, int]:
     try:
         told = json.loads((base.entry / "config.json").read_text(encoding="utf-8"))
         network = Edsr(Shape(told["scale"], told["n_resblocks"], told["n_feats"], told.get("res_scale", 1.0)))
-        network.load_state_dict({name: value.float() for name, value in load_file(base.entry / "model.safetensors").items()})
-    except (OSError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+        stored = load_file(base.entry / "model.safetensors")
+        network.load_state_dict({name: value.float() for name, value in stored.items()})
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(base.entry, f"no EDSR can be read from it: {error}") from error
     return network, int(told["scale"])
 

@@ -30,21 +30,33 @@ pub struct Matcher<'a> {
 }
 
 impl<'a> Matcher<'a> {
-    pub fn new(context: &'a Context<'a>) -> Self {
-        Self { context, entries: None }
+    /// # Errors
+    /// [`Error::Argument`] for an adapter: it would act on one side of what is compared.
+    pub fn new(context: &'a Context<'a>) -> Result<Self, Error> {
+        if let Some(adapter) = &context.adapter {
+            let reason = format!(
+                "'{}' acts on one encoder; sounds and pictures are compared as the foundation has them",
+                adapter.alias
+            );
+            return Err(Error::Argument { name: "--adapter", reason });
+        }
+        Ok(Self { context, entries: None })
     }
 
     fn open(&mut self, sound: &Input) -> anyhow::Result<()> {
         if self.entries.is_some() {
             return Ok(());
         }
-        let tried = self.context.engine.query(sound.clone(), Modality::IMAGE, &EmbedOptions::default());
-        let space = match tried {
-            Ok(_) => Space::Common,
-            Err(loam::Error::Unsupported { .. }) if !self.context.rows.labels.is_empty() => Space::Classes,
+        let rows = &self.context.rows.examples;
+        let engine = self.context.engine;
+        let space = match engine.query(sound.clone(), Modality::IMAGE, &EmbedOptions::default()) {
+            Ok(query) => {
+                let shown = engine.embed(media::input(&rows[0].input)?, &EmbedOptions::default())?;
+                if query.vector.len() == shown.vector.len() { Space::Common } else { Space::Classes }
+            }
+            Err(loam::Error::Unsupported { .. }) => Space::Classes,
             Err(reason) => return Err(reason.into()),
         };
-        let rows = &self.context.rows.examples;
         let shown = rows.iter().map(|row| self.place(space, media::input(&row.input)?));
         self.entries = Some((space, shown.collect::<anyhow::Result<_>>()?));
         Ok(())

@@ -7,18 +7,13 @@ use loam::input::Input;
 use loam::task::{AnswerLabels, ClassifyOptions, LabelScore};
 use loam_bench::Prediction;
 use loam_bench::loader::{Example, Target};
-use loam_bench::registry::Task;
 
-use super::hear::transcribe;
 use super::{Answer, Context, Solver};
 use crate::bench::few::embed;
 use crate::bench::media;
 use crate::bench::recipe::{Knows, Order};
 use crate::error::{Error, Result};
 use crate::eval::name_of;
-
-/// What a command is where nothing was understood of it.
-const SILENCE: &str = "(silence)";
 
 /// Finds classes.
 pub struct Classifier<'a> {
@@ -56,17 +51,6 @@ impl<'a> Classifier<'a> {
             return Err(unknown(adapter, &labels[class]));
         }
         Ok(Self { context, asked: own.to_vec(), classes })
-    }
-
-    /// What is looked at: one thing, or several pictures of a film.
-    fn views(&self, example: &Example) -> anyhow::Result<Vec<Input>> {
-        let mut views = media::views(&example.input)?;
-        // The words of a command say what is meant; no encoder of sound was trained on meanings.
-        if let ([Input::Sound(sound)], Task::SpokenLanguageUnderstanding) = (&views[..], self.context.plan.entry.task) {
-            let text = transcribe(self.context.engine, sound)?;
-            views = vec![Input::Text(if text.is_empty() { SILENCE.to_owned() } else { text })];
-        }
-        Ok(views)
     }
 
     /// The label that the engine finds likeliest over all views, and what decided.
@@ -126,7 +110,7 @@ impl<'a> Classifier<'a> {
 
 impl Solver for Classifier<'_> {
     fn solve(&mut self, example: &Example) -> anyhow::Result<Answer> {
-        let views = self.views(example)?;
+        let views = media::views(self.context.engine, self.context.plan.entry.task, &example.input)?;
         let start = Instant::now();
         let (class, scored_by) = match &self.context.few {
             Some(few) => (few.class(&embed(self.context.engine, views)?), "few-shot head"),

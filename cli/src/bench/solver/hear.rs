@@ -2,17 +2,14 @@
 
 use std::time::Instant;
 
-use loam::Engine;
 use loam::engine::SpeakOptions;
 use loam::input::{Audio, Channels, SampleRate};
-use loam::task::TranscribeOptions;
 use loam_bench::Prediction;
 use loam_bench::loader::{Example, Input as Given, Target};
 
 use super::{Answer, Context, Solver};
-use crate::bench::media;
+use crate::bench::media::{self, transcribe};
 use crate::error::Error;
-use crate::eval::heard;
 
 /// Writes down what is said in a sound.
 pub struct Listener<'a>(&'a Context<'a>);
@@ -56,11 +53,6 @@ impl Solver for Speaker<'_> {
         let spoken = Audio::from_f32(&speech.samples, Channels::MONO, SampleRate::new(speech.sample_rate)?)?;
         Ok(answer(transcribe(self.0.engine, &spoken)?, start, "recogniser of what was spoken"))
     }
-}
-
-/// What is said in a sound.
-pub fn transcribe(engine: &Engine, sound: &Audio) -> anyhow::Result<String> {
-    heard(engine, sound, &TranscribeOptions::default())
 }
 
 fn answer(text: String, start: Instant, scored_by: &'static str) -> Answer {

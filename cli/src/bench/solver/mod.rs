@@ -80,7 +80,7 @@ pub fn solver<'a>(context: &'a Context<'a>) -> anyhow::Result<Box<dyn Solver + '
             Box::new(classify::Classifier::new(context)?)
         }
         (Metric::RecallAt1, _) if plan.entry.task == Task::AudioToImageRetrieval => {
-            Box::new(belong::Matcher::new(context))
+            Box::new(belong::Matcher::new(context)?)
         }
         (Metric::RecallAt1 | Metric::ReidMap, _) => Box::new(retrieve::Retriever::new(context)),
         (_, Target::Boxes(_) | Target::Poses(_) | Target::Mask(_) | Target::Points(_)) => {

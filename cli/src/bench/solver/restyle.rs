@@ -1,5 +1,5 @@
-//! Style transfer: the generator of super-resolution draws a picture again from a smaller copy of it, under an adapter that knows one
-//! style.
+//! Style transfer: the generator of super-resolution draws a picture again from a smaller copy of it, under an adapter that
+//! knows one style.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -46,7 +46,11 @@ impl Solver for Styler<'_> {
         let (width, height) = (shown.width().div_ceil(scale), shown.height().div_ceil(scale));
         let small = shown.resize(width, height, Resampling::Bicubic)?;
         let drawn = self.engine.upscale(&small, &UpscaleOptions { adapter: Some(self.adapter.clone()) })?.image;
-        let made = drawn.crop(0, 0, shown.width(), shown.height())?;
+        // Where a side is no multiple of the scale, the copy was a little narrower than its pixels say.
+        let made = match (drawn.width(), drawn.height()) == (shown.width(), shown.height()) {
+            true => drawn,
+            false => drawn.resize(shown.width(), shown.height(), Resampling::Bicubic)?,
+        };
         let ms = start.elapsed().as_secs_f64() * 1e3;
         Ok(Answer { prediction: Prediction::Picture(samples(&made)?), scored_by: "generator", ms })
     }

@@ -11,9 +11,8 @@ use loam_bench::Prediction;
 use loam_bench::loader::{Example, Input as Given, Target};
 use loam_bench::metric::{Entity, Frame};
 
-use super::hear::transcribe;
 use super::{Answer, Context, Solver};
-use crate::bench::media;
+use crate::bench::media::{self, transcribe};
 use crate::error::{Error, Result};
 
 /// Of words that are in no span.

@@ -45,7 +45,7 @@ import Testing
         let offered = Set(sample.classifiers.map(\.id))
         #expect(offered.isSuperset(of: ["intent", "topic", "digits"]))
         #expect(offered.isDisjoint(with: ["shell", "vqa", "falls", "sounds"]))
-        #expect(sample.voices.map(\.id) == ["brief", "reply", "shell"])
+        #expect(sample.voices.map(\.id) == ["brief", "explain", "python", "reader", "reply", "shell"])
         let model = ClassifyModel(sample)
         model.subject = .text("Play some jazz in the kitchen.")
         model.adapter = "topic"

@@ -99,7 +99,7 @@ class ChatPresenterTest {
         assertEquals(Ending.COMPLETE, state.turns.last().ending)
         assertEquals(listOf("backbone"), state.facts.components)
 
-        assertEquals(listOf("brief", "reply", "shell"), state.adapters.map { it.alias }, "not those with labels")
+        assertEquals(listOf("brief", "explain", "python", "reader", "reply", "shell"), state.adapters.map { it.alias }, "not those with labels")
         screen.clear()
         screen.send("List all files")
         val prose = screen.done().turns.last().text

@@ -20,7 +20,7 @@ class SampleTest {
 
     @Test
     fun `two foundations serve two kinds of screens`() = onScreens(Places(Here.nano(), Here.tiny)) {
-        assertEquals(listOf("brief", "reply", "shell"), screens.chat.state.value.adapters.map { it.alias })
+        assertEquals(listOf("brief", "explain", "python", "reader", "reply", "shell"), screens.chat.state.value.adapters.map { it.alias })
         assertEquals(listOf("tilt"), screens.sense.state.value.adapters.map { it.alias })
     }
 
