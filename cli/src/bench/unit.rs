@@ -33,3 +33,22 @@ pub fn shown(metric: Metric, score: f64) -> String {
         Unit::Plain => format!("{score:.1}"),
     }
 }
+
+/// As [`shown`], for a metric by its name; one of another kind is a share.
+#[must_use]
+pub fn shown_as(name: &str, score: f64) -> String {
+    let known = Metric::ALL.iter().find(|metric| metric.name() == name);
+    known.map_or_else(|| format!("{:.1} %", score * 100.0), |metric| shown(*metric, score))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_have_the_unit_of_their_metric() {
+        assert_eq!(shown_as("BLEU", 7.9036), "7.9");
+        assert_eq!(shown_as("accuracy", 0.5), "50.0 %");
+        assert_eq!(shown_as("in-scope accuracy", 0.934), "93.4 %");
+    }
+}

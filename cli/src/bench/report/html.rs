@@ -11,7 +11,7 @@ use super::storage::{Storage, TASKS};
 use super::svg::{Axes, Bar, Curve, Names, bars, curves, escaped};
 use super::words::{Facts, megabytes, rows_of};
 use crate::bench::summary::Measured;
-use crate::bench::unit::{Unit, shown, unit};
+use crate::bench::unit::{Unit, shown, shown_as, unit};
 
 const STYLE: &str = include_str!("style.css");
 const HEAD: &str = "<meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
@@ -73,7 +73,7 @@ fn coverage(evidence: &Evidence) -> String {
             };
             let (name, metric, score) = (escaped(&set.set), set.metric.name(), shown(set.metric, run.score));
             let other = set.pairing.as_ref().map_or_else(
-                || set.baseline.as_ref().map_or_else(String::new, |other| format!("{:.1} %", other.score * 100.0)),
+                || set.baseline.as_ref().map_or_else(String::new, |other| shown_as(&other.metric, other.score)),
                 |pairing| compared(pairing.score, pairing.other, &pairing.metric, metric),
             );
             let (way, rows) = (escaped(&way(run)), rows_of(run));
@@ -104,9 +104,10 @@ fn coverage(evidence: &Evidence) -> String {
 /// The other's score; both where they are of another metric than the row's.
 fn compared(score: f64, other: f64, metric: &str, row: &str) -> String {
     if metric == row {
-        return format!("{:.1} %", other * 100.0);
+        return shown_as(metric, other);
     }
-    format!("{:.1} %<br><span class=\"soft\">{metric}<br>{:.1} %</span>", other * 100.0, score * 100.0)
+    let (other, score) = (shown_as(metric, other), shown_as(metric, score));
+    format!("{other}<br><span class=\"soft\">{metric}<br>{score}</span>")
 }
 
 fn badge(standing: &Standing, said: &str) -> String {

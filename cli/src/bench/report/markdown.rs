@@ -1,6 +1,5 @@
 //! The same as tables of Markdown, for the manual.
 
-use loam_bench::metric::Metric;
 use loam_bench::registry;
 
 use super::evidence::{Evidence, SetEvidence, Standing};
@@ -8,7 +7,7 @@ use super::operators::AllOperators;
 use super::storage::Storage;
 use super::words::{Facts, megabytes, rows_of, way_of};
 use crate::bench::summary::Measured;
-use crate::bench::unit::shown;
+use crate::bench::unit::{shown, shown_as};
 
 /// Columns of a line of text.
 const WIDTH: usize = 128;
@@ -133,9 +132,7 @@ fn line(set: &SetEvidence) -> Option<String> {
 }
 
 fn named(metric: &str, score: f64) -> String {
-    let known = Metric::ALL.iter().find(|known| known.name() == metric);
-    let score = known.map_or_else(|| format!("{:.1} %", score * 100.0), |known| shown(*known, score));
-    format!("{score} ({metric})")
+    format!("{} ({metric})", shown_as(metric, score))
 }
 
 fn command_as_code(reason: &str) -> String {

@@ -95,8 +95,8 @@ impl Facts {
         let (classes, others) = (tolerance("accuracy").describe(), tolerance("WER").describe());
         let mut text = format!(
             "On a par: {classes} a model made for the set alone, in accuracy, F1 and MCC; {others} in every other metric. Such models \
-             are fine-tuned text encoders, linear classifiers of words, convolutional networks and trees, chosen on validation rows and \
-             scored on all test rows. Adapters are on a par on {}",
+             are fine-tuned text encoders, linear models of words, convolutional networks, trees, random fields, nearest neighbours and \
+             small transformers, chosen on validation rows and scored on all test rows. Adapters are on a par on {}",
             self.adapters.describe()
         );
         if self.few_shot.compared > 0 {
