@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -149,6 +149,22 @@ def train(style: Style, out: Path) -> dict[str, float]:
     package.write(out, tensors, _config(shape, style.base.model), _task(style, metrics))
     style.checkpoint.unlink(missing_ok=True)
     return metrics
+
+
+def drawn(base: Component, path: Path, pictures: torch.Tensor) -> torch.Tensor:
+    """What the upscaler `base` makes of `[batch, 3, height, width]` with the package at `path`.
+
+    Raises:
+        InputError: for one that cannot be read.
+    """
+    network, _ = _read(base)
+    tensors, config, _ = package.read(path)
+    shape = LoraConfig(r=config["r"], lora_alpha=config["lora_alpha"], target_modules=config["target_modules"])
+    adapted: Any = get_peft_model(network, shape)
+    set_peft_model_state_dict(adapted, {name: value.float() for name, value in tensors.items()})
+    with torch.inference_mode():
+        found: torch.Tensor = adapted(pictures)
+    return found
 
 
 def _read(base: Component) -> tuple[Edsr, int]:
