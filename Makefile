@@ -137,8 +137,9 @@ results: build pull training ## models/RESULTS.md: every task through the engine
 	PYTHONPATH=training "$(TRAINING_VENV)/bin/python" -m loam_train results --loam $(LOAM)
 
 eaibench: adapters ## eAIBench on all sets at hand: with adapters, without, few rows of each class; docs/eaibench-results.md (an hour)
-	for way in "" --zero-shot "--few-shot 16" "--few-shot 4" "--few-shot 1"; do $(LOAM) bench run --all $$way --restart --data $(EAIBENCH_SETS) --out $(EAIBENCH_RUNS); done
+	set -e; for way in "" --zero-shot "--few-shot 16" "--few-shot 4" "--few-shot 1"; do $(LOAM) bench run --all $$way --restart --data $(EAIBENCH_SETS) --out $(EAIBENCH_RUNS); done
 	bench/scenes.sh $(LOAM) $(EAIBENCH_RUNS) 200
+	bench/peers.sh $(EAIBENCH_RUNS)/peers
 	$(LOAM) bench compare --runs $(EAIBENCH_RUNS)
 	$(LOAM) bench report --runs $(EAIBENCH_RUNS) --markdown docs/eaibench-results.md
 

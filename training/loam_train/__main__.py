@@ -14,6 +14,7 @@ from .data import demo
 from .dense import cli as dense
 from .errors import InputError
 from .own import cli as own
+from .peers import cli as peers
 from .pixels import cli as pixels
 from .project import cli as project
 from .results import cli as results
@@ -25,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="loam_train", description="Trains Loam's own towers and adapters.")
     commands = top.add_subparsers(dest="command", required=True)
-    for part in (data, demo, towers, speech, project, pixels, adapter, dense, baseline, own, results):
+    for part in (data, demo, towers, speech, project, pixels, adapter, dense, baseline, own, peers, results):
         part.add_commands(commands)
     return top
 

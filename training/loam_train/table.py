@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -39,6 +40,16 @@ def fill(kind: type[T], values: Any, path: Path, where: str = "") -> T:
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise InputError(path, f"{prefix}{name} is missing")
     return kind(**found)
+
+
+def needing(path: Path) -> Callable[[bool, str, object, str], None]:
+    """What refuses a value of the file `path` that does not hold, with its key, the value and what was expected."""
+
+    def need(held: bool, key: str, value: object, expected: str) -> None:
+        if not held:
+            raise InputError(path, f"{key} is {value!r}, expected {expected}")
+
+    return need
 
 
 def _value(hint: Any, value: Any, path: Path, where: str) -> Any:

@@ -65,7 +65,12 @@ def test_easy_rows_become_a_head_alone(tmp_path: Path, foundation: Path) -> None
 @pytest.mark.parametrize(
     ("gained", "lost", "draws", "expected"),
     [
-        (0, 0, 1, False), (1, 0, 1, False), (2, 0, 1, True), (5, 4, 1, False), (9, 2, 1, True), (2, 9, 1, False),
+        (0, 0, 1, False),
+        (1, 0, 1, False),
+        (2, 0, 1, True),
+        (5, 4, 1, False),
+        (9, 2, 1, True),
+        (2, 9, 1, False),
         (2, 0, 2, False),
     ],
 )
@@ -253,7 +258,9 @@ def test_a_foundation_that_is_not_there_is_said(tmp_path: Path, foundation: Path
         foundations.component(foundation, "text")
 
 
-def test_a_package_is_handed_to_the_engine_and_its_refusal_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_package_is_handed_to_the_engine_and_its_refusal_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     loam = tmp_path / "loam"
     loam.write_text('#!/bin/sh\n[ "$1 $2 $4" = "adapter install --replace" ] || exit 2\necho "installed $3"\n')
     loam.chmod(0o755)

@@ -57,7 +57,19 @@ def train(foundation: Path, data: Path, component: str, *arguments: Any) -> Path
     parser = argparse.ArgumentParser()
     cli.add_commands(parser.add_subparsers(required=True))
     out = data.parent / "made.safetensors"
-    given = ["adapter", data, "--on", component, "--foundation", foundation, "--minutes", "0.2", "--out", out, *arguments]
+    given = [
+        "adapter",
+        data,
+        "--on",
+        component,
+        "--foundation",
+        foundation,
+        "--minutes",
+        "0.2",
+        "--out",
+        out,
+        *arguments,
+    ]
     chosen = parser.parse_args([str(one) for one in given])
     assert chosen.run(chosen) == 0
     return out

@@ -225,7 +225,6 @@ def test_the_list_can_be_read() -> None:
 
 
 def test_networks_are_written_as_onnx_files(tmp_path: Path) -> None:
-    pytest.importorskip("onnxscript", reason="PyTorch's exporter needs onnx and onnxscript")
     tiny_language.write_encoder(tmp_path, ["word", "twice"])
     written = export.export(tmp_path / "text", tmp_path / "out")
     kinds = ["cnn-image", "cnn-sound", "cnn-imu", "gru-imu", "cnn-words-image", "minilm-text"]

@@ -98,7 +98,10 @@ def test_the_demo_takes_rows_from_the_middle_and_only_from_the_test_split(motion
     assert [example.label for example in shown.split("test").examples] == ["still", "slow", "fast"]
     assert shown.description.licence == "CC0"
     np.testing.assert_allclose(
-        files.motion(shown.split("test").examples[0]), files.motion(data.split("test").examples[3]), rtol=1e-3, atol=1e-3
+        files.motion(shown.split("test").examples[0]),
+        files.motion(data.split("test").examples[3]),
+        rtol=1e-3,
+        atol=1e-3,
     )
 
 

@@ -73,7 +73,7 @@ def check(kind: str, said: dict[str, Any], made: torch.Tensor) -> None:
             away = np.hypot(point["x"] - cell * (column + 0.5), point["y"] - cell * (row + 0.5))
             assert away <= cell, point
     elif kind == "things":
-        found = [(score, label, box) for label in range(len(LABELS)) for score, box in heads._surest(made, label, cell)]
+        found = [(score, label, box) for label in range(len(LABELS)) for score, box in heads.surest(made, label, cell)]
         score, label, box = max(found)
         first = said["things"][0]
         own = (first["x"], first["y"], first["x"] + first["width"], first["y"] + first["height"])

@@ -10,12 +10,16 @@ import pytest
 import torch
 
 from loam_train import __main__ as program
+from loam_train import places
+from loam_train.dense.heads import KINDS
+from loam_train.dense.scenes import scene, sources
 from loam_train.own import cli
 from loam_train.own.candidate import Candidate, Pair, choose
 from loam_train.own.edits import Edits
 from loam_train.own.extract import Extract
 from loam_train.own.nearest import Nearest
 from loam_train.own.pictures import SIDE, Captioner, Told, Towers, Words
+from loam_train.own.scenes import Unet, answers, prepared
 from loam_train.own.sequence import Sequences
 from loam_train.own.spans import ASK, Spans
 from loam_train.own.tasks import TASKS, Made
@@ -116,7 +120,7 @@ def test_scores_are_put_beside_those_that_are_there(tmp_path: Path, monkeypatch:
     asked = tmp_path / "asked"
     binary = tmp_path / "loam"
     scored = json.dumps({"metric": "GLEU", "score": 0.123456789})
-    binary.write_text(f"#!/bin/sh\necho \"$@\" > {asked}\ncat \"$9\" >> {asked}\nshift; echo '{scored}'\n")
+    binary.write_text(f'#!/bin/sh\necho "$@" > {asked}\ncat "$9" >> {asked}\nshift; echo \'{scored}\'\n')
     binary.chmod(0o700)
     task = TASKS["correct"]
     made = Made("changes of words", 100, [("line 1", {"text": "It is."})])
@@ -135,3 +139,40 @@ def test_tasks_are_those_of_published_sets() -> None:
     assert all(task.key.startswith(task.set) for task in TASKS.values())
     assert len({task.key for task in TASKS.values()}) == len(TASKS)
     assert cli.BASELINES.name == "baselines.json"
+
+
+def test_a_u_net_learns_scenes_and_answers_as_run_files_have_it() -> None:
+    if not places.SETS.is_dir():
+        pytest.skip("no sets: ../shared/data is not there")
+    kind = KINDS["crowd"]
+    given = sources(places.SETS, "train")
+    made = [scene(kind.scenes, given, number) for number in range(48)]
+    torch.manual_seed(1)
+    model = Unet(kind)
+    pictures = prepared([one.picture for one in made])
+    before = float(kind.loss(model.eval().planes(pictures), made))
+    model.learn(made, 15, 1)
+    assert float(kind.loss(model.planes(pictures), made)) < 0.7 * before
+    found = answers(kind, model.planes(pictures[:2]), ["a", "b"])
+    assert [row for row, _ in found] == ["a", "b"] and all(one["number"] >= 0 for _, one in found)
+
+
+@pytest.mark.parametrize(("name", "gives"), [("things", "boxes"), ("scene", "classes"), ("portrait", "opacity")])
+def test_planes_become_what_is_scored(name: str, gives: str) -> None:
+    kind = KINDS[name]
+    planes = torch.zeros(1, kind.planes, 32, 32)
+    planes[0, 0, 10, 20] = 4.0
+    if name == "things":
+        planes[:, :2] -= 8.0
+    (row, found), *_ = answers(kind, planes, ["7"])
+    assert row == "7" and list(found) == [gives]
+    values = found[gives]
+    if name == "things":
+        (box,) = [one for one in values if one["score"] > 0.01]
+        assert (box["image"], box["category"]) == (7, 1)
+        # A place is four pixels wide, and softplus of zero is ln 2 of it away from each side.
+        assert box["bounds"] == pytest.approx([4 * 20.5 - 2.77, 4 * 10.5 - 2.77, 5.55, 5.55], abs=0.01)
+    else:
+        assert len(values) == 128 * 128
+        # The ground is the set's third class; a mask that knows nothing is half.
+        assert values[0] == (3 if name == "scene" else 0.5)

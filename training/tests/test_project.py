@@ -46,7 +46,13 @@ share = 0.5
 [weights]
 coloured = 2.0
 """
-TEXTS = ["A photo of a red circle.", "Describe this.", "What is it?", "One word.", "is there a teal shape in the image?"]
+TEXTS = [
+    "A photo of a red circle.",
+    "Describe this.",
+    "What is it?",
+    "One word.",
+    "is there a teal shape in the image?",
+]
 
 
 @pytest.fixture
@@ -96,7 +102,18 @@ def test_a_projector_and_an_adapter_that_answers_through_it(foundation: Path, pi
     stored = network.read(out)
     assert (stored.tokens, stored.inputs, stored.outputs) == (2, tiny.DIM, 32)
     package_path = tmp_path / "vqa.safetensors"
-    given = ("--on", "backbone", "--foundation", foundation, "--minutes", "0.4", "--test-rows", "8", "--out", package_path)
+    given = (
+        "--on",
+        "backbone",
+        "--foundation",
+        foundation,
+        "--minutes",
+        "0.4",
+        "--test-rows",
+        "8",
+        "--out",
+        package_path,
+    )
     assert command_line(adapters.add_commands, "adapter", tmp_path / "folders" / "asked", *given) == 0
     tensors, config, task = package.read(package_path)
     assert (task["task"], task["path"], task["component"]) == ("answer", "encoder-backbone", "backbone")

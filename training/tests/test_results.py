@@ -26,7 +26,14 @@ from loam_train.results.tasks import Task, parity
 ANSWER: dict[str, Any] = {
     "schema": 1,
     "task": "classify",
-    "data": {"name": "birds", "split": "test", "input": "text", "examples": 200, "of": 200, "labels": ["robin", "wren"]},
+    "data": {
+        "name": "birds",
+        "split": "test",
+        "input": "text",
+        "examples": 200,
+        "of": 200,
+        "labels": ["robin", "wren"],
+    },
     "model": {"id": "loam-nano", "version": "0.2.0"},
     "adapter": {
         "name": "birds",
@@ -64,7 +71,9 @@ def write_folder(folder: Path) -> Path:
     """Two classes of text, 20 rows each to learn from."""
     folder.mkdir(parents=True)
     for split, count in (("train", 40), ("test", 4)):
-        rows = [{"text": f"{'red' if i % 2 else 'small'} bird {i}", "label": ["wren", "robin"][i % 2]} for i in range(count)]
+        rows = [
+            {"text": f"{'red' if i % 2 else 'small'} bird {i}", "label": ["wren", "robin"][i % 2]} for i in range(count)
+        ]
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "data.json").write_text(json.dumps({"labels": ["robin", "wren"], "licence": "CC0"}))
     return folder
@@ -164,9 +173,7 @@ def test_no_command(tmp_path: Path, evaluator: Evaluator) -> None:
         evaluator.score("birds", None, write_folder(tmp_path / "birds"), "without", 0)
 
 
-def test_page_and_picture(
-    tmp_path: Path, evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_page_and_picture(tmp_path: Path, evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path / "birds")
     (tmp_path / "birds.safetensors").write_bytes(b"one")
     (tmp_path / "baselines").mkdir()

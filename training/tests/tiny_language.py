@@ -58,7 +58,12 @@ def write_encoder(folder: Path, words: Sequence[str]) -> dict[str, Any]:
     made: Any = PreTrainedTokenizerFast(tokenizer_object=pieces, **options)  # type: ignore[no-untyped-call]
     made.save_pretrained(entry)
     torch.manual_seed(0)
-    sizes: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    sizes: dict[str, Any] = {
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    }
     BertModel(BertConfig(vocab_size=len(known), **sizes)).save_pretrained(entry)
     digest = hashlib.sha256((entry / "model.safetensors").read_bytes()).hexdigest()
     files = [{"path": "text/model.safetensors", "bytes": 0, "sha256": digest}]

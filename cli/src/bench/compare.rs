@@ -7,8 +7,10 @@ use loam_bench::metric::{Direction, Metric};
 use serde::Serialize;
 
 use super::baseline::{Baseline, baseline, tolerance};
+use super::peers::{Beside, Foreign, Peers, Timed};
 use super::plan::Way;
 use super::summary::{Measured, Summary};
+use super::unit::shown_as;
 use crate::console::{Console, Format};
 use crate::error::{Error, Result};
 
@@ -79,12 +81,16 @@ pub struct Pairing {
     pub verdict: Verdict,
     /// How much worse would still be on a par.
     pub tolerance: String,
+    /// Median milliseconds of a row.
+    pub ms: f64,
+    /// What the other model takes in a process of its own, where that was measured.
+    pub timed: Option<Timed>,
 }
 
 impl Pairing {
     /// None where there is no model to compare with, or none that was scored by the same metric.
     #[must_use]
-    pub fn new(run: &Measured) -> Option<Self> {
+    pub fn new(run: &Measured, peers: &Peers) -> Option<Self> {
         let other = baseline(&run.settings.id, &run.settings.set)?;
         let score = score_by(run, &other)?;
         let tolerance = tolerance(&other.metric);
@@ -105,6 +111,8 @@ impl Pairing {
                 false => Verdict::Below,
             },
             tolerance: tolerance.describe(),
+            ms: run.latency_ms.median,
+            timed: peers.of(&run.settings.id, &run.settings.set).cloned(),
         })
     }
 }
@@ -162,17 +170,19 @@ pub struct Comparison {
     pub few_shot: Rate,
     /// By the foundation alone.
     pub zero_shot: Rate,
+    /// Models that others made and published.
+    pub foreign: Vec<Beside>,
 }
 
 impl Comparison {
     /// Of summaries.
     #[must_use]
-    pub fn new(summaries: &[Summary]) -> Self {
-        let mut all = Self::default();
+    pub fn new(summaries: &[Summary], peers: &Peers) -> Self {
+        let mut all = Self { foreign: peers.beside(summaries), ..Self::default() };
         let most = summaries.iter().filter_map(shots).max();
         for summary in summaries {
             let Summary::Measured(run) = summary else { continue };
-            let Some(pairing) = Pairing::new(run) else { continue };
+            let Some(pairing) = Pairing::new(run, peers) else { continue };
             let known = |one: &Pairing| (&one.set, &one.way, one.other) == (&pairing.set, &pairing.way, pairing.other);
             if all.pairings.iter().any(known) {
                 continue;
@@ -216,9 +226,9 @@ pub fn summaries(folder: &Path) -> Result<Vec<Summary>> {
 /// Writes the comparison.
 ///
 /// # Errors
-/// As [`summaries`]; the console's.
+/// As [`summaries`] and [`Peers::read`]; the console's.
 pub fn run(args: &CompareArgs, console: &Console) -> Result<()> {
-    let found = Comparison::new(&summaries(&args.runs)?);
+    let found = Comparison::new(&summaries(&args.runs)?, &Peers::read(&args.runs)?);
     if console.format() == Format::Json {
         return console.json(&found);
     }
@@ -226,9 +236,21 @@ pub fn run(args: &CompareArgs, console: &Console) -> Result<()> {
         let word = one.verdict.describe();
         let [rows, of] = one.rows;
         let (id, set, way, metric, model) = (&one.id, &one.set, &one.way, &one.metric, &one.model);
-        let (score, other) = (one.score * 100.0, one.other * 100.0);
+        let (score, other) = (shown_as(metric, one.score), shown_as(metric, one.other));
         let rows = if rows < of { format!(" · {rows} of {of} rows") } else { String::new() };
-        console.line(format!("{id:<4} {set:<28} {metric} {score:.1} · {other:.1} {model} · {word} · {way}{rows}"))?;
+        let times = one.timed.as_ref().map(|timed| format!(" · {:.1} ms · {:.1} ms", one.ms, timed.median_ms));
+        let times = times.unwrap_or_default();
+        console.line(format!("{id:<4} {set:<28} {metric} {score} · {other} {model} · {word} · {way}{rows}{times}"))?;
+    }
+    for one in &found.foreign {
+        let Foreign { task, set, name, timed, score, .. } = &one.foreign;
+        let share = |score: Option<f64>| score.map_or_else(|| "-".to_owned(), |score| shown_as("accuracy", score));
+        let (own, score, way) = (share(one.own_score), share(*score), one.way.as_deref().unwrap_or("not run"));
+        let own_ms = one.own_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1} ms"));
+        console.line(format!(
+            "{task:<4} {set:<28} {own} · {score} {name} · {way} · {own_ms} · {:.1} ms",
+            timed.median_ms
+        ))?;
     }
     let rates = [("adapters", found.adapters), ("few-shot", found.few_shot), ("zero-shot", found.zero_shot)];
     for (name, rate) in rates.into_iter().filter(|(_, rate)| rate.compared > 0) {

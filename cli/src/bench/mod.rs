@@ -9,6 +9,7 @@ mod journal;
 mod list;
 mod machine;
 mod media;
+mod peers;
 mod plan;
 mod probe;
 mod recipe;

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use loam::Engine;
 use loam_bench::loader::Example;
-use loam_bench::metric::Metric;
 use loam_bench::registry::{self, DatasetId, Entry, StandIn};
 
 use super::few::{self, Few};
@@ -16,7 +15,7 @@ use super::rows::Rows;
 use super::settings::Settings;
 use super::solver::{Answer, Context, Solver, solver};
 use super::summary::{Measured, Summary};
-use super::unit::shown;
+use super::unit::shown_as;
 use crate::command::model::{ModelArgs, install_adapter};
 use crate::console::{Console, Format};
 use crate::error::{Error, Result};
@@ -284,8 +283,7 @@ impl Bench<'_> {
             Way::ZeroShot => "no adapter".to_owned(),
             ref other => other.to_string(),
         };
-        let metric = Metric::ALL.iter().find(|metric| metric.name() == settings.metric);
-        let score = metric.map_or_else(|| run.score.to_string(), |metric| shown(*metric, run.score));
+        let score = shown_as(&settings.metric, run.score);
         let (median, name) = (run.latency_ms.median, &settings.metric);
         self.console.line(format!(
             "{:<4} {:<28} {name} {score} · {way} · {part} · median {median:.1} ms",

@@ -150,13 +150,17 @@ def _check_recipe(request: Request) -> None:
     task = request.data.task
     if request.component != "backbone" or task == "classify":
         given = [field.name for field in fields(usual) if getattr(asked, field.name) != getattr(usual, field.name)]
-        reason = f"{', '.join(given)} are for adapters on the backbone that write or answer about files; this is {task!r}"
+        reason = (
+            f"{', '.join(given)} are for adapters on the backbone that write or answer about files; this is {task!r}"
+        )
         raise InputError(request.data.path, f"{reason} on {request.component}")
     if asked.begin is not None:
         base = package.read(asked.begin)[2].get("base", {}).get(request.component)
         wanted = component(request.foundation, request.component).fingerprint
         if base != wanted:
-            raise InputError(asked.begin, f"it was made for the {request.component} {base}, the foundation has {wanted}")
+            raise InputError(
+                asked.begin, f"it was made for the {request.component} {base}, the foundation has {wanted}"
+            )
 
 
 def _check(chosen: argparse.Namespace) -> int:
@@ -164,8 +168,10 @@ def _check(chosen: argparse.Namespace) -> int:
     from . import check
 
     found = check.compare(chosen.adapter, open_data(chosen.data), chosen.foundation, chosen.loam, chosen.rows)
-    print(f"{chosen.adapter.stem}: {found.rows} rows, torch {found.torch:.2f}, engine {found.engine:.2f}, "
-          f"alike {found.agreement:.2f} %")
+    print(
+        f"{chosen.adapter.stem}: {found.rows} rows, torch {found.torch:.2f}, engine {found.engine:.2f}, "
+        f"alike {found.agreement:.2f} %"
+    )
     return int(found.apart)
 
 

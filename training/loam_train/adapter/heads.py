@@ -97,7 +97,9 @@ def surpasses(after: torch.Tensor, before: torch.Tensor, targets: torch.Tensor) 
         return True
     if int(second.sum()) <= int(first.sum()):
         return False
-    losses = [cross_entropy(logits / temperature(logits, targets), targets, reduction="none") for logits in (before, after)]
+    losses = [
+        cross_entropy(logits / temperature(logits, targets), targets, reduction="none") for logits in (before, after)
+    ]
     gain = losses[0] - losses[1]
     return float(gain.mean()) > float(gain.std()) / math.sqrt(len(gain))
 

@@ -62,7 +62,9 @@ class Language:
         ids = self.tokenizer(after, add_special_tokens=False)["input_ids"]
         found = next((token for token in ids if token in special), self.tokenizer.eos_token_id)
         if found is None:
-            raise InputError(Path(self.tokenizer.name_or_path), "neither its chat template nor its tokenizer ends an answer")
+            raise InputError(
+                Path(self.tokenizer.name_or_path), "neither its chat template nor its tokenizer ends an answer"
+            )
         return int(found)
 
     def parameters(self) -> int:

@@ -65,13 +65,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--rate", type=_rate, default=usual.rate, help=f"of learning (default: {usual.rate})")
     group.add_argument("--batch", type=positive, default=usual.batch, help=f"rows of a step (default: {usual.batch})")
     group.add_argument("--passes", type=positive, help="over the rows, at most (default: 6; 3 about files)")
-    group.add_argument("--begin", type=Path, metavar="PACKAGE", help="go on from this adapter, of the same rank and reach")
+    group.add_argument(
+        "--begin", type=Path, metavar="PACKAGE", help="go on from this adapter, of the same rank and reach"
+    )
     group.add_argument("--device", type=_device, default=usual.device, help="of torch, such as cuda (default: cpu)")
 
 
 def read(chosen: argparse.Namespace) -> Recipe:
     """The recipe of a command line."""
-    return Recipe(chosen.rank, REACHES[chosen.reach], chosen.rate, chosen.batch, chosen.passes, chosen.begin, chosen.device)
+    return Recipe(
+        chosen.rank, REACHES[chosen.reach], chosen.rate, chosen.batch, chosen.passes, chosen.begin, chosen.device
+    )
 
 
 def _rate(text: str) -> float:

@@ -46,7 +46,7 @@ def add_commands(commands: Any) -> None:
     many.set_defaults(run=_many)
     files = commands.add_parser(
         "baseline-export",
-        help="the networks among them as ONNX files, with first weights (needs onnx and onnxscript)",
+        help="the networks among them as ONNX files, with first weights",
         epilog="example: python -m loam_train baseline-export exports; then: loam ops --models exports",
     )
     files.add_argument("out", type=Path, help="folder for the files")

@@ -101,9 +101,7 @@ def _measure(candidate: Candidate, problem: Problem, seconds: float, work: Path)
     }
 
 
-def _result(
-    problem: Problem, budget: Budget, key: str, models: list[dict[str, Any]], complete: bool
-) -> dict[str, Any]:
+def _result(problem: Problem, budget: Budget, key: str, models: list[dict[str, Any]], complete: bool) -> dict[str, Any]:
     """The file's content; `chosen` is the best model on the validation part."""
     chosen = max(models, key=lambda one: float(one["valid_accuracy"]))["name"] if models else None
     truth = problem.test.classes

@@ -50,14 +50,14 @@ class ForestModel(Model):
     """The trees."""
 
     def __init__(self, forest: Any) -> None:
-        self._forest = forest
+        self.forest = forest
 
     def predict(self, part: Part) -> torch.Tensor:
-        return torch.from_numpy(self._forest.predict(statistics(*part.media()))).long()
+        return torch.from_numpy(self.forest.predict(statistics(*part.media()))).long()
 
     def parameters(self) -> int:
         """A feature and a threshold of each inner node, a class of each leaf."""
-        return sum(2 * tree.tree_.node_count for tree in self._forest.estimators_)
+        return sum(2 * tree.tree_.node_count for tree in self.forest.estimators_)
 
 
 class Forest(Candidate):

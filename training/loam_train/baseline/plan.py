@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import table
-from ..errors import InputError
 from ..towers.run import MODALITIES
 from . import sources
 from .command import ROWS
@@ -44,9 +43,10 @@ def read(path: Path) -> Plan:
     """
     plan = table.fill(Plan, table.read(path), path)
 
+    refuse = table.needing(path)
+
     def need(held: bool, task: Task, key: str, expected: str) -> None:
-        if not held:
-            raise InputError(path, f"{task.name}: {key} is {getattr(task, key)!r}, expected {expected}")
+        refuse(held, f"{task.name}: {key}", getattr(task, key), expected)
 
     names = [task.name for task in plan.tasks]
     for task in plan.tasks:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import FeatureUnion
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.svm import LinearSVC
 from tqdm import tqdm
 
@@ -28,6 +28,10 @@ class WordsModel(Model):
 
     def predict(self, part: Part) -> torch.Tensor:
         return torch.from_numpy(self._classifier.predict(self._features.transform(part.texts))).long()
+
+    def pipeline(self) -> Any:
+        """From texts to classes, as scikit-learn has it."""
+        return make_pipeline(self._features, self._classifier)
 
     def parameters(self) -> int:
         return int(self._classifier.coef_.size + self._classifier.intercept_.size)

@@ -52,7 +52,9 @@ def _classes(data: DataFolder, found: Review) -> None:
         one = next(iter(counts), None)
         raise InputError(path, f"one class only, {one!r}, in rows that are in no other split; expected at least two")
     if max(counts.values()) < LEAST_PER_CLASS:
-        raise InputError(path, f"each of its {len(counts)} classes has one row; expected {LEAST_PER_CLASS} at the least")
+        raise InputError(
+            path, f"each of its {len(counts)} classes has one row; expected {LEAST_PER_CLASS} at the least"
+        )
     alike: dict[str, str] = {}
     for name in sorted(str(label) for label in counts):
         other = alike.setdefault(" ".join(name.lower().split()), name)

@@ -43,6 +43,12 @@ class Strings:
             soundfile.write(test / file, made.samples, RATE)
             rows.append({"file_name": file, "output": made.transcript, "speaker": made.speaker})
         (test / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        described: Row = {"schema": 1, "name": name, "task": "transcribe", "licence": self.licence, "source": self.source}
+        described: Row = {
+            "schema": 1,
+            "name": name,
+            "task": "transcribe",
+            "licence": self.licence,
+            "source": self.source,
+        }
         (out / "data.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
         return {"test": len(rows)}

@@ -46,7 +46,10 @@ def emoji(folder: Path, split: str) -> Iterator[Row]:
 def passages(folder: Path, split: str) -> Iterator[Row]:
     """Questions about passages, as `loam bench` asks them; XQuAD's rows to learn from come along."""
     for row in rows(folder, split) + (rows(folder.parent / "xquad_en", split) if split == "train" else []):
-        yield {"text": f"{row['context']}\n\nQuestion: {row['question']}", "outputs": list(dict.fromkeys(row["answers"]))}
+        yield {
+            "text": f"{row['context']}\n\nQuestion: {row['question']}",
+            "outputs": list(dict.fromkeys(row["answers"])),
+        }
 
 
 def snips(folder: Path, split: str) -> Iterator[Row]:
@@ -64,7 +67,9 @@ def snips_slots(folder: Path, split: str) -> Iterator[Row]:
 def named(folder: Path, split: str) -> Iterator[Row]:
     """Words with the names that they are part of; what is no word at all is left out."""
     for row in rows(folder, split):
-        pairs = [(token, tag) for token, tag in zip(row["tokens"], row["tags"], strict=True) if token.split() == [token]]
+        pairs = [
+            (token, tag) for token, tag in zip(row["tokens"], row["tags"], strict=True) if token.split() == [token]
+        ]
         if pairs:
             yield {"tokens": [token for token, _ in pairs], "tags": [tag for _, tag in pairs]}
 
@@ -143,7 +148,10 @@ def pairs(text: str, output: str) -> Rows:
 def summaries(folder: Path, split: str) -> Iterator[Row]:
     """Conversations and their summaries, of which test rows have three."""
     for row in rows(folder, split):
-        yield {"text": row["text"], "outputs": [row[key] for key in ("summary", "summary2", "summary3") if row.get(key)]}
+        yield {
+            "text": row["text"],
+            "outputs": [row[key] for key in ("summary", "summary2", "summary3") if row.get(key)],
+        }
 
 
 _TWEETS = "no restriction by TweetEval; the terms of X/Twitter apply"

@@ -20,13 +20,17 @@ def _conv(outputs: int, side: int, bias: bool) -> dict[str, Any]:
     return {"type": "conv", "outputs": outputs, "kernel": [side, side], "padding": [pad, pad], "bias": bias}
 
 
-def stages(planes: int, doublings: int) -> list[dict[str, Any]]:
+NARROW, WIDE = (64, 48, 24, 24), (128, 96, 64, 48)
+"""Channels: as the states come, before each doubling, and of the last places."""
+
+
+def stages(planes: int, doublings: int, widths: tuple[int, ...]) -> list[dict[str, Any]]:
     """Convolutions that narrow states and make them larger as often as asked: fewer channels where there are more places."""
     norm, relu = {"type": "batch_norm"}, {"type": "activation", "kind": "relu"}
-    made = [_conv(64, 1, False), norm, relu]
-    for width in (48, 24)[:doublings]:
+    made = [_conv(widths[0], 1, False), norm, relu]
+    for width in widths[1:-1][:doublings]:
         made += [_conv(width, 3, False), norm, relu, {"type": "upsample", "factor": 2}]
-    return [*made, _conv(24, 3, False), norm, relu, _conv(planes, 1, True)]
+    return [*made, _conv(widths[-1], 3, False), norm, relu, _conv(planes, 1, True)]
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Kind:
     loss: Callable[[Planes, Sequence[Scene]], torch.Tensor]
     score: Callable[[Planes, Sequence[Scene]], dict[str, float]]
     """Of all test scenes; the first one is the head's own, and higher is better."""
+    widths: tuple[int, ...] = NARROW
 
 
 def _cells(planes: Planes) -> int:
@@ -58,16 +63,17 @@ def np_stack(arrays: Sequence[Any]) -> Any:
     return np.stack(arrays)
 
 
-def _stretched(planes: Planes) -> Planes:
+def stretched(planes: Planes) -> Planes:
+    """As large as the picture."""
     return interpolate(planes, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
 
 
 def _segment_loss(planes: Planes, scenes: Sequence[Scene]) -> torch.Tensor:
-    return cross_entropy(_stretched(planes), _classes(planes, scenes))
+    return cross_entropy(stretched(planes), _classes(planes, scenes))
 
 
 def _segment_score(planes: Planes, scenes: Sequence[Scene]) -> dict[str, float]:
-    found, wanted = _stretched(planes).argmax(1), _classes(planes, scenes)
+    found, wanted = stretched(planes).argmax(1), _classes(planes, scenes)
     overlaps = [
         float(((found == c) & (wanted == c)).sum() / ((found == c) | (wanted == c)).sum().clamp(min=1))
         for c in range(planes.shape[1])
@@ -80,12 +86,12 @@ def _alphas(scenes: Sequence[Scene]) -> torch.Tensor:
 
 
 def _mask_loss(planes: Planes, scenes: Sequence[Scene]) -> torch.Tensor:
-    found, wanted = _stretched(planes), _alphas(scenes)
+    found, wanted = stretched(planes), _alphas(scenes)
     return binary_cross_entropy_with_logits(found, wanted) + (torch.sigmoid(found) - wanted).abs().mean()
 
 
 def _mask_score(planes: Planes, scenes: Sequence[Scene]) -> dict[str, float]:
-    found, wanted = torch.sigmoid(_stretched(planes)), _alphas(scenes)
+    found, wanted = torch.sigmoid(stretched(planes)), _alphas(scenes)
     both = ((found > 0.5) & (wanted > 0.5)).sum((1, 2, 3)) / ((found > 0.5) | (wanted > 0.5)).sum((1, 2, 3)).clamp(
         min=1
     )
@@ -154,7 +160,7 @@ def _boxes_score(planes: Planes, scenes: Sequence[Scene]) -> dict[str, float]:
     found: dict[int, list[tuple[float, int, tuple[float, ...]]]] = {label: [] for label in range(len(LABELS))}
     for at in range(len(scenes)):
         for label in found:
-            found[label] += [(score, at, box) for score, box in _surest(planes[at], label, cell)]
+            found[label] += [(score, at, box) for score, box in surest(planes[at], label, cell)]
     precisions = []
     for label, rows in found.items():
         truth = {at: [t for t in scene.things if t.label == label] for at, scene in enumerate(scenes)}
@@ -162,14 +168,15 @@ def _boxes_score(planes: Planes, scenes: Sequence[Scene]) -> dict[str, float]:
     return {"ap50": sum(precisions) / len(precisions)}
 
 
-def _surest(planes: Planes, label: int, cell: int) -> list[tuple[float, tuple[float, ...]]]:
+def surest(planes: Planes, label: int, cell: int, least: float = 0.05) -> list[tuple[float, tuple[float, ...]]]:
+    """Boxes of a label that overlap no surer one by more than a half, each with its score; a place is `cell` pixels wide."""
     side = planes.shape[-1]
     chance, distances = torch.sigmoid(planes[label]), softplus(planes[len(LABELS) :])
     kept: list[tuple[float, tuple[float, ...]]] = []
     for at in chance.flatten().argsort(descending=True)[:100].tolist():
         row, column = divmod(at, side)
         score = float(chance[row, column])
-        if score < 0.05:
+        if score < least:
             break
         left, top, right, bottom = distances[:, row, column].tolist()
         box = tuple(cell * v for v in (column + 0.5 - left, row + 0.5 - top, column + 0.5 + right, row + 0.5 + bottom))
@@ -224,7 +231,7 @@ def _points_score(planes: Planes, scenes: Sequence[Scene]) -> dict[str, float]:
 
 
 KINDS: dict[str, Kind] = {
-    "scene": Kind("scene", "classes", ("ground", *LABELS), 3, 2, _segment_loss, _segment_score),
+    "scene": Kind("scene", "classes", ("ground", *LABELS), 3, 2, _segment_loss, _segment_score, WIDE),
     "portrait": Kind("portrait", "mask", ("garment",), 1, 2, _mask_loss, _mask_score),
     "crowd": Kind("crowd", "density", ("digit",), 1, 1, _density_loss, _density_score),
     "things": Kind("things", "boxes", LABELS, len(LABELS) + 4, 1, _boxes_loss, _boxes_score),

@@ -27,7 +27,9 @@ def add_commands(commands: Any) -> None:
     own.add_argument("tasks", nargs="*", metavar="TASK", help=f"all by default, of {', '.join(TASKS)}")
     own.add_argument("--data", type=Path, default=places.SETS, help="folder of all sets")
     own.add_argument("--minutes", type=minutes(10_000), default=8.0, help="of computing, each (default: 8)")
-    own.add_argument("--out", type=Path, default=BASELINES, help="the scores, which are put beside those that are there")
+    own.add_argument(
+        "--out", type=Path, default=BASELINES, help="the scores, which are put beside those that are there"
+    )
     own.add_argument("--seed", type=at_least(0), default=7)
     own.add_argument("--threads", type=positive, default=1, help="of the processor (default: 1)")
     add_loam(own, "the loam command, which scores the answers")
@@ -42,7 +44,12 @@ def _run(chosen: argparse.Namespace) -> int:
         task = TASKS[name]
         made = task.make(chosen.data, 60 * chosen.minutes, chosen.seed)
         scored = _scored(task, made, chosen.loam, chosen.data)
-        found = {"model": made.model, "metric": scored["metric"], "score": round(scored["score"], 5), "bytes": made.size}
+        found = {
+            "model": made.model,
+            "metric": scored["metric"],
+            "score": round(scored["score"], 5),
+            "bytes": made.size,
+        }
         _keep(chosen.out, task.key, found)
         print(f"{name:16} {task.key:32} {json.dumps(found)}", flush=True)
     return 0
@@ -54,7 +61,10 @@ def _scored(task: Task, made: Made, binary: str, root: Path) -> dict[str, Any]:
         answers = Path(folder) / "answers.jsonl"
         lines = (json.dumps({"id": row, "prediction": found}) + "\n" for row, found in made.predictions)
         answers.write_text("".join(lines), encoding="utf-8")
-        command = [binary, "bench", "score", "--task", task.id, "--stand-in", task.set, "--data", str(root)]
+        where = ["--stand-in", task.set, "--data", str(root)]
+        if made.rows is not None:
+            where = ["--named", task.set, "--data", str(made.rows)]
+        command = [binary, "bench", "score", "--task", task.id, *where]
         try:
             command += ["--answers", str(answers), "--json"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)

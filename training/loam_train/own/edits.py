@@ -88,7 +88,9 @@ class _Edits(Model):
         near += [a + b[1] + b[0] + b[2:] for a, b in halves if len(b) > 1]
         near += [a + letter + b[1:] for a, b in halves if b for letter in ascii_lowercase]
         near += [a + letter + b for a, b in halves for letter in ascii_lowercase]
-        return max((one for one in near if self.known[one] >= LEAST_KNOWN), key=lambda one: self.known[one], default=word)
+        return max(
+            (one for one in near if self.known[one] >= LEAST_KNOWN), key=lambda one: self.known[one], default=word
+        )
 
     @property
     def size(self) -> int:

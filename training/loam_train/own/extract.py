@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -39,21 +39,20 @@ class _Extract(Model):
             for turn in those
         ]
         self.linear = Ridge(1.0).fit(features, wanted)
-        self.taken: Callable[[list[str]], list[int]] = lambda those: [0]
+        self.way: tuple[str, int] = ("first", 1)
         outputs = [row.outputs for row in rows]
 
-        def score(taken: Callable[[list[str]], list[int]]) -> float:
-            self.taken = taken
+        def score(way: tuple[str, int]) -> float:
+            self.way = way
             return scored(self.answers([row.text for row in rows]), outputs)["chrf"]
 
-        ways = [way(count) for count in COUNTS for way in (self._first, self._best)]
-        self.taken = max(ways, key=score)
+        self.way = max(((kind, count) for count in COUNTS for kind in ("first", "best")), key=score)
 
-    def _first(self, count: int) -> Callable[[list[str]], list[int]]:
-        return lambda those: list(range(min(count, len(those))))
-
-    def _best(self, count: int) -> Callable[[list[str]], list[int]]:
-        return lambda those: sorted(np.argsort(-self.linear.predict(self._features(those)))[:count].tolist())
+    def _taken(self, those: list[str]) -> list[int]:
+        kind, count = self.way
+        if kind == "first":
+            return list(range(min(count, len(those))))
+        return sorted(np.argsort(-self.linear.predict(self._features(those)))[:count].tolist())
 
     def _features(self, those: list[str]) -> np.ndarray:
         vectors = self.words.transform(those)
@@ -68,7 +67,7 @@ class _Extract(Model):
         out = []
         for text in texts:
             those = _turns(text)
-            out.append("\n".join(those[at] for at in self.taken(those)) if those else "")
+            out.append("\n".join(those[at] for at in self._taken(those)) if those else "")
         return out
 
     @property

@@ -128,7 +128,9 @@ class _Sequence(Model):
         begun = torch.cat([torch.full((len(rows), 1), BEGIN), wanted[:, :-1]], 1)
         with torch.autocast("cpu", torch.bfloat16):
             logits = self.network.write(self.network.read(ids), ids, begun)
-        return cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), ignore_index=PAD, label_smoothing=SMOOTHING)
+        return cross_entropy(
+            logits.float().flatten(0, 1), wanted.flatten(), ignore_index=PAD, label_smoothing=SMOOTHING
+        )
 
     @torch.no_grad()
     def answers(self, texts: Sequence[str]) -> list[str]:

@@ -54,9 +54,7 @@ def _shape(words: Sequence[str]) -> str:
 class _Spans(Model):
     def __init__(self, rows: Sequence[Pair], seed: int) -> None:
         dice = random.Random(seed)
-        documents = Counter(
-            word for row in rows for word in {w.lower() for w in _WORD.findall(row.text.split(ASK)[0])}
-        )
+        documents = Counter(word for row in rows for word in {w.lower() for w in _WORD.findall(row.text.split(ASK)[0])})
         self.rare = {word: float(np.log(len(rows) / count)) for word, count in documents.items()}
         self.most = float(np.log(len(rows)))
         self.hasher = FeatureHasher(FEATURES)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .. import places
 from ..data import texts as published
 from ..data.published import Row, place_of, rows
 from .candidate import Candidate, Pair, choose
@@ -21,6 +22,7 @@ from .edits import Edits
 from .extract import Extract
 from .nearest import Nearest
 from .pictures import SIDE, Captioner, Told, Towers, Words
+from .scenes import FOLDERS, solved
 from .sequence import Sequences
 from .spans import Spans
 
@@ -34,6 +36,8 @@ class Made:
     """Bytes."""
     predictions: list[tuple[str, Any]]
     """Of all rows in their order, each with the row's id."""
+    rows: Path | None = None
+    """Where the rows are in their official form, of a set that is made and not published."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,9 @@ def _pictures(root: Path, split: str) -> tuple[Told, list[str]]:
         shown = Image.open(io.BytesIO(content[Path(row["file"]).name])).convert("RGB").resize((SIDE, SIDE))
         pixels.append(np.asarray(shown, np.float32) / 255)
     pictures = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
-    return Told(pictures, [tuple(text.strip() for text in row["captions"]) for row in listed]), [r["file"] for r in listed]
+    return Told(pictures, [tuple(text.strip() for text in row["captions"]) for row in listed]), [
+        r["file"] for r in listed
+    ]
 
 
 def _captions(root: Path, seconds: float, seed: int) -> Made:
@@ -132,6 +138,17 @@ def _lookups(root: Path, seconds: float, seed: int) -> Made:
     return Made("pair of towers", model.size, [(i, {"likeness": one}) for i, one in zip(ids, found, strict=True)])
 
 
+def _scenes(name: str) -> Callable[[Path, float, int], Made]:
+    """A U-Net on scenes of one kind."""
+
+    def make(root: Path, seconds: float, seed: int) -> Made:
+        out = places.cache() / "scenes"
+        model, answers = solved(name, root, out, seconds, seed)
+        return Made("small U-Net", model.size, answers, out / FOLDERS[name][0].split("/")[0])
+
+    return make
+
+
 TASKS: dict[str, Task] = {
     "to-german": Task("T4", "nlp/multi30k", _written("multi30k_de", Nearest(), Sequences()), alone=False),
     "to-english": Task("T5", "nlp/multi30k", _written("multi30k_en", Nearest(), Sequences()), alone=False),
@@ -142,6 +159,10 @@ TASKS: dict[str, Task] = {
     "explain": Task("T12", "nlp/conala:explain", _written("conala_doc", Nearest(), Sequences())),
     "python": Task("T13", "nlp/conala", _written("conala", Nearest(), Sequences())),
     "caption": Task("T44", "multimodal/flickr8k_1000", _captions, alone=False),
+    "things": Task("T14", "scenes/detection", _scenes("things")),
+    "scene": Task("T19", "scenes/segmentation", _scenes("scene")),
+    "crowd": Task("T30", "scenes/counting", _scenes("crowd")),
+    "portrait": Task("T31", "scenes/matting", _scenes("portrait")),
     "caption-search": Task("T46", "multimodal/flickr8k_1000", _lookups, alone=False),
 }
 """By the name of the adapter that is compared."""

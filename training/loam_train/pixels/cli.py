@@ -46,7 +46,9 @@ def add_commands(commands: Any) -> None:
         epilog="example: python -m loam_train style --name stained-glass --out stained-glass.safetensors",
     )
     style.add_argument("--name", default=STYLE, help=f"the adapter's name (default: {STYLE})")
-    style.add_argument("--painting", type=Path, help="a picture file; cells of coloured glass that are drawn by default")
+    style.add_argument(
+        "--painting", type=Path, help="a picture file; cells of coloured glass that are drawn by default"
+    )
     style.add_argument("--out", type=Path, help="the package; NAME.safetensors by default")
     style.add_argument("--foundation", type=Path, default=places.foundation(), help="directory of the foundation")
     style.add_argument("--minutes", type=minutes(10_000), default=5.0, help="budget of computing (default: 5)")
@@ -60,7 +62,9 @@ def add_commands(commands: Any) -> None:
     )
     styled.add_argument("out", type=Path, help="directory for `Style`, `wikiart` and `content`")
     styled.add_argument("--name", default=STYLE, help=f"the style's name (default: {STYLE})")
-    styled.add_argument("--painting", type=Path, help="a picture file; cells of coloured glass that are drawn by default")
+    styled.add_argument(
+        "--painting", type=Path, help="a picture file; cells of coloured glass that are drawn by default"
+    )
     styled.set_defaults(run=_styled, threads=1)
 
 

@@ -43,7 +43,9 @@ def photograph(name: str) -> Pixels:
         InputError: where the package that brings it is not installed.
     """
     package, folder, ending = (
-        ("skimage", "data", _OF_SKIMAGE[name]) if name in _OF_SKIMAGE else ("sklearn", "datasets/images", _OF_SKLEARN[name])
+        ("skimage", "data", _OF_SKIMAGE[name])
+        if name in _OF_SKIMAGE
+        else ("sklearn", "datasets/images", _OF_SKLEARN[name])
     )
     found = importlib.util.find_spec(package)
     path = Path((found.origin if found else None) or package).parent / folder / f"{name}.{ending}"

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import table
-from ..errors import InputError
 from .edsr import Shape
 
 
@@ -48,11 +47,7 @@ def read(path: Path) -> Run:
         InputError: naming the key and its value.
     """
     run = table.fill(Run, table.read(path), path)
-
-    def need(held: bool, key: str, value: object, expected: str) -> None:
-        if not held:
-            raise InputError(path, f"{key} is {value!r}, expected {expected}")
-
+    need = table.needing(path)
     need(run.scale in (2, 3, 4, 8), "scale", run.scale, "2, 3, 4 or 8")
     for key in ("blocks", "minutes", "steps", "batch", "learning_rate"):
         need(getattr(run, key) > 0, key, getattr(run, key), "a positive number")

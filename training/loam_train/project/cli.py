@@ -46,7 +46,9 @@ def _project(chosen: argparse.Namespace) -> int:
     if run.answers:
         path = chosen.folders / run.answers
         if not path.is_dir():
-            raise InputError(path, f"there is no such folder; `python -m loam_train folders {chosen.folders}` writes it")
+            raise InputError(
+                path, f"there is no such folder; `python -m loam_train folders {chosen.folders}` writes it"
+            )
         folder = open_data(path)
     checkpoint = work / "checkpoints" / f"{run.name}.pt"
     if chosen.fresh:

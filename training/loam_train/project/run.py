@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import table
-from ..errors import InputError
 
 
 @dataclass(frozen=True)
@@ -62,11 +61,7 @@ def read(path: Path) -> Run:
         InputError: naming the key and its value.
     """
     run = table.fill(Run, table.read(path), path)
-
-    def need(held: bool, key: str, value: object, expected: str) -> None:
-        if not held:
-            raise InputError(path, f"{key} is {value!r}, expected {expected}")
-
+    need = table.needing(path)
     for key in ("tokens", "inner", "minutes", "steps", "batch", "learning_rate"):
         need(getattr(run, key) > 0, key, getattr(run, key), "a positive number")
     need(bool(run.instructions), "instructions", run.instructions, "at least one, which may be empty")

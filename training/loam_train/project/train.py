@@ -113,9 +113,7 @@ def train(run: Run, model: Language, material: Material, checkpoint: Path, out: 
     return record
 
 
-def _job(
-    run: Run, projector: Projector, formats: list[Format], readers: list[Reader], material: Material
-) -> loop.Job:
+def _job(run: Run, projector: Projector, formats: list[Format], readers: list[Reader], material: Material) -> loop.Job:
     weights = [run.weights.get(pool.name, 1.0) for pool in material.captioned]
 
     def batch(dice: random.Random) -> tuple[int, torch.Tensor, list[Asked]]:

@@ -27,7 +27,9 @@ def add_commands(commands: Any) -> None:
     )
     made.add_argument("config", type=Path, nargs="?", default=CONFIG, help="the list of tasks, a TOML file")
     add_loam(made, "the loam command")
-    made.add_argument("--tasks", nargs="+", default=[], metavar="TASK", help="only these, which the page then has alone")
+    made.add_argument(
+        "--tasks", nargs="+", default=[], metavar="TASK", help="only these, which the page then has alone"
+    )
     made.add_argument("--foundation", type=Path, default=places.foundation(), help="what the engine opens")
     made.add_argument("--folders", type=Path, help="where the data folders are; in the cache by default")
     made.add_argument("--out", type=Path, default=places.ROOT / "models", help="directory of RESULTS.md")

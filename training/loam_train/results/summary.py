@@ -13,7 +13,12 @@ from .row import Row, Score
 def write(path: Path, rows: Sequence[Row]) -> None:
     """Writes the tasks that have both a shipped adapter and a baseline."""
     tasks = [
-        {"name": row.task.name, "title": row.task.title, "adapter": _model(row.adapter), "baseline": _model(row.baseline)}
+        {
+            "name": row.task.name,
+            "title": row.task.title,
+            "adapter": _model(row.adapter),
+            "baseline": _model(row.baseline),
+        }
         for row in rows
         if row.adapter is not None and row.baseline is not None and not row.task.adapter.startswith("cache:")
     ]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from .. import table
-from ..errors import InputError
 from .augment import Augmentation
 from .lines import Cast, Script, Texts
 from .mel import Mel
@@ -108,11 +107,7 @@ def read(path: Path) -> Run:
         InputError: naming the key and its value.
     """
     run = table.fill(Run, table.read(path), path)
-
-    def need(held: bool, key: str, value: object, expected: str) -> None:
-        if not held:
-            raise InputError(path, f"{key} is {value!r}, expected {expected}")
-
+    need = table.needing(path)
     mel = run.mel
     need(4000 <= mel.rate <= 192_000, "mel.rate", mel.rate, "4000 to 192000 Hz")
     need(16 <= mel.transform <= 1 << 14 and mel.transform % 2 == 0, "mel.transform", mel.transform, "even, 16 to 16384")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from .. import table
-from ..errors import InputError
 
 MODALITIES = ("image", "imu", "sound")
 
@@ -121,11 +120,7 @@ def read(path: Path) -> Run:
         InputError: naming the key and its value.
     """
     run = table.fill(Run, table.read(path), path)
-
-    def need(held: bool, key: str, value: object, expected: str) -> None:
-        if not held:
-            raise InputError(path, f"{key} is {value!r}, expected {expected}")
-
+    need = table.needing(path)
     need(run.modality in MODALITIES, "modality", run.modality, " or ".join(MODALITIES))
     need(run.network.logit_scale > 0, "network.logit_scale", run.network.logit_scale, "a positive number")
     need(0 <= run.network.whitening <= 1, "network.whitening", run.network.whitening, "0 to 1")

@@ -7,6 +7,7 @@ use loam_bench::registry::{self, Entry, StandIn, Status};
 
 use crate::bench::baseline::{Baseline, baseline};
 use crate::bench::compare::{Comparison, Pairing, Verdict};
+use crate::bench::peers::{Peers, Timed};
 use crate::bench::plan::Way;
 use crate::bench::summary::{Measured, Summary};
 
@@ -27,6 +28,8 @@ pub struct SetEvidence {
     pub zero: Option<Measured>,
     /// A model of its own.
     pub baseline: Option<Baseline>,
+    /// What that takes in a process of its own.
+    pub timed: Option<Timed>,
     /// Beside it, by the adapter.
     pub pairing: Option<Pairing>,
 }
@@ -96,10 +99,10 @@ impl SetEvidence {
         self.adapter.as_ref().or_else(|| self.few.values().last()).or(self.zero.as_ref())
     }
 
-    /// Median milliseconds of a row by the adapter and by the model of its own, where both are known.
+    /// Median milliseconds of a row by the adapter, and what the model of its own takes, where both are known.
     #[must_use]
-    pub fn latencies(&self) -> Option<(f64, f64)> {
-        Some((self.adapter.as_ref()?.latency_ms.median, self.baseline.as_ref()?.ms?))
+    pub fn latencies(&self) -> Option<(f64, &Timed)> {
+        Some((self.adapter.as_ref()?.latency_ms.median, self.timed.as_ref()?))
     }
 
     /// How far it is.
@@ -120,7 +123,7 @@ impl SetEvidence {
 impl Evidence {
     /// Of a folder's summaries.
     #[must_use]
-    pub fn new(summaries: &[Summary]) -> Self {
+    pub fn new(summaries: &[Summary], peers: &Peers) -> Self {
         let mut sets: Vec<SetEvidence> = Vec::new();
         let mut refused = BTreeMap::new();
         let mut runs = Vec::new();
@@ -149,13 +152,14 @@ impl Evidence {
                     few: BTreeMap::new(),
                     zero: None,
                     baseline: baseline(&settings.id, &settings.set),
+                    timed: peers.of(&settings.id, &settings.set).cloned(),
                     pairing: None,
                 });
                 sets.len() - 1
             });
             match settings.way {
                 Way::Adapter(_) => {
-                    sets[at].pairing = Pairing::new(run);
+                    sets[at].pairing = Pairing::new(run, peers);
                     sets[at].adapter = Some((**run).clone());
                 }
                 Way::FewShot(shots) => {
@@ -164,7 +168,7 @@ impl Evidence {
                 Way::ZeroShot => sets[at].zero = Some((**run).clone()),
             }
         }
-        Self { sets, refused, comparison: Comparison::new(summaries), runs }
+        Self { sets, refused, comparison: Comparison::new(summaries, peers), runs }
     }
 
     /// The sets of an id.

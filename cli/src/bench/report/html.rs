@@ -9,7 +9,7 @@ use super::evidence::{Evidence, SetEvidence, Standing};
 use super::operators::AllOperators;
 use super::storage::{Storage, TASKS};
 use super::svg::{Axes, Bar, Curve, Names, bars, curves, escaped};
-use super::words::{Facts, megabytes, rows_of};
+use super::words::{FOREIGN, Facts, PROCESS, foreign_cells, held, megabytes, rows_of};
 use crate::bench::summary::Measured;
 use crate::bench::unit::{Unit, shown, shown_as, unit};
 
@@ -28,6 +28,7 @@ pub fn page(evidence: &Evidence, storage: &Storage, operators: Option<&AllOperat
         few_shot(evidence),
         sizes(storage),
         latencies(evidence),
+        foreign(evidence),
         operators.map_or_else(String::new, operator_table),
         adapters(evidence),
         foot(&facts),
@@ -257,15 +258,41 @@ fn latencies(evidence: &Evidence) -> String {
     }
     format!(
         "<h2>Latency</h2>\n<p class=\"note\">Milliseconds of a row, one after another, without reading and decoding it. The machine was \
-         shared: take it as an order of magnitude. <i>Own model</i>: the one that scores are compared with, in PyTorch with one thread, \
-         where that was measured, and how many times as long the foundation takes.</p>\n<div class=\"card\"><table><thead><tr><th>set</th><th>by</th><th>decided by</th>\
+         shared: take it as an order of magnitude. <i>Own model</i>: one of the kind that scores are compared with, where that was \
+         measured, and how many times as long the foundation takes. {PROCESS}</p>\n<div class=\"card\"><table><thead><tr><th>set</th><th>by</th><th>decided by</th>\
          <th class=\"number\">median</th><th class=\"number\">95 %</th><th class=\"number\">own model</th></tr></thead><tbody>\n{lines}</tbody></table></div>"
+    )
+}
+
+/// Beside models that others made.
+fn foreign(evidence: &Evidence) -> String {
+    let found = &evidence.comparison.foreign;
+    if found.is_empty() {
+        return String::new();
+    }
+    let mut lines = String::new();
+    for one in found {
+        let [name, set, numbers @ ..] = foreign_cells(one);
+        put(&mut lines, format_args!("<tr><td>{}</td><td><code>{}</code></td>", escaped(&name), escaped(&set)));
+        for number in numbers {
+            put(&mut lines, format_args!("<td class=\"number\">{number}</td>"));
+        }
+        lines.push_str("</tr>\n");
+    }
+    let names = ["right", "Loam", "ms", "Loam ms", "file", "held", "operators", "kinds"];
+    let heads: String = names.iter().map(|name| format!("<th class=\"number\">{name}</th>")).collect();
+    format!(
+        "<h2>Models that others made</h2>\n<p class=\"note\">{FOREIGN}</p>\n<div class=\"card\"><table><thead><tr><th>model</th>\
+         <th>set</th>{heads}</tr></thead><tbody>\n{lines}</tbody></table></div>"
     )
 }
 
 /// What a model of its own takes, and how the foundation's time compares.
 fn beside(set: &SetEvidence) -> String {
-    set.latencies().map_or_else(|| "-".to_owned(), |(ours, own)| format!("{own:.1} ({:.2} ×)", ours / own))
+    set.latencies().map_or_else(
+        || "-".to_owned(),
+        |(ours, own)| format!("{:.1} ({:.2} ×), {}", own.median_ms, ours / own.median_ms, held(own)),
+    )
 }
 
 fn operator_table(operators: &AllOperators) -> String {

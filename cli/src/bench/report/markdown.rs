@@ -5,7 +5,7 @@ use loam_bench::registry;
 use super::evidence::{Evidence, SetEvidence, Standing};
 use super::operators::AllOperators;
 use super::storage::Storage;
-use super::words::{Facts, megabytes, rows_of, way_of};
+use super::words::{FOREIGN, Facts, PROCESS, foreign_cells, held, megabytes, rows_of, way_of};
 use crate::bench::summary::Measured;
 use crate::bench::unit::{shown, shown_as};
 
@@ -66,6 +66,7 @@ pub fn page(evidence: &Evidence, storage: &Storage, operators: Option<&AllOperat
         lines.push(format!("| {tasks} | {shared} | {apart} | {held} |"));
     }
     latencies(&mut lines, evidence);
+    foreign(&mut lines, evidence);
     if let Some(operators) = operators {
         lines.extend([String::new(), "## Operators".to_owned(), String::new()]);
         paragraph(&mut lines, &format!("{} kinds of operators run all tasks (`loam ops`).", operators.types));
@@ -84,24 +85,39 @@ fn latencies(lines: &mut Vec<String>, evidence: &Evidence) {
     if known.is_empty() {
         return;
     }
-    let slower = known.iter().filter(|(_, (ours, own))| ours > own).count();
+    let slower = known.iter().filter(|(_, (ours, own))| *ours > own.median_ms).count();
     lines.extend([String::new(), "## Latency beside models of one task".to_owned(), String::new()]);
     paragraph(
         lines,
-        &format!(
-            "Median milliseconds of a row; the other models in PyTorch with one thread, on another day. The foundation is slower on \
-             {slower} of {}.",
-            known.len()
-        ),
+        &format!("Median milliseconds of a row. {PROCESS} The foundation is slower on {slower} of {}.", known.len()),
     );
     lines.extend([
-        "| set | adapter | Loam | own model | times as long |".to_owned(),
-        "|---|---|--:|--:|--:|".to_owned(),
+        "| set | adapter | Loam | own model | times as long | held | runtime |".to_owned(),
+        "|---|---|--:|--:|--:|--:|---|".to_owned(),
     ]);
     for (set, (ours, own)) in known {
-        let adapter = set.best().map_or_else(String::new, way_of);
-        lines.push(format!("| {} | {adapter} | {ours:.1} | {own:.1} | {:.2} |", set.set, ours / own));
+        let (adapter, held) = (set.best().map_or_else(String::new, way_of), held(own));
+        let (name, times, runtime) = (&set.set, ours / own.median_ms, &own.runtime);
+        lines.push(format!(
+            "| {name} | {adapter} | {ours:.1} | {:.1} | {times:.2} | {held} | {runtime} |",
+            own.median_ms
+        ));
     }
+}
+
+/// Beside models that others made.
+fn foreign(lines: &mut Vec<String>, evidence: &Evidence) {
+    let found = &evidence.comparison.foreign;
+    if found.is_empty() {
+        return;
+    }
+    lines.extend([String::new(), "## Models that others made".to_owned(), String::new()]);
+    paragraph(lines, FOREIGN);
+    lines.extend([
+        "| model | set | right | Loam | ms | Loam ms | file | held | operators | kinds |".to_owned(),
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|".to_owned(),
+    ]);
+    lines.extend(found.iter().map(|one| format!("| {} |", foreign_cells(one).join(" | "))));
 }
 
 fn line(set: &SetEvidence) -> Option<String> {

@@ -16,6 +16,7 @@ use self::evidence::Evidence;
 use self::operators::AllOperators;
 use self::storage::Storage;
 use super::compare::summaries;
+use super::peers::Peers;
 use crate::command::model::ModelArgs;
 use crate::console::Console;
 use crate::error::Error;
@@ -50,7 +51,7 @@ pub struct ReportArgs {
 /// As [`summaries`]; [`Error::Io`]; the engine's for a foundation whose operators cannot be counted. One that is not installed has
 /// none, and the page says nothing of them.
 pub fn run(args: &ReportArgs, home: &Home, console: &Console) -> anyhow::Result<()> {
-    let evidence = Evidence::new(&summaries(&args.runs)?);
+    let evidence = Evidence::new(&summaries(&args.runs)?, &Peers::read(&args.runs)?);
     let operators = match args.model.path(home) {
         Ok(_) => Some(AllOperators::of(&args.model.open(home)?)?),
         Err(Error::NotInstalled { .. }) => None,

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use loam_bench::metric::Metric;
 use loam_bench::registry;
 
 use super::evidence::{Evidence, Standing};
 use super::storage::Storage;
 use crate::bench::baseline::tolerance;
 use crate::bench::compare::Rate;
+use crate::bench::peers::{Beside, Timed};
 use crate::bench::plan::Way;
 use crate::bench::summary::Measured;
+use crate::bench::unit::shown;
 
 /// Numbers about all of it.
 #[derive(Clone, Debug)]
@@ -96,7 +99,7 @@ impl Facts {
         let mut text = format!(
             "On a par: {classes} a model made for the set alone, in accuracy, F1 and MCC; {others} in every other metric. Such models \
              are fine-tuned text encoders, linear models of words, convolutional networks, trees, random fields, nearest neighbours and \
-             small transformers, chosen on validation rows and scored on all test rows. Adapters are on a par on {}",
+             small U-Nets, chosen on validation rows and scored on all test rows. Adapters are on a par on {}",
             self.adapters.describe()
         );
         if self.few_shot.compared > 0 {
@@ -119,6 +122,43 @@ impl Facts {
         let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
         format!("Measured on {}; seed {}.", machines.join("; "), seeds.join(", "))
     }
+}
+
+/// How models of one task were timed.
+pub const PROCESS: &str = "Each model of one task in a process of its own, on the same machine with as many threads, a row at a time, \
+    after five rows that do not count: networks by ONNX Runtime, from inputs that are ready, so that reading tokens, spectra and \
+    statistics is in the foundation's time alone; texts by scikit-learn as they are. Held is what the process grew by, without \
+    interpreter and libraries; of forests the runtime unpacks so much more than they are that it says nothing.";
+
+/// What models of others are there for.
+pub const FOREIGN: &str = "Published for a task of a phone each, and run by LiteRT. They know more classes than the sets and saw none of \
+    their rows: YAMNet's 521 sounds and MobileNet's 1000 objects are joined to the classes of the set, whose pictures of 32 pixels are \
+    made larger; KWT's twelve words are none of the set's, so that it is timed alone.";
+
+/// Name, set, shares that are right, times, sizes and operators of such a model.
+#[must_use]
+pub fn foreign_cells(one: &Beside) -> [String; 10] {
+    let other = &one.foreign;
+    let share = |score: Option<f64>| score.map_or_else(|| "-".to_owned(), |score| shown(Metric::Accuracy, score));
+    let own_ms = one.own_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1}"));
+    [
+        other.name.clone(),
+        other.set.clone(),
+        share(other.score),
+        share(one.own_score),
+        format!("{:.1}", other.timed.median_ms),
+        own_ms,
+        megabytes(other.bytes),
+        held(&other.timed),
+        other.operators.to_string(),
+        other.kinds.to_string(),
+    ]
+}
+
+/// What a process held for a model.
+#[must_use]
+pub fn held(timed: &Timed) -> String {
+    timed.held_bytes.map_or_else(|| "-".to_owned(), megabytes)
 }
 
 /// Bytes as people read them.

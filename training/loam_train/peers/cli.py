@@ -1,0 +1,82 @@
+"""`peers`: times and memory of models of one task, for `loam bench compare` and `report`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from .. import places
+from ..arguments import positive
+from ..errors import InputError
+
+MODELS: Path = places.ROOT.parent / "shared" / "weights" / "task-models"
+NAME = "measured.json"
+SCHEMA = 1
+
+
+def add_commands(commands: Any) -> None:
+    """Adds it to the subparsers of the program."""
+    peers = commands.add_parser(
+        "peers",
+        help="how long models of one task take and what they hold, each in a process of its own",
+        epilog="example: python -m loam_train peers runs/peers; then: loam bench report --runs runs",
+    )
+    peers.add_argument("out", type=Path, help=f"folder for {NAME}")
+    peers.add_argument("--sets", nargs="+", default=[], metavar="SET", help="only these")
+    peers.add_argument("--data", type=Path, default=places.SETS, help="folder of all sets")
+    peers.add_argument(
+        "--models", type=Path, default=MODELS, help="models of other makers; left out where it is not there"
+    )
+    peers.add_argument("--threads", type=positive, default=os.cpu_count(), help="of each model (default: all cores)")
+    peers.set_defaults(run=_run)
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    from .peer import time
+    from .plan import PEERS
+
+    unknown = [name for name in chosen.sets if name not in PEERS]
+    if unknown:
+        raise InputError(chosen.out, f"set {unknown[0]!r} has no such model, known are {', '.join(PEERS)}")
+    found: dict[str, Any] = {"schema": SCHEMA, "peers": {}, "ready": []}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in tqdm(chosen.sets or list(PEERS), desc="models of one task", unit="model"):
+            found["peers"][name] = time(
+                PEERS[name](chosen.data), Path(folder) / name.replace("/", "_"), chosen.threads
+            ).told()
+        if not chosen.sets:
+            found["ready"] = _ready(chosen, Path(folder))
+    _write(chosen.out / NAME, found)
+    print(chosen.out / NAME)
+    return 0
+
+
+def _ready(chosen: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    from .peer import time
+    from .ready import FOREIGN, operators
+
+    root, models, told = chosen.data, chosen.models, []
+    for one in tqdm(FOREIGN, desc="models of other makers", unit="model"):
+        file = models / one.folder / one.file
+        if not file.exists():
+            continue
+        timed = time(one.ready(root, models), work / one.folder, chosen.threads)
+        count, kinds = operators(file)
+        told.append({
+            "name": one.name, "task": one.task, "set": one.set, "score": one.score(file.parent, root, timed),
+            "bytes": file.stat().st_size, "operators": count, "kinds": kinds, **timed.told(),
+        })  # fmt: skip
+    return told
+
+
+def _write(path: Path, found: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
