@@ -76,7 +76,7 @@ esac
 writer correct jfleg 7 6 32 linears 8e-4 "Corrects the mistakes of learners in an English sentence."
 writer summary dialogsum 7 8 16 linears 6e-4 "Summarises a conversation in one or two sentences."
 writer caption captions 6 6 32 linears 8e-4 "Describes a picture in one sentence."
-adapter image caption-search caption_search 3 "Finds the picture that a sentence describes."
+adapter image caption-search caption_search 5 "Finds the picture that a sentence describes."
 writer to-english multi30k_en 14 5 64 linears 8e-4 "Translates a German sentence into English."
 writer to-german multi30k_de 9 5 64 linears 8e-4 "Translates an English sentence into German."
 adapter image flowers flowers5 6 "Names a flower of five kinds."

@@ -20,17 +20,13 @@ def _conv(outputs: int, side: int, bias: bool) -> dict[str, Any]:
     return {"type": "conv", "outputs": outputs, "kernel": [side, side], "padding": [pad, pad], "bias": bias}
 
 
-NARROW, WIDE = (64, 48, 24, 24), (128, 96, 64, 48)
-"""Channels: as the states come, before each doubling, and of the last places."""
-
-
-def stages(planes: int, doublings: int, widths: tuple[int, ...]) -> list[dict[str, Any]]:
+def stages(planes: int, doublings: int) -> list[dict[str, Any]]:
     """Convolutions that narrow states and make them larger as often as asked: fewer channels where there are more places."""
     norm, relu = {"type": "batch_norm"}, {"type": "activation", "kind": "relu"}
-    made = [_conv(widths[0], 1, False), norm, relu]
-    for width in widths[1:-1][:doublings]:
+    made = [_conv(64, 1, False), norm, relu]
+    for width in (48, 24)[:doublings]:
         made += [_conv(width, 3, False), norm, relu, {"type": "upsample", "factor": 2}]
-    return [*made, _conv(widths[-1], 3, False), norm, relu, _conv(planes, 1, True)]
+    return [*made, _conv(24, 3, False), norm, relu, _conv(planes, 1, True)]
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,6 @@ class Kind:
     loss: Callable[[Planes, Sequence[Scene]], torch.Tensor]
     score: Callable[[Planes, Sequence[Scene]], dict[str, float]]
     """Of all test scenes; the first one is the head's own, and higher is better."""
-    widths: tuple[int, ...] = NARROW
 
 
 def _cells(planes: Planes) -> int:
@@ -231,7 +226,7 @@ def _points_score(planes: Planes, scenes: Sequence[Scene]) -> dict[str, float]:
 
 
 KINDS: dict[str, Kind] = {
-    "scene": Kind("scene", "classes", ("ground", *LABELS), 3, 2, _segment_loss, _segment_score, WIDE),
+    "scene": Kind("scene", "classes", ("ground", *LABELS), 3, 2, _segment_loss, _segment_score),
     "portrait": Kind("portrait", "mask", ("garment",), 1, 2, _mask_loss, _mask_score),
     "crowd": Kind("crowd", "density", ("digit",), 1, 1, _density_loss, _density_score),
     "things": Kind("things", "boxes", LABELS, len(LABELS) + 4, 1, _boxes_loss, _boxes_score),

@@ -21,10 +21,10 @@ from .heads import KINDS, Kind
 from .scenes import SIDE, Scene, Sources, scene, sources
 
 COMPONENT = "image"
-TRAIN, TEST = 6_000, 300
+TRAIN, TEST = 3_000, 300
 """Scenes; those of training are seen several times."""
 BATCH = 24
-STEPS = 4_000
+STEPS = 1_500
 RATE, DECAY = 2e-3, 0.01
 _TEST_SEED = 1 << 40
 """Seeds of test scenes begin there, far from those of training."""
@@ -86,7 +86,7 @@ def stages_of(kind: Kind) -> list[dict[str, Any]]:
     """The head's stages."""
     from .heads import stages
 
-    return stages(kind.planes, kind.doublings, kind.widths)
+    return stages(kind.planes, kind.doublings)
 
 
 def _seen(kind: str, eyes: Eyes, given: Sources, count: int, start: int) -> Seen:
