@@ -136,7 +136,8 @@ training-test: build pull training ## Training: formatting, types, and every com
 results: build pull training ## models/RESULTS.md: every task through the engine (needs ../shared/data and trained baselines)
 	PYTHONPATH=training "$(TRAINING_VENV)/bin/python" -m loam_train results --loam $(LOAM)
 
-eaibench: adapters ## eAIBench on all sets at hand: with adapters, without, few rows of each class; docs/eaibench-results.md (an hour)
+eaibench: adapters ## eAIBench on all sets at hand: with adapters, without, few rows of each class; docs/eaibench-results.md (an hour; installs what training needs)
+	training/setup.sh
 	set -e; for way in "" --zero-shot "--few-shot 16" "--few-shot 4" "--few-shot 1"; do $(LOAM) bench run --all $$way --restart --data $(EAIBENCH_SETS) --out $(EAIBENCH_RUNS); done
 	bench/scenes.sh $(LOAM) $(EAIBENCH_RUNS) 200
 	bench/peers.sh $(EAIBENCH_RUNS)/peers

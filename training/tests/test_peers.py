@@ -24,6 +24,7 @@ from loam_train.peers import networks, ready
 from loam_train.peers.cli import MODELS, NAME
 from loam_train.peers.peer import Ready, Timed, spread, time
 
+SETS = ("nlp/rte", "sensing/sisfall", "sensing/sisfall:falls", "scenes/counting")
 PICTURE = torch.randn(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(3))
 
 
@@ -37,7 +38,7 @@ def test_a_process_of_its_own_answers_and_tells(tmp_path: Path) -> None:
     model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, [0, 1, 0, 1])
     found = time(Ready("stored", ("sklearn.pipeline",), pickle.dumps(model), texts), tmp_path, 1)
     assert found.answers == ["0", "1", "0", "1"]
-    assert 0 < found.median_ms <= found.p95_ms and found.held_bytes > 0
+    assert 0 < found.median_ms <= found.p95_ms and found.held_bytes is not None and found.held_bytes > 0
     assert found.runtime.startswith("scikit-learn 1.")
 
 
@@ -58,8 +59,10 @@ def test_an_exported_network_computes_the_same(tmp_path: Path) -> None:
 
 
 def test_places_of_classes_meet() -> None:
-    timed = Timed("", 1.0, 1.0, 0, [[0.1, 0.9, 0.0], [0.3, 0.2, 0.4]])
-    assert ready._right([[0, 1], [2]], ["first", "second"], ["first", "first"], timed) == 0.5
+    timed = Timed("", 1, 1.0, 1.0, 0, [[0.1, 0.3, 0.35], [0.3, 0.2, 0.55], [0.0, 0.0, 0.0]])
+    groups, wanted = {"first": [0, 1], "second": [2]}, ["first", "first", "first"]
+    assert ready._right(groups, sum, wanted, timed) == pytest.approx(1 / 3)
+    assert ready._right(groups, max, wanted, timed) == 0.0
     assert set(ready.SOUNDS) and all(ready.SOUNDS.values())
     taken = [place for ranges in ready.OBJECTS.values() for first, behind in ranges for place in range(first, behind)]
     assert len(taken) == len(set(taken)) and min(taken) > 0 and max(taken) < 1001
@@ -87,11 +90,11 @@ def test_a_cat_is_a_cat(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not places.SETS.is_dir(), reason="no sets: ../shared/data is not there")
 def test_the_command_writes_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "sys.argv", ["loam_train", "peers", str(tmp_path), "--sets", "nlp/rte", "sensing/sisfall", "scenes/counting"]
-    )
+    monkeypatch.setattr("sys.argv", ["loam_train", "peers", str(tmp_path), "--sets", *SETS])
     assert program.main() == 0
     told = json.loads((tmp_path / NAME).read_text())
-    assert set(told["peers"]) == {"nlp/rte", "sensing/sisfall", "scenes/counting"} and told["ready"] == []
-    monkeypatch.setattr("sys.argv", ["loam_train", "peers", str(tmp_path), "--sets", "nlp/none"])
-    assert program.main() == 2
+    assert set(told["peers"]) == set(SETS) and told["ready"] == []
+    assert told["machine"] and told["date"]
+    for wrong in (["--sets", "nlp/none"], ["--threads", "999999"]):
+        monkeypatch.setattr("sys.argv", ["loam_train", "peers", str(tmp_path), *wrong])
+        assert program.main() == 2

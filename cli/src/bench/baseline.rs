@@ -47,15 +47,6 @@ pub struct Baseline {
     pub score: f64,
 }
 
-/// Bytes of an adapter and of the model of its own, of a task that has both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pair {
-    /// Of the adapter's file.
-    pub adapter: u64,
-    /// Of the other model's.
-    pub model: u64,
-}
-
 #[derive(Deserialize)]
 struct Trained {
     tasks: Vec<Task>,
@@ -64,7 +55,6 @@ struct Trained {
 #[derive(Deserialize)]
 struct Task {
     name: String,
-    adapter: Model,
     baseline: Model,
 }
 
@@ -109,12 +99,6 @@ pub fn baseline(id: &str, set: &str) -> Option<Baseline> {
     let found = simple().get(&format!("{set}@{id}")).or_else(|| simple().get(set))?;
     let (model, metric) = (found.model.clone(), found.metric.clone());
     Some(Baseline { model, bytes: found.bytes, metric, score: found.score })
-}
-
-/// Sizes of all tasks that have both an adapter and a model of their own.
-#[must_use]
-pub fn sizes() -> Vec<Pair> {
-    trained().tasks.iter().map(|task| Pair { adapter: task.adapter.bytes, model: task.baseline.bytes }).collect()
 }
 
 /// How much worse than a model of its own is still on a par.
@@ -190,7 +174,6 @@ mod tests {
             // Decibels and BLEU are no shares, and interpolation has no weights.
             assert!(found.score > 0.0 && found.score <= 100.0 && (found.bytes > 0 || set == INTERPOLATED), "{set}");
         }
-        assert!(sizes().len() >= 17);
     }
 
     #[test]

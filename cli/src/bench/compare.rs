@@ -20,7 +20,7 @@ Examples:
   loam bench compare --runs there --json
 
 On a par: at most 1 point below the other model in accuracy, F1 and MCC; at most 2 % worse in all other metrics. Fewer than \
-200 rows of a larger set say nothing.";
+200 rows of a larger set say nothing, and fewer than 20 rows of any.";
 
 /// `loam bench compare` as typed.
 #[derive(Debug, Clone, Args)]
@@ -33,6 +33,8 @@ pub struct CompareArgs {
 
 /// Rows below which a part of a set says nothing about parity: their standard error is several points.
 const MIN_ROWS: usize = 200;
+/// Rows below which a whole set says nothing either.
+const FEWEST_ROWS: usize = 20;
 
 /// What a comparison says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -106,7 +108,7 @@ impl Pairing {
             model: other.model,
             rows: [run.settings.rows, run.settings.of],
             verdict: match tolerance.holds(score, other.score, direction) {
-                _ if run.settings.rows < run.settings.of.min(MIN_ROWS) => Verdict::TooFewRows,
+                _ if run.settings.rows < run.settings.of.clamp(FEWEST_ROWS, MIN_ROWS) => Verdict::TooFewRows,
                 true => Verdict::OnPar,
                 false => Verdict::Below,
             },

@@ -9,6 +9,7 @@ use loam_bench::Prediction;
 use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
+use super::small;
 use crate::error::{Error, Result};
 
 const FORMAT: &str = "run file";
@@ -105,15 +106,18 @@ fn read(path: &Path) -> Result<(Option<Settings>, Vec<Outcome>, u64)> {
             break;
         }
         let Some(known) = &settings else {
-            settings = Some(serde_json::from_slice(&line).map_err(|reason| wrong(reason.to_string()))?);
+            settings = Some(serde_json::from_slice(line.trim_ascii_end()).map_err(|reason| wrong(reason.to_string()))?);
             whole += length as u64;
             continue;
         };
-        let batch: Batch = serde_json::from_slice(&line).map_err(|reason| wrong(reason.to_string()))?;
+        let batch: Batch = serde_json::from_slice(line.trim_ascii_end()).map_err(|reason| wrong(reason.to_string()))?;
         if batch.from != outcomes.len() || batch.predictions.len() != batch.ms.len() {
             let (rows, times) = (batch.predictions.len(), batch.ms.len());
             let reason = format!("{rows} rows with {times} times from row {}, expected {}", batch.from, outcomes.len());
             return Err(wrong(reason));
+        }
+        if let Some(ms) = batch.ms.iter().find(|ms| small::times(**ms, **ms).is_err()) {
+            return Err(wrong(format!("a row that took {ms:e} ms")));
         }
         outcomes.extend(batch.predictions.into_iter().zip(batch.ms).map(|(prediction, ms)| Outcome { prediction, ms }));
         if outcomes.len() > known.rows {

@@ -32,6 +32,7 @@ fn settings() -> Settings {
         classes: 4,
         data: Hasher::default().finish(),
         machine: Machine { processor: "one".into(), commit: "abc".into() },
+        engine: String::new(),
     }
 }
 
@@ -79,7 +80,7 @@ fn a_line_in_part_is_cut_off_at_any_byte() {
 #[test]
 fn other_settings_are_refused_by_name() {
     let (_folder, path) = written();
-    let changes: [(&str, Change); 6] = [
+    let changes: [(&str, Change); 7] = [
         ("seed", |settings| settings.seed = 2),
         ("way", |settings| settings.way = Way::FewShot(16)),
         ("rows", |settings| settings.rows = 4),
@@ -90,6 +91,7 @@ fn other_settings_are_refused_by_name() {
         }),
         ("machine", |settings| settings.machine.processor = "two".into()),
         ("commit", |settings| settings.machine.commit = "def".into()),
+        ("engine", |settings| settings.engine = "--kv q8".into()),
     ];
     for (field, change) in changes {
         let mut asked = settings();
@@ -120,6 +122,7 @@ fn damage_is_refused_with_its_line() {
         (damaged(1, r#"{"from":0,"predictions":[{"label":1}],"ms":[]}"#), 2, "1 rows with 0 times"),
         (damaged(2, r#"{"from":2,"predictions":[{"colour":1}],"ms":[1]}"#), 3, "colour"),
         (damaged(2, many), 3, "6 rows of 5"),
+        (damaged(2, r#"{"from":2,"predictions":[{"label":1}],"ms":[-1]}"#), 3, "took -1e0 ms"),
         (damaged(2, r#"{"from":2,"predictions":[],"ms":[],"more":1}"#), 3, "more"),
     ] {
         std::fs::write(&path, &text).expect("written");

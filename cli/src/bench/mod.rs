@@ -18,6 +18,7 @@ mod rows;
 mod run;
 mod score;
 mod settings;
+mod small;
 mod solver;
 mod summary;
 mod unit;

@@ -1,10 +1,11 @@
 //! Times and memory of models of one task, as `python -m loam_train peers` takes them beside a folder of scores.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::small;
 use super::summary::{Measured, Summary};
 use crate::error::{Error, Result};
 
@@ -12,14 +13,14 @@ const FORMAT: &str = "times of models of one task";
 /// Below the folder of scores.
 const FILE: &str = "peers/measured.json";
 const SCHEMA: u32 = 1;
-/// A few dozen models.
-const MAX_BYTES: u64 = 1 << 20;
 
 /// A model in a process of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timed {
     /// What ran it, with its version.
     pub runtime: String,
+    /// Threads that it had: the better of one and all.
+    pub threads: usize,
     /// Half of the rows took no longer, in milliseconds.
     pub median_ms: f64,
     /// 95 of 100 took no longer.
@@ -28,6 +29,14 @@ pub struct Timed {
     pub held_bytes: Option<u64>,
     /// Rows that were answered.
     pub rows: usize,
+}
+
+impl Timed {
+    fn check(&self) -> std::result::Result<(), String> {
+        small::times(self.median_ms, self.p95_ms)?;
+        small::bytes(self.held_bytes.unwrap_or(0))?;
+        if self.rows == 0 { Err("no rows".to_owned()) } else { Ok(()) }
+    }
 }
 
 /// A model that others made and published.
@@ -68,8 +77,13 @@ pub struct Beside {
 
 /// All of them.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Peers {
     schema: u32,
+    /// Cores and processor, in the words of [`super::machine::Machine`].
+    pub machine: String,
+    /// When, year first.
+    pub date: String,
     /// By the set, or the set and the id.
     peers: BTreeMap<String, Timed>,
     ready: Vec<Foreign>,
@@ -81,29 +95,24 @@ impl Peers {
     /// # Errors
     /// [`Error::Io`], and [`Error::Malformed`] for a file of another kind, naming the value.
     pub fn read(runs: &Path) -> Result<Self> {
-        let path: PathBuf = runs.join(FILE);
-        let wrong = |reason: String| Error::malformed(path.display(), FORMAT, reason);
-        let length = match std::fs::metadata(&path) {
-            Ok(found) => found.len(),
-            Err(reason) if reason.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(reason) => return Err(Error::io(&path)(reason)),
-        };
-        if length > MAX_BYTES {
-            return Err(wrong(format!("{length} bytes, the limit is {MAX_BYTES}")));
+        let path = runs.join(FILE);
+        if !path.exists() {
+            return Ok(Self::default());
         }
-        let text = std::fs::read(&path).map_err(Error::io(&path))?;
-        let found: Self = serde_json::from_slice(&text).map_err(|reason| wrong(reason.to_string()))?;
+        let found: Self = small::read(&path, FORMAT)?;
+        let wrong = |reason: String| Error::malformed(path.display(), FORMAT, reason);
         if found.schema != SCHEMA {
             return Err(wrong(format!("schema {}, expected {SCHEMA}", found.schema)));
         }
         let ready = found.ready.iter().map(|one| (&one.name, &one.timed));
         for (name, timed) in found.peers.iter().chain(ready) {
-            if [timed.median_ms, timed.p95_ms].iter().any(|ms| !ms.is_finite() || *ms <= 0.0) {
-                return Err(wrong(format!("{name}: {} and {} ms", timed.median_ms, timed.p95_ms)));
-            }
+            timed.check().map_err(|reason| wrong(format!("{name}: {reason}")))?;
         }
-        if let Some(one) = found.ready.iter().find(|one| one.score.is_some_and(|score| !(0.0..=1.0).contains(&score))) {
-            return Err(wrong(format!("{}: a score of {:?}, expected a share", one.name, one.score)));
+        for one in &found.ready {
+            if let Some(score) = one.score.filter(|score| !(0.0..=1.0).contains(score)) {
+                return Err(wrong(format!("{}: a score of {score:e}, expected a share", one.name)));
+            }
+            small::bytes(one.bytes).map_err(|reason| wrong(format!("{}: {reason}", one.name)))?;
         }
         Ok(found)
     }
@@ -152,13 +161,15 @@ mod tests {
         Peers::read(folder.path())
     }
 
-    const TIMED: &str = r#""runtime":"r","median_ms":2.5,"p95_ms":3.0,"held_bytes":7,"rows":30"#;
+    const TIMED: &str = r#""runtime":"r","threads":1,"median_ms":2.5,"p95_ms":3.0,"held_bytes":7,"rows":30"#;
 
     #[test]
     fn an_id_comes_before_its_set() {
         let other = TIMED.replace("2.5", "1.5");
-        let found = read(&format!(r#"{{"schema":1,"peers":{{"a/b":{{{TIMED}}},"a/b@T4":{{{other}}}}},"ready":[]}}"#))
-            .expect("times");
+        let found = read(&format!(
+            r#"{{"schema":1,"machine":"m","date":"d","peers":{{"a/b":{{{TIMED}}},"a/b@T4":{{{other}}}}},"ready":[]}}"#
+        ))
+        .expect("times");
         assert_eq!(found.of("T4", "a/b").map(|one| one.median_ms), Some(1.5));
         assert_eq!(found.of("T5", "a/b").map(|one| one.median_ms), Some(2.5));
         assert_eq!(found.of("T5", "a/c"), None);
@@ -173,16 +184,18 @@ mod tests {
     #[test]
     fn what_no_model_can_take_is_refused_by_its_name() {
         let slow = TIMED.replace("2.5", "-2.5");
-        let told = read(&format!(r#"{{"schema":1,"peers":{{"a/b":{{{slow}}}}},"ready":[]}}"#))
+        let told = read(&format!(r#"{{"schema":1,"machine":"m","date":"d","peers":{{"a/b":{{{slow}}}}},"ready":[]}}"#))
             .expect_err("refused")
             .to_string();
         assert!(told.contains("a/b") && told.contains("-2.5"), "{told}");
         let foreign =
             format!(r#"{{"name":"N","task":"T36","set":"s","score":1.5,"bytes":1,"operators":2,"kinds":1,{TIMED}}}"#);
-        let told =
-            read(&format!(r#"{{"schema":1,"peers":{{}},"ready":[{foreign}]}}"#)).expect_err("refused").to_string();
+        let told = read(&format!(r#"{{"schema":1,"machine":"m","date":"d","peers":{{}},"ready":[{foreign}]}}"#))
+            .expect_err("refused")
+            .to_string();
         assert!(told.contains('N') && told.contains("1.5"), "{told}");
-        let told = read(r#"{"schema":2,"peers":{},"ready":[]}"#).expect_err("refused").to_string();
+        let told =
+            read(r#"{"schema":2,"machine":"m","date":"d","peers":{},"ready":[]}"#).expect_err("refused").to_string();
         assert!(told.contains("schema 2"), "{told}");
         assert!(read("{").is_err());
     }

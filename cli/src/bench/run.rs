@@ -184,7 +184,7 @@ pub fn run(args: &RunArgs, home: &Home, console: &Console) -> anyhow::Result<()>
     let engine = args.model.open(home)?;
     let bench = Bench { args, engine: &engine, home, console };
     let mut failed = None;
-    let (mut measured, mut lacking) = (0, 0);
+    let (mut measured, mut lacking, mut broken) = (0, 0, 0);
     for plan in &plans {
         match bench.measure(plan) {
             Ok(summary) => {
@@ -197,13 +197,16 @@ pub fn run(args: &RunArgs, home: &Home, console: &Console) -> anyhow::Result<()>
             }
             Err(reason) if plans.len() > 1 && !is_final(&reason) => {
                 console.complain(&format!("{} on {}: {reason}", plan.entry.id, plan.set()));
+                broken += 1;
                 failed.get_or_insert(reason);
             }
             Err(reason) => return Err(reason),
         }
     }
     if plans.len() > 1 {
-        console.note(format!("{measured} sets measured, {lacking} not, of {}: {}", plans.len(), args.out.display()));
+        let failures = if broken == 0 { String::new() } else { format!(", {broken} failed") };
+        let (all, out) = (plans.len(), args.out.display());
+        console.note(format!("{measured} sets measured, {lacking} not{failures}, of {all}: {out}"));
     }
     failed.map_or(Ok(()), Err)
 }
@@ -233,7 +236,7 @@ impl Bench<'_> {
             Way::Adapter(name) => Some(install_adapter(name, self.engine, self.home)?),
             Way::ZeroShot | Way::FewShot(_) => None,
         };
-        let settings = Settings::new(plan, &rows, self.engine, adapter.as_deref())?;
+        let settings = Settings::new(plan, &rows, self.engine, adapter.as_deref(), self.args.model.told())?;
         let path = plan.journal(&self.args.out);
         let opened = match Journal::open(&path, &settings) {
             Err(Error::OtherSettings { .. } | Error::Malformed { .. }) if self.args.restart => {

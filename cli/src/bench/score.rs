@@ -98,6 +98,7 @@ pub fn run(args: &ScoreArgs, console: &Console) -> Result<()> {
         let reason = format!("the set has no row '{id}', or fewer of that id");
         return Err(Error::malformed(args.answers.display(), FORMAT, reason));
     }
+    in_range(&rows, &found, &args.answers)?;
     let metric = plan.metric();
     let score = loam_bench::score(metric, rows.labels.len(), &rows.examples, &found)?;
     if console.format() == Format::Json {
@@ -106,6 +107,24 @@ pub fn run(args: &ScoreArgs, console: &Console) -> Result<()> {
     }
     let (id, set, name) = (entry.id, plan.set(), metric.name());
     console.line(format!("{id:<4} {set:<28} {name} {} · {} rows", shown(metric, score), found.len()))
+}
+
+/// Succeeds where all classes are some of the set's: places are counted from 0, and those of a file that counts from 1 would look
+/// like a poor model.
+fn in_range(rows: &Rows, found: &[Prediction], path: &Path) -> Result<()> {
+    let classes = rows.labels.len();
+    for (row, one) in rows.examples.iter().zip(found) {
+        let most = match one {
+            Prediction::Label(label) => Some(*label),
+            Prediction::LabelSet(labels) => labels.iter().copied().max(),
+            _ => None,
+        };
+        if let Some(label) = most.filter(|label| *label >= classes) {
+            let reason = format!("row '{}' has class {label}; the set has {classes}, counted from 0", row.id);
+            return Err(Error::malformed(path.display(), FORMAT, reason));
+        }
+    }
+    Ok(())
 }
 
 /// Predictions by the ids of their rows; of several rows of one id, as CoNaLa has them, in their order.
@@ -122,7 +141,8 @@ fn read(path: &Path) -> Result<HashMap<String, VecDeque<Prediction>>> {
         if length as u64 == MAX_LINE {
             return Err(wrong(format!("longer than {MAX_LINE} bytes")));
         }
-        let Line { id, prediction } = serde_json::from_slice(&line).map_err(|reason| wrong(reason.to_string()))?;
+        let Line { id, prediction } =
+            serde_json::from_slice(line.trim_ascii_end()).map_err(|reason| wrong(reason.to_string()))?;
         found.entry(id).or_default().push_back(prediction);
     }
     Ok(found)

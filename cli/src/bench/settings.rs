@@ -12,7 +12,8 @@ use super::rows::Rows;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 
-const SCHEMA: u32 = 1;
+/// Of run files and summaries.
+pub const SCHEMA: u32 = 1;
 
 /// An adapter, as it was measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,14 +77,23 @@ pub struct Settings {
     pub data: Digest,
     /// Where, and by which program.
     pub machine: Machine,
+    /// How the engine was opened, where that was not as usual.
+    #[serde(default)]
+    pub engine: String,
 }
 
 impl Settings {
-    /// Of a run.
+    /// Of a run; `opened` is how the engine was, where that was not as usual.
     ///
     /// # Errors
     /// The engine's for a foundation that cannot be read.
-    pub fn new(plan: &Plan, rows: &Rows, engine: &Engine, adapter: Option<&Adapter>) -> anyhow::Result<Self> {
+    pub fn new(
+        plan: &Plan,
+        rows: &Rows,
+        engine: &Engine,
+        adapter: Option<&Adapter>,
+        opened: String,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             schema: SCHEMA,
             id: plan.entry.id.to_string(),
@@ -101,6 +111,7 @@ impl Settings {
             classes: rows.labels.len(),
             data: rows.digest(),
             machine: Machine::here(),
+            engine: opened,
         })
     }
 
@@ -110,7 +121,7 @@ impl Settings {
     /// [`Error::OtherSettings`] naming the first one that differs.
     pub fn check(&self, asked: &Self, path: &Path) -> Result<()> {
         let adapter = |of: &Self| of.adapter.as_ref().map_or("none".to_owned(), |adapter| adapter.digest.clone());
-        let fields: [(&'static str, String, String); 14] = [
+        let fields: [(&'static str, String, String); 15] = [
             ("schema", self.schema.to_string(), asked.schema.to_string()),
             ("id", self.id.clone(), asked.id.clone()),
             ("set", self.set.clone(), asked.set.clone()),
@@ -125,6 +136,7 @@ impl Settings {
             ("data", self.data.to_string(), asked.data.to_string()),
             ("machine", self.machine.processor.clone(), asked.machine.processor.clone()),
             ("commit", self.machine.commit.clone(), asked.machine.commit.clone()),
+            ("engine", self.engine.clone(), asked.engine.clone()),
         ];
         for (field, found, expected) in fields {
             if found != expected {

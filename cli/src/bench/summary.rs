@@ -6,17 +6,21 @@ use std::path::Path;
 use loam::engine::ProcessMemory;
 use loam_bench::loader::{Example, Target};
 use loam_bench::metric::{self, Metric};
+use loam_bench::registry::DatasetId;
 use loam_bench::{Prediction, score};
 use serde::{Deserialize, Serialize};
 
 use super::journal::Outcome;
-use super::settings::Settings;
+use super::settings::{SCHEMA, Settings};
+use super::small;
 use crate::error::{Error, Result};
 use crate::install::replace_file;
 
 const FORMAT: &str = "summary of a run";
-/// A page.
-const MAX_BYTES: u64 = 1 << 20;
+/// No metric comes to more: perplexities of what a model has never seen are the greatest.
+const MOST_SCORE: f64 = 1e9;
+/// Of a set; sums of a few hundred fit 64 bits.
+const MOST_ROWS: usize = 1 << 40;
 /// The class of CLINC150 that is none of the others.
 const OUT_OF_SCOPE: &str = "oos";
 /// Name of the score of rows that are of some class.
@@ -103,6 +107,29 @@ impl Measured {
 }
 
 impl Measured {
+    /// Succeeds for what a run can come to.
+    fn check(&self) -> std::result::Result<(), String> {
+        let settings = &self.settings;
+        if settings.schema != SCHEMA {
+            return Err(format!("schema {}, expected {SCHEMA}", settings.schema));
+        }
+        let id: DatasetId = settings.id.parse().map_err(|_| format!("'{}' is no id of the benchmark", settings.id))?;
+        let known = Metric::ALL.iter().find(|metric| metric.name() == settings.metric);
+        known.ok_or_else(|| format!("{id}: no metric is called '{}'", settings.metric))?;
+        if !(1..=MOST_ROWS).contains(&settings.rows) || !(settings.rows..=MOST_ROWS).contains(&settings.of) {
+            return Err(format!("{} rows of {}", settings.rows, settings.of));
+        }
+        let scores = self.also.iter().map(|(name, score)| (name, *score));
+        for (name, score) in scores.chain([(&settings.metric, self.score)]) {
+            if !(-1.0..=MOST_SCORE).contains(&score) {
+                return Err(format!("a score of {score:e} by {name}"));
+            }
+        }
+        small::times(self.latency_ms.median, self.latency_ms.p95)?;
+        let adapter = settings.adapter.as_ref().map_or(0, |adapter| adapter.bytes);
+        [settings.foundation.bytes, adapter, self.peak_bytes.unwrap_or(0)].into_iter().try_for_each(small::bytes)
+    }
+
     /// Keeps what only the process that answered the rows knew, from the summary that it left.
     pub fn keep_from(&mut self, path: &Path) {
         if let Ok(Summary::Measured(before)) = Summary::read(path) {
@@ -160,12 +187,11 @@ impl Summary {
     /// # Errors
     /// [`Error::Io`], and [`Error::Malformed`] for what is no summary.
     pub fn read(path: &Path) -> Result<Self> {
-        let length = std::fs::metadata(path).map_err(Error::io(path))?.len();
-        if length > MAX_BYTES {
-            return Err(Error::malformed(path.display(), FORMAT, format!("{length} bytes, the limit is {MAX_BYTES}")));
+        let found: Self = small::read(path, FORMAT)?;
+        if let Self::Measured(run) = &found {
+            run.check().map_err(|reason| Error::malformed(path.display(), FORMAT, reason))?;
         }
-        let text = std::fs::read(path).map_err(Error::io(path))?;
-        serde_json::from_slice(&text).map_err(|reason| Error::malformed(path.display(), FORMAT, reason))
+        Ok(found)
     }
 
     /// All that lie in a folder, in the order of ids, sets and ways.

@@ -105,6 +105,15 @@ impl ModelArgs {
         Ok(engine)
     }
 
+    /// What is not as usual and changes answers or what they take, as it was typed; empty where all is.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let budget = self.budget.map(|megabytes| format!("--budget {megabytes}"));
+        let kv = self.kv.and_then(|kv| Some(format!("--kv {}", kv.to_possible_value()?.get_name())));
+        let delegates = self.delegate.iter().map(|target| format!("--delegate {}", target.name()));
+        budget.into_iter().chain(kv).chain(delegates).collect::<Vec<_>>().join(" ")
+    }
+
     /// Whether a delegate is named.
     #[must_use]
     pub fn asks_delegates(&self) -> bool {

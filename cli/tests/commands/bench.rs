@@ -616,14 +616,24 @@ fn answers_of_other_programs_are_scored() {
     let (found, folder) = scored("T10", first);
     assert_eq!((&found["id"], &found["set"], &found["metric"]), (&json!("T10"), &json!("official"), &json!("GLEU")));
     assert!(found["score"].as_f64() > Some(0.5) && found["rows"].as_u64() > Some(1), "{found}");
-    let class = |add: usize| {
+    let class = |change: fn(usize) -> usize| {
         move |target: &Target| match target {
-            Target::Label(class) => json!({ "label": class + add }),
+            Target::Label(class) => json!({ "label": change(*class) }),
             _ => panic!("{target:?}"),
         }
     };
-    assert_eq!(scored("T9", class(0)).0["score"], json!(1.0));
-    assert_eq!(scored("T9", class(2)).0["score"], json!(0.0));
+    let (found, reviews) = scored("T9", class(|class| class));
+    assert_eq!(found["score"], json!(1.0));
+    assert_eq!(scored("T9", class(|class| 1 - class)).0["score"], json!(0.0));
+    // Places that are counted from 1 are no poor model.
+    let answers = reviews.path().join("answers.jsonl");
+    let counted = fs::read_to_string(&answers).expect("answers").replace("\"label\":1", "\"label\":2");
+    fs::write(&answers, counted).expect("written");
+    let words = ["bench", "score", "--task", "T9", "--data", path(reviews.path()), "--answers", path(&answers)];
+    let refused = run(&words);
+    let message = String::from_utf8_lossy(&refused.stderr);
+    assert!(message.contains("has class 2; the set has 2, counted from 0"), "{message}");
+    assert_eq!(refused.status.code(), Some(4));
 
     let answers = folder.path().join("answers.jsonl");
     let right = fs::read_to_string(&answers).expect("answers");
@@ -700,7 +710,28 @@ fn the_report_says_what_was_measured_and_what_was_not() {
         &json!({ "status": "not-measured", "id": "T41", "set": "audio/ljspeech_small", "way": "zero-shot", "reason": "no <voice>" }),
     );
 
+    let timed = json!({ "runtime": "scikit-learn 1", "threads": 1, "median_ms": 1.1, "p95_ms": 2.0, "held_bytes": 3_000_000, "rows": 9 });
+    let mut other = timed.clone();
+    for (key, value) in [
+        ("name", json!("a|b")),
+        ("task", json!("T36")),
+        ("set", json!("audio/esc10")),
+        ("score", json!(0.5)),
+        ("bytes", json!(4_000_000)),
+        ("operators", json!(44)),
+        ("kinds", json!(12)),
+    ] {
+        other[key] = value;
+    }
+    let measured = json!({
+        "schema": 1, "machine": "3 cores", "date": "2026-01-02", "peers": { "nlp/sst2": timed }, "ready": [other],
+    });
+    fs::create_dir(runs.path().join("peers")).expect("a folder");
+    write("peers/measured.json", &measured);
+
     let compared = json(&run(&["bench", "compare", "--runs", path(runs.path()), "--json"]));
+    let first = &compared["pairings"][0];
+    assert_eq!((&first["timed"], &compared["foreign"][0]["own_score"]), (&Value::Null, &json!(0.895)));
     let verdict = |set: &str, way: &str| {
         let all = compared["pairings"].as_array().expect("pairings");
         all.iter().find(|one| one["set"] == set && one["way"] == way).map(|one| one["verdict"].clone())
@@ -733,14 +764,50 @@ fn the_report_says_what_was_measured_and_what_was_not() {
     assert!(html.contains("no data here: <code>loam bench run --task T14 --data DIR</code>"));
     assert!(html.contains("no data here: <code>loam bench run --task T29 --data DIR</code>"));
     assert!(html.contains("4 of 50") && html.contains("Few rows of each class"));
-    assert!(markdown.contains("| 1 | 51 MB | ") && markdown.contains(" | 90 MB |"), "{markdown}");
-    assert!(markdown.contains("| nlp/sst2 | sentiment | 1.5 | 1.1 | 1.36 |"), "{markdown}");
+    assert!(markdown.contains("| 1 | 50 MB | 45 MB | 90 MB |"), "{markdown}");
+    assert!(markdown.contains("| nlp/sst2 | sentiment | 1.5 | 1.1 | 1.36 | 3 MB | scikit-learn 1 |"), "{markdown}");
+    assert!(
+        markdown.contains("| a\\|b | audio/esc10 | 50.0 % | 89.5 % | 1.1 | 1.5 | 4 MB | 3 MB | 44 | 12 |"),
+        "{markdown}"
+    );
+    assert!(markdown.replace('\n', " ").contains("on another machine than the foundation (3 cores), on 2026-01-02"));
+    // From the second set on, both adapters are one file: the sizes are of both models.
+    assert!(markdown.contains("Sizes are those of 3 sets that have both"), "{markdown}");
     assert!(
         markdown.contains("| T9 | nlp/sst2 | accuracy | sentiment | 88.0 % | 65.0 % | - | 83.0 % | yes | 610 | 1.5 |"),
         "{markdown}"
     );
-    assert!(markdown.contains("| T41 | text-to-speech | LJ Speech | no <voice> |"));
+    assert!(markdown.contains("| T41 | text-to-speech | LJ Speech | no &lt;voice> |"));
     assert!(markdown.contains("`loam bench run --task T14 --data DIR`"));
     assert!(markdown.lines().filter(|line| !line.starts_with('|')).all(|line| line.len() <= 130), "lines are wrapped");
     let _ = std::io::stderr().flush();
+}
+
+#[test]
+fn results_that_nothing_comes_to_are_refused() {
+    let whole = summary("T9", "nlp/sst2", "accuracy", &json!({ "adapter": "sentiment" }), 0.88, 610);
+    type Change = fn(&mut Value);
+    let changes: [(Change, &str); 9] = [
+        (|value| value["score"] = json!(1e308), "a score of 1e308"),
+        (|value| value["also"] = json!({ "macro-F1": -5.0 }), "a score of -5e0 by macro-F1"),
+        (|value| value["latency_ms"]["median"] = json!(-1.0), "-1e0 ms"),
+        (|value| value["rows"] = json!(611), "611 rows of 610"),
+        (|value| value["schema"] = json!(77), "schema 77"),
+        (|value| value["id"] = json!("T99"), "'T99'"),
+        (|value| value["metric"] = json!("guess"), "'guess'"),
+        (|value| value["peak_bytes"] = json!(u64::MAX), "18446744073709551615 bytes"),
+        (|value| value["foundation"]["bytes"] = json!(u64::MAX), "18446744073709551615 bytes"),
+    ];
+    for (change, wanted) in changes {
+        let runs = tempfile::tempdir().expect("a folder");
+        let mut damaged = whole.clone();
+        change(&mut damaged);
+        fs::write(runs.path().join("1.json"), damaged.to_string()).expect("written");
+        for action in ["compare", "report"] {
+            let refused = run(&["bench", action, "--runs", path(runs.path())]);
+            let message = String::from_utf8_lossy(&refused.stderr);
+            assert!(message.contains(wanted) && message.contains("1.json"), "{message} without {wanted}");
+            assert_eq!(refused.status.code(), Some(4), "{message}");
+        }
+    }
 }

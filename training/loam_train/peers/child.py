@@ -27,6 +27,8 @@ def onnx(path: Path, threads: int) -> Answer:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    # Threads that wait leave the processor to others, as the foundation's do.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [given.name for given in session.get_inputs()]
     outputs = [session.get_outputs()[-1].name]
@@ -60,7 +62,8 @@ def tflite(path: Path, threads: int) -> Answer:
 
 def stored(path: Path, _: int) -> Answer:
     """A Python object that has learned: the row is a text."""
-    model = pickle.loads(path.read_bytes())
+    with path.open("rb") as file:
+        model = pickle.load(file)
     ask = model.answers if hasattr(model, "answers") else model.predict
 
     def answer(row: Any) -> str:
@@ -85,7 +88,19 @@ def sphinx(_: Path, __: int) -> Answer:
     return answer
 
 
-RUNTIMES = {"onnx": onnx, "tflite": tflite, "stored": stored, "sphinx": sphinx}
+def forest(path: Path, threads: int) -> Answer:
+    """Trees over statistics of a window; a row is the window `[1, 6, steps]` and its steps."""
+    from loam_train.baseline.forest import statistics
+
+    inner = onnx(path, threads)
+
+    def answer(row: Any) -> Any:
+        return inner((statistics(*row),))
+
+    return answer
+
+
+RUNTIMES = {"onnx": onnx, "forest": forest, "tflite": tflite, "stored": stored, "sphinx": sphinx}
 
 
 def held(name: str) -> int:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import tempfile
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -38,41 +41,54 @@ def add_commands(commands: Any) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from .peer import time
+    from .peer import best
     from .plan import PEERS
 
     unknown = [name for name in chosen.sets if name not in PEERS]
     if unknown:
         raise InputError(chosen.out, f"set {unknown[0]!r} has no such model, known are {', '.join(PEERS)}")
-    found: dict[str, Any] = {"schema": SCHEMA, "peers": {}, "ready": []}
+    cores = os.cpu_count() or 1
+    if chosen.threads > cores:
+        raise InputError(
+            chosen.out, f"--threads is {chosen.threads}, expected at most {cores}, as many as there are cores"
+        )
+    found: dict[str, Any] = {
+        "schema": SCHEMA, "machine": _machine(), "date": date.today().isoformat(), "peers": {}, "ready": [],
+    }  # fmt: skip
+    out = chosen.out / NAME
     with tempfile.TemporaryDirectory() as folder:
         for name in tqdm(chosen.sets or list(PEERS), desc="models of one task", unit="model"):
-            found["peers"][name] = time(
-                PEERS[name](chosen.data), Path(folder) / name.replace("/", "_"), chosen.threads
-            ).told()
-        if not chosen.sets:
-            found["ready"] = _ready(chosen, Path(folder))
-    _write(chosen.out / NAME, found)
-    print(chosen.out / NAME)
+            timed = best(PEERS[name](chosen.data), Path(folder) / name.replace("/", "_"), chosen.threads)
+            found["peers"][name] = timed.told()
+            _write(out, found)
+        for told in () if chosen.sets else _ready(chosen, Path(folder)):
+            found["ready"].append(told)
+            _write(out, found)
+    print(out)
     return 0
 
 
-def _ready(chosen: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
-    from .peer import time
+def _ready(chosen: argparse.Namespace, work: Path) -> Iterator[dict[str, Any]]:
+    from .peer import best
     from .ready import FOREIGN, operators
 
-    root, models, told = chosen.data, chosen.models, []
     for one in tqdm(FOREIGN, desc="models of other makers", unit="model"):
-        file = models / one.folder / one.file
+        file = chosen.models / one.folder / one.file
         if not file.exists():
             continue
-        timed = time(one.ready(root, models), work / one.folder, chosen.threads)
+        timed = best(one.ready(chosen.data, chosen.models), work / one.folder, chosen.threads)
         count, kinds = operators(file)
-        told.append({
-            "name": one.name, "task": one.task, "set": one.set, "score": one.score(file.parent, root, timed),
+        yield {
+            "name": one.name, "task": one.task, "set": one.set, "score": one.score(file.parent, chosen.data, timed),
             "bytes": file.stat().st_size, "operators": count, "kinds": kinds, **timed.told(),
-        })  # fmt: skip
-    return told
+        }  # fmt: skip
+
+
+def _machine() -> str:
+    """The processor, in the words of `loam bench`."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{os.cpu_count()} cores of {names[0] if names else platform.machine()}"
 
 
 def _write(path: Path, found: dict[str, Any]) -> None:

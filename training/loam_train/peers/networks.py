@@ -78,7 +78,7 @@ def unet(kind: str) -> Ready:
 
 
 def forest(problem: Problem) -> Ready:
-    """Trees over statistics of windows; the statistics are no part of the times.
+    """Trees over statistics of windows.
 
     A node of ONNX holds a weight of each class, which takes hundreds of times what the trees need.
     """
@@ -86,10 +86,12 @@ def forest(problem: Problem) -> Ready:
     from skl2onnx.common.data_types import FloatTensorType
 
     learned = cast("ForestModel", Forest().fit(problem, _FOREST, 0.0, Path()))
-    rows = statistics(*problem.test.at(torch.tensor(spread(len(problem.test)))).media())
-    given = [("x", FloatTensorType([1, rows.shape[1]]))]
+    windows, steps = problem.test.at(torch.tensor(spread(len(problem.test)))).media()
+    given = [("x", FloatTensorType([1, statistics(windows[:1], steps[:1]).shape[1]]))]
     model = convert_sklearn(learned.forest, initial_types=given, options={"zipmap": False}, target_opset=18)
-    return Ready("onnx", _LIBRARIES, model.SerializeToString(), [(row[None],) for row in rows], compact=False)
+    rows = [(windows[at : at + 1], steps[at : at + 1]) for at in range(len(windows))]
+    libraries = (*_LIBRARIES, "loam_train.baseline.forest")
+    return Ready("forest", libraries, model.SerializeToString(), rows, compact=False)
 
 
 def falls(problem: Problem) -> Problem:

@@ -88,6 +88,8 @@ pub struct Evidence {
     pub refused: BTreeMap<(String, String), String>,
     /// Beside models of one task each.
     pub comparison: Comparison,
+    /// Where and when models of one task were timed.
+    pub timed: (String, String),
     /// Of all runs, for what they have in common.
     pub runs: Vec<Measured>,
 }
@@ -125,6 +127,7 @@ impl Evidence {
     #[must_use]
     pub fn new(summaries: &[Summary], peers: &Peers) -> Self {
         let mut sets: Vec<SetEvidence> = Vec::new();
+        let timed = (peers.machine.clone(), peers.date.clone());
         let mut refused = BTreeMap::new();
         let mut runs = Vec::new();
         for summary in summaries {
@@ -168,7 +171,7 @@ impl Evidence {
                 Way::ZeroShot => sets[at].zero = Some((**run).clone()),
             }
         }
-        Self { sets, refused, comparison: Comparison::new(summaries, peers), runs }
+        Self { sets, refused, comparison: Comparison::new(summaries, peers), timed, runs }
     }
 
     /// The sets of an id.

@@ -9,7 +9,7 @@ use super::evidence::{Evidence, SetEvidence, Standing};
 use super::operators::AllOperators;
 use super::storage::{Storage, TASKS};
 use super::svg::{Axes, Bar, Curve, Names, bars, curves, escaped};
-use super::words::{FOREIGN, Facts, PROCESS, foreign_cells, held, megabytes, rows_of};
+use super::words::{FOREIGN, Facts, even, foreign_cells, held, megabytes, process, rows_of};
 use crate::bench::summary::Measured;
 use crate::bench::unit::{Unit, shown, shown_as, unit};
 
@@ -220,29 +220,21 @@ fn sizes(storage: &Storage) -> String {
         level: None,
         names: Names::Beside,
     };
-    let even = storage.breaks_even().map(|tasks| (tasks as f64, format!("{tasks} tasks")));
-    let disk = curves(&both, &axes(even), "Storage by the number of tasks");
+    let at = storage.breaks_even().map(|tasks| (tasks as f64, format!("{tasks} tasks")));
+    let disk = curves(&both, &axes(at), "Storage by the number of tasks");
     let [_, apart] = both;
     let process = Curve {
         name: "foundation".to_owned(),
         class: "shared",
         points: storage.memory.iter().enumerate().map(|(at, bytes)| (at as f64 + 1.0, *bytes as f64)).collect(),
     };
-    let even = storage.memory_breaks_even().map(|tasks| (tasks as f64, format!("{tasks} tasks")));
-    let memory = curves(&[process, apart], &axes(even), "Memory by the number of tasks");
-    let first = storage.breaks_even().map_or_else(
-        || "One model a task takes less up to fifty tasks.".to_owned(),
-        |tasks| {
-            format!("From {tasks} tasks on the foundation with its adapters takes less than a model for each task.")
-        },
-    );
+    let at = storage.memory_breaks_even().map(|tasks| (tasks as f64, format!("{tasks} tasks")));
+    let memory = curves(&[process, apart], &axes(at), "Memory by the number of tasks");
     format!(
         "<h2>Storage and memory</h2>\n<div class=\"pair\"><div class=\"card\"><h3>On disk</h3>{disk}</div><div class=\"card\">\
-         <h3>In memory</h3>{memory}</div></div>\n<p class=\"note\">{first} Sizes are those of {} tasks that \
-         have both, in the order of <code>models/results.json</code>; from there on their mean. In memory: the most that the \
-         process of all runs held by the time so many adapters had been used, with activations and the rows themselves; of the other \
-         models their weights alone.</p>",
-        storage.known
+         <h3>In memory</h3>{memory}</div></div>\n<p class=\"note\">{} In memory: the most that the process of all runs held by the time so \
+         many adapters had been used, with activations and the rows themselves.</p>",
+        escaped(&even(storage))
     )
 }
 
@@ -259,8 +251,9 @@ fn latencies(evidence: &Evidence) -> String {
     format!(
         "<h2>Latency</h2>\n<p class=\"note\">Milliseconds of a row, one after another, without reading and decoding it. The machine was \
          shared: take it as an order of magnitude. <i>Own model</i>: one of the kind that scores are compared with, where that was \
-         measured, and how many times as long the foundation takes. {PROCESS}</p>\n<div class=\"card\"><table><thead><tr><th>set</th><th>by</th><th>decided by</th>\
-         <th class=\"number\">median</th><th class=\"number\">95 %</th><th class=\"number\">own model</th></tr></thead><tbody>\n{lines}</tbody></table></div>"
+         measured, and how many times as long the foundation takes. {}</p>\n<div class=\"card\"><table><thead><tr><th>set</th><th>by</th><th>decided by</th>\
+         <th class=\"number\">median</th><th class=\"number\">95 %</th><th class=\"number\">own model</th></tr></thead><tbody>\n{lines}</tbody></table></div>",
+        escaped(&process(evidence))
     )
 }
 

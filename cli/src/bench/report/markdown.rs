@@ -5,7 +5,7 @@ use loam_bench::registry;
 use super::evidence::{Evidence, SetEvidence, Standing};
 use super::operators::AllOperators;
 use super::storage::Storage;
-use super::words::{FOREIGN, Facts, PROCESS, foreign_cells, held, megabytes, rows_of, way_of};
+use super::words::{FOREIGN, Facts, even, foreign_cells, held, megabytes, process, rows_of, way_of};
 use crate::bench::summary::Measured;
 use crate::bench::unit::{shown, shown_as};
 
@@ -41,23 +41,11 @@ pub fn page(evidence: &Evidence, storage: &Storage, operators: Option<&AllOperat
     for entry in registry::entries() {
         if let Standing::Nothing(reason) = evidence.standing(entry) {
             let (id, task, dataset) = (entry.id, entry.task.name(), entry.dataset);
-            lines.push(format!("| {id} | {task} | {dataset} | {} |", command_as_code(&reason)));
+            lines.push(format!("| {id} | {task} | {dataset} | {} |", cell(&command_as_code(&reason))));
         }
     }
     lines.extend([String::new(), "## Storage and memory".to_owned(), String::new()]);
-    let even = storage.breaks_even().map_or_else(
-        || "One model a task takes less up to fifty tasks.".to_owned(),
-        |tasks| {
-            format!("From {tasks} tasks on the foundation with its adapters takes less than a model for each task.")
-        },
-    );
-    let memory = storage.memory_breaks_even().map_or_else(String::new, |tasks| {
-        format!(" In memory that is so from {tasks} tasks on, all of the process beside the weights alone of the other models.")
-    });
-    paragraph(
-        &mut lines,
-        &format!("{even}{memory} Sizes are those of {} tasks that have both; from there on their mean.", storage.known),
-    );
+    paragraph(&mut lines, &even(storage));
     lines.push("| tasks | foundation and adapters | one model each | the process held |".to_owned());
     lines.push("|--:|--:|--:|--:|".to_owned());
     for tasks in [1, 5, 10, 20, 30, 50] {
@@ -89,7 +77,11 @@ fn latencies(lines: &mut Vec<String>, evidence: &Evidence) {
     lines.extend([String::new(), "## Latency beside models of one task".to_owned(), String::new()]);
     paragraph(
         lines,
-        &format!("Median milliseconds of a row. {PROCESS} The foundation is slower on {slower} of {}.", known.len()),
+        &format!(
+            "Median milliseconds of a row. {} The foundation is slower on {slower} of {}.",
+            process(evidence),
+            known.len()
+        ),
     );
     lines.extend([
         "| set | adapter | Loam | own model | times as long | held | runtime |".to_owned(),
@@ -117,7 +109,7 @@ fn foreign(lines: &mut Vec<String>, evidence: &Evidence) {
         "| model | set | right | Loam | ms | Loam ms | file | held | operators | kinds |".to_owned(),
         "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|".to_owned(),
     ]);
-    lines.extend(found.iter().map(|one| format!("| {} |", foreign_cells(one).join(" | "))));
+    lines.extend(found.iter().map(|one| format!("| {} |", foreign_cells(one).map(|text| cell(&text)).join(" | "))));
 }
 
 fn line(set: &SetEvidence) -> Option<String> {
@@ -144,7 +136,12 @@ fn line(set: &SetEvidence) -> Option<String> {
     let (rows, median) = (rows_of(run).replace(" rows", ""), run.latency_ms.median);
     let cells =
         [id.to_string(), name.clone(), metric.to_owned(), adapter, own, zero, few, other, parity.to_owned(), rows];
-    Some(format!("| {} | {median:.1} |", cells.join(" | ")))
+    Some(format!("| {} | {median:.1} |", cells.map(|text| cell(&text)).join(" | ")))
+}
+
+/// A text that ends no cell and opens no tag.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "&lt;").replace(['\n', '\r'], " ")
 }
 
 fn named(metric: &str, score: f64) -> String {

@@ -2,11 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use super::evidence::Evidence;
-use crate::bench::baseline::{Pair, sizes};
+use super::evidence::{Evidence, SetEvidence};
 
 /// Tasks of the benchmark's data sets.
 pub const TASKS: usize = 50;
+
+/// Bytes of an adapter and of the model of its own, of a task that has both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// Of the adapter's file; none where another task has it already.
+    pub adapter: u64,
+    /// Of the other model's.
+    pub model: u64,
+}
 
 /// Bytes with so many tasks, from none on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +43,7 @@ impl Storage {
                 held.push(held.last().copied().unwrap_or(0).max(bytes));
             }
         }
-        Self::of(foundation, &sizes(), held)
+        Self::of(foundation, &pairs(evidence), held)
     }
 
     fn of(foundation: u64, pairs: &[Pair], mut memory: Vec<u64>) -> Self {
@@ -69,6 +77,17 @@ impl Storage {
     pub fn memory_breaks_even(&self) -> Option<usize> {
         (1..=self.memory.len()).find(|tasks| self.memory[tasks - 1] < self.apart[*tasks])
     }
+}
+
+/// Of all sets that have both, in the order of ids, each once however many ids it stands in for.
+fn pairs(evidence: &Evidence) -> Vec<Pair> {
+    let mut known = BTreeSet::new();
+    let pair = |set: &SetEvidence| {
+        let adapter = set.adapter.as_ref()?.settings.adapter.clone()?;
+        let model = set.baseline.as_ref().filter(|model| model.bytes > 0)?.bytes;
+        Some(Pair { adapter: if known.insert(adapter.digest) { adapter.bytes } else { 0 }, model })
+    };
+    evidence.distinct().into_iter().filter_map(pair).collect()
 }
 
 #[cfg(test)]

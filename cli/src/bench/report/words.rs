@@ -57,7 +57,13 @@ impl Facts {
             few_shot: evidence.comparison.few_shot,
             zero_shot: evidence.comparison.zero_shot,
             breaks_even: storage.breaks_even(),
-            foundation: foundations.into_iter().collect::<Vec<_>>().join(", "),
+            foundation: match foundations.len() {
+                0 | 1 => format!("one foundation, {}", foundations.into_iter().collect::<String>()),
+                several => {
+                    let named = foundations.into_iter().collect::<Vec<_>>().join(", ");
+                    format!("{several} foundations whose scores must not be compared, {named}")
+                }
+            },
             machines: evidence.runs.iter().map(machine).collect(),
             seeds: evidence.runs.iter().map(|run| run.settings.seed).collect(),
         }
@@ -67,7 +73,7 @@ impl Facts {
     #[must_use]
     pub fn about(&self) -> String {
         format!(
-            "38 tasks of a phone on 50 data sets, by one foundation, {}, and an adapter for each task that has one. {} rows were \
+            "38 tasks of a phone on 50 data sets, by {}, and an adapter for each task that has one. {} rows were \
              answered on {} sets that stand in for {} of the 50.",
             self.foundation, self.rows, self.sets, self.ids
         )
@@ -99,7 +105,7 @@ impl Facts {
         let mut text = format!(
             "On a par: {classes} a model made for the set alone, in accuracy, F1 and MCC; {others} in every other metric. Such models \
              are fine-tuned text encoders, linear models of words, convolutional networks, trees, random fields, nearest neighbours and \
-             small U-Nets, chosen on validation rows and scored on all test rows. Adapters are on a par on {}",
+             small U-Nets, chosen on validation rows and scored on all test rows, where the table may say fewer for the foundation. Adapters are on a par on {}",
             self.adapters.describe()
         );
         if self.few_shot.compared > 0 {
@@ -125,15 +131,26 @@ impl Facts {
 }
 
 /// How models of one task were timed.
-pub const PROCESS: &str = "Each model of one task in a process of its own, on the same machine with as many threads, a row at a time, \
-    after five rows that do not count: networks by ONNX Runtime, from inputs that are ready, so that reading tokens, spectra and \
-    statistics is in the foundation's time alone; texts by scikit-learn as they are. Held is what the process grew by, without \
-    interpreter and libraries; of forests the runtime unpacks so much more than they are that it says nothing.";
+const PROCESS: &str = "Each model of one task ran in a process of its own, a row at a time, after five rows that do not count, with one \
+    thread or with as many as there are cores, whichever is quicker: networks and forests by ONNX Runtime, texts by scikit-learn as they \
+    are. Networks get inputs that are ready, so that reading tokens and spectra counts for the foundation alone; of scenes what becomes \
+    of a network's planes does, too. Held is the most that the process grew by, without interpreter and libraries; of forests the \
+    runtime unpacks so much more than they are that it says nothing.";
+
+/// How, where and when models of one task were timed.
+#[must_use]
+pub fn process(evidence: &Evidence) -> String {
+    let (machine, date) = &evidence.timed;
+    let elsewhere = evidence.runs.iter().any(|run| run.settings.machine.processor != *machine);
+    let place = if elsewhere { "another machine than the foundation" } else { "the same machine" };
+    format!("{PROCESS} They were timed on {place} ({machine}), on {date}.")
+}
 
 /// What models of others are there for.
 pub const FOREIGN: &str = "Published for a task of a phone each, and run by LiteRT. They know more classes than the sets and saw none of \
     their rows: YAMNet's 521 sounds and MobileNet's 1000 objects are joined to the classes of the set, whose pictures of 32 pixels are \
-    made larger; KWT's twelve words are none of the set's, so that it is timed alone.";
+    made larger; KWT's twelve words are none of the set's, so that it is timed alone. The foundation's towers learned from training \
+    rows of these sets: what is compared is what each takes, more than how well it does.";
 
 /// Name, set, shares that are right, times, sizes and operators of such a model.
 #[must_use]
@@ -159,6 +176,28 @@ pub fn foreign_cells(one: &Beside) -> [String; 10] {
 #[must_use]
 pub fn held(timed: &Timed) -> String {
     timed.held_bytes.map_or_else(|| "-".to_owned(), megabytes)
+}
+
+/// From how many tasks on one foundation takes less, on disk and in memory.
+#[must_use]
+pub fn even(storage: &Storage) -> String {
+    let disk = match storage.breaks_even() {
+        Some(tasks) => {
+            format!("From {tasks} tasks on the foundation with its adapters takes less than a model for each task.")
+        }
+        None => "One model a task takes less up to fifty tasks.".to_owned(),
+    };
+    let beside = "all of the process beside the weights alone of the other models, if all were held at a time";
+    let memory = match (storage.memory.is_empty(), storage.memory_breaks_even()) {
+        (true, _) => String::new(),
+        (false, Some(tasks)) => format!(" In memory that is so from {tasks} tasks on: {beside}."),
+        (false, None) => format!(" In memory it takes more up to fifty tasks: {beside}."),
+    };
+    let known = storage.known;
+    format!(
+        "{disk}{memory} M4 broke even at about 15, beside a large network for each task; half of the models here know words alone. Sizes \
+         are those of {known} sets that have both, in the order of their ids; from there on their mean."
+    )
 }
 
 /// Bytes as people read them.
