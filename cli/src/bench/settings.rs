@@ -121,6 +121,7 @@ impl Settings {
     /// [`Error::OtherSettings`] naming the first one that differs.
     pub fn check(&self, asked: &Self, path: &Path) -> Result<()> {
         let adapter = |of: &Self| of.adapter.as_ref().map_or("none".to_owned(), |adapter| adapter.digest.clone());
+        let options = |of: &Self| if of.engine.is_empty() { "as usual".to_owned() } else { of.engine.clone() };
         let fields: [(&'static str, String, String); 15] = [
             ("schema", self.schema.to_string(), asked.schema.to_string()),
             ("id", self.id.clone(), asked.id.clone()),
@@ -136,7 +137,7 @@ impl Settings {
             ("data", self.data.to_string(), asked.data.to_string()),
             ("machine", self.machine.processor.clone(), asked.machine.processor.clone()),
             ("commit", self.machine.commit.clone(), asked.machine.commit.clone()),
-            ("engine", self.engine.clone(), asked.engine.clone()),
+            ("engine", options(self), options(asked)),
         ];
         for (field, found, expected) in fields {
             if found != expected {
