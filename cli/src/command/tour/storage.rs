@@ -1,5 +1,6 @@
 //! What one base and its adapters take beside one model a task.
 
+use std::collections::BTreeSet;
 use std::fs::metadata;
 use std::path::Path;
 
@@ -50,8 +51,13 @@ impl Comparison {
         serde_json::from_str(&text).map_err(|reason| Error::malformed(path.display(), FORMAT, reason))
     }
 
-    fn total(&self, of: impl Fn(&Measured) -> u64) -> u64 {
-        self.tasks.iter().map(of).fold(0, u64::saturating_add)
+    fn adapters(&self) -> u64 {
+        self.tasks.iter().map(|task| task.adapter.bytes).fold(0, u64::saturating_add)
+    }
+
+    /// Bytes and score of each model of its own, once: two adapters of a task have the same one beside them.
+    fn models(&self) -> BTreeSet<(u64, u64)> {
+        self.tasks.iter().map(|task| (task.baseline.bytes, task.baseline.score.to_bits())).collect()
     }
 }
 
@@ -60,8 +66,8 @@ impl Comparison {
 /// # Errors
 /// The console's.
 pub(super) fn show(engine: &Engine, comparison: &Comparison, guide: &mut Guide<'_>) -> anyhow::Result<()> {
-    let count = comparison.tasks.len();
-    guide.chapter(format_args!("Storage and memory: one base and {count} adapters, or {count} models"))?;
+    let (count, own) = (comparison.tasks.len(), comparison.models());
+    guide.chapter(format_args!("Storage and memory: one base and {count} adapters, or {} models", own.len()))?;
     for task in &comparison.tasks {
         guide.say(format_args!(
             "  {:<34} adapter {:>9} {:>5.1} %   own model {:>9} {:>5.1} %",
@@ -74,8 +80,8 @@ pub(super) fn show(engine: &Engine, comparison: &Comparison, guide: &mut Guide<'
     }
     let components = engine.foundation().components();
     let base = components.iter().map(|component| component.weight_bytes()).sum::<loam::Result<u64>>()?;
-    let adapters = comparison.total(|task| task.adapter.bytes);
-    let models = comparison.total(|task| task.baseline.bytes);
+    let adapters = comparison.adapters();
+    let models = own.iter().map(|(bytes, _)| *bytes).fold(0, u64::saturating_add);
     let loaded: u64 = engine.loaded().iter().map(|component| component.bytes).sum();
     guide.record(&json!({ "base": base, "adapters": adapters, "models": models, "loaded": loaded, "tasks": count }))?;
     guide.say(format_args!(
