@@ -140,7 +140,7 @@ eaibench: adapters ## eAIBench on all sets at hand: with adapters, without, few 
 	training/setup.sh
 	set -e; for way in "" --zero-shot "--few-shot 16" "--few-shot 4" "--few-shot 1"; do $(LOAM) bench run --all $$way --restart --data $(EAIBENCH_SETS) --out $(EAIBENCH_RUNS); done
 	bench/scenes.sh $(LOAM) $(EAIBENCH_RUNS) 200
-	bench/peers.sh $(EAIBENCH_RUNS)/peers
+	PYTHONPATH=training "$(TRAINING_VENV)/bin/python" -m loam_train peers $(EAIBENCH_RUNS)/peers
 	$(LOAM) bench compare --runs $(EAIBENCH_RUNS)
 	$(LOAM) bench report --runs $(EAIBENCH_RUNS) --markdown docs/eaibench-results.md
 

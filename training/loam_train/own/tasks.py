@@ -67,21 +67,26 @@ def _texts(ids: list[str], answers: list[str]) -> list[tuple[str, Any]]:
     return [(row, {"text": text}) for row, text in zip(ids, answers, strict=True)]
 
 
+def pairs(name: str, root: Path, split: str) -> list[Pair]:
+    """A split of a set of `folders` whose answers are texts."""
+    source = published.SETS[name]
+    made = source.rows(place_of(root, source.folder), split)
+    return [Pair(row["text"], tuple(row.get("outputs") or (row["output"],))) for row in made]
+
+
+def asked_of_xquad(root: Path) -> tuple[list[str], list[str]]:
+    """Its test rows as SQuAD's are asked; their ids."""
+    test = rows(place_of(root, "nlp/xquad_en"), "test")
+    return [f"{row['context']}\n\nQuestion: {row['question']}" for row in test], _ids(test)
+
+
 def _written(name: str, *candidates: Candidate) -> Callable[[Path, float, int], Made]:
     """Texts from texts; `name` is a set of `folders`."""
 
     def make(root: Path, seconds: float, seed: int) -> Made:
-        source = published.SETS[name]
-        folder = place_of(root, source.folder)
-
-        def pairs(split: str) -> list[Pair]:
-            made = source.rows(folder, split)
-            return [Pair(row["text"], tuple(row.get("outputs") or (row["output"],))) for row in made]
-
-        chosen = choose(candidates, pairs("train"), seconds, seed)
-        test = pairs("test")
-        answers = chosen.model.answers([pair.text for pair in test])
-        ids = _ids(rows(folder, "test"))
+        chosen = choose(candidates, pairs(name, root, "train"), seconds, seed)
+        answers = chosen.model.answers([pair.text for pair in pairs(name, root, "test")])
+        ids = _ids(rows(place_of(root, published.SETS[name].folder), "test"))
         return Made(chosen.name, chosen.model.size, _texts(ids, answers))
 
     return make
@@ -89,13 +94,9 @@ def _written(name: str, *candidates: Candidate) -> Callable[[Path, float, int], 
 
 def _xquad(root: Path, seconds: float, seed: int) -> Made:
     """The same model of spans on another set's test rows."""
-    source = published.SETS["squad"]
-    learned = [Pair(row["text"], tuple(row["outputs"])) for row in source.rows(place_of(root, source.folder), "train")]
-    model = Spans().learn(learned, seconds, seed)
-    folder = place_of(root, "nlp/xquad_en")
-    test = rows(folder, "test")
-    answers = model.answers([f"{row['context']}\n\nQuestion: {row['question']}" for row in test])
-    return Made(Spans.name, model.size, _texts(_ids(test), answers))
+    model = Spans().learn(pairs("squad", root, "train"), seconds, seed)
+    asked, ids = asked_of_xquad(root)
+    return Made(Spans.name, model.size, _texts(ids, model.answers(asked)))
 
 
 def _pictures(root: Path, split: str) -> tuple[Told, list[str]]:

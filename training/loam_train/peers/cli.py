@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import tempfile
 from collections.abc import Iterator
 from datetime import date
@@ -16,7 +14,9 @@ from tqdm import tqdm
 
 from .. import places
 from ..arguments import positive
+from ..baseline import record
 from ..errors import InputError
+from ..machine import processor
 
 MODELS: Path = places.ROOT.parent / "shared" / "weights" / "task-models"
 NAME = "measured.json"
@@ -53,17 +53,17 @@ def _run(chosen: argparse.Namespace) -> int:
             chosen.out, f"--threads is {chosen.threads}, expected at most {cores}, as many as there are cores"
         )
     found: dict[str, Any] = {
-        "schema": SCHEMA, "machine": _machine(), "date": date.today().isoformat(), "peers": {}, "ready": [],
+        "schema": SCHEMA, "machine": processor(), "date": date.today().isoformat(), "peers": {}, "ready": [],
     }  # fmt: skip
     out = chosen.out / NAME
     with tempfile.TemporaryDirectory() as folder:
         for name in tqdm(chosen.sets or list(PEERS), desc="models of one task", unit="model"):
             timed = best(PEERS[name](chosen.data), Path(folder) / name.replace("/", "_"), chosen.threads)
             found["peers"][name] = timed.told()
-            _write(out, found)
+            record.write(out, found)
         for told in () if chosen.sets else _ready(chosen, Path(folder)):
             found["ready"].append(told)
-            _write(out, found)
+            record.write(out, found)
     print(out)
     return 0
 
@@ -76,23 +76,10 @@ def _ready(chosen: argparse.Namespace, work: Path) -> Iterator[dict[str, Any]]:
         file = chosen.models / one.folder / one.file
         if not file.exists():
             continue
-        timed = best(one.ready(chosen.data, chosen.models), work / one.folder, chosen.threads)
+        windows, wanted = one.rows(chosen.data)
+        timed = best(one.ready(windows, chosen.models), work / one.folder, chosen.threads)
         count, kinds = operators(file)
         yield {
-            "name": one.name, "task": one.task, "set": one.set, "score": one.score(file.parent, chosen.data, timed),
+            "name": one.name, "task": one.task, "set": one.set, "score": one.score(chosen.models, wanted, timed),
             "bytes": file.stat().st_size, "operators": count, "kinds": kinds, **timed.told(),
         }  # fmt: skip
-
-
-def _machine() -> str:
-    """The processor, in the words of `loam bench`."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{os.cpu_count()} cores of {names[0] if names else platform.machine()}"
-
-
-def _write(path: Path, found: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)

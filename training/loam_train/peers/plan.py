@@ -11,6 +11,7 @@ from ..own.edits import Edits
 from ..own.extract import Extract
 from ..own.nearest import Nearest
 from ..own.spans import Spans
+from ..own.tasks import asked_of_xquad
 from . import networks, texts
 from .peer import Ready
 from .speech import sphinx
@@ -54,9 +55,7 @@ def _questions(root: Path) -> Ready:
 
 
 def _xquad(root: Path) -> Ready:
-    test = rows(place_of(root, "nlp/xquad_en"), "test")
-    asked = [f"{row['context']}\n\nQuestion: {row['question']}" for row in test]
-    return texts.written("squad", Spans(), root, asked)
+    return texts.written("squad", Spans(), root, asked_of_xquad(root)[0])
 
 
 _LINEAR = (

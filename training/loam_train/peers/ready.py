@@ -7,7 +7,6 @@ They know more classes than the sets that they are asked here, and saw none of t
 from __future__ import annotations
 
 import io
-import json
 import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..data.published import place_of
+from ..data.published import meta, place_of, rows
 from .peer import Ready, Timed, spread
 from .speech import RATE, sounds
 
@@ -88,14 +87,20 @@ class Foreign:
     file: str
     task: str
     set: str
-    score: Callable[[Path, Path, Timed], float | None]
-    """From its folder, that of all sets and its answers: a share of rows that are right; none where classes do not meet."""
-    rows: Callable[[Path], list[Any]]
-    """Windows `[N, ...]` each, from the folder of all sets."""
+    rows: Callable[[Path], tuple[list[Any], list[str]]]
+    """From the folder of all sets: windows `[N, ...]` each, and the classes that are right."""
+    groups: Callable[[Path], Mapping[str, Sequence[int]]]
+    """From its folder: places of its classes for each of the set's; none where classes do not meet."""
+    joined: Joined
 
-    def ready(self, root: Path, models: Path) -> Ready:
+    def ready(self, windows: list[Any], models: Path) -> Ready:
         """As a process of its own loads it."""
-        return Ready("tflite", _LIBRARIES, (models / self.folder / self.file).read_bytes(), self.rows(root))
+        return Ready("tflite", _LIBRARIES, (models / self.folder / self.file).read_bytes(), windows)
+
+    def score(self, models: Path, wanted: Sequence[str], timed: Timed) -> float | None:
+        """The share of rows that are right."""
+        groups = self.groups(models / self.folder)
+        return _right(groups, self.joined, wanted, timed) if groups else None
 
 
 def operators(path: Path) -> tuple[int, int]:
@@ -114,9 +119,9 @@ def _framed(samples: np.ndarray) -> np.ndarray:
     return np.stack([padded[at * _HOP : at * _HOP + _FRAME] for at in range(count)]).astype(np.float32)
 
 
-def _scenes(root: Path) -> list[Any]:
-    found, _ = sounds(place_of(root, "audio/esc10"), "test", 1_000)
-    return [_framed(samples) for samples in found]
+def _scenes(root: Path) -> tuple[list[Any], list[str]]:
+    found, listed = sounds(place_of(root, "audio/esc10"), "test", 1_000)
+    return [_framed(samples) for samples in found], [row["text"] for row in listed]
 
 
 def _right(groups: Mapping[str, Sequence[int]], joined: Joined, wanted: Sequence[str], timed: Timed) -> float:
@@ -129,26 +134,21 @@ def _right(groups: Mapping[str, Sequence[int]], joined: Joined, wanted: Sequence
     return right / len(wanted)
 
 
-def _sounds_right(folder: Path, root: Path, timed: Timed) -> float:
+def _sounds(folder: Path) -> Mapping[str, Sequence[int]]:
     import csv
 
     with (folder / "yamnet_class_map.csv").open(newline="", encoding="utf-8") as file:
         places = {row["display_name"]: int(row["index"]) for row in csv.DictReader(file)}
-    groups = {one: [places[name] for name in names] for one, names in SOUNDS.items()}
-    _, listed = sounds(place_of(root, "audio/esc10"), "test", 1_000)
-    # Each of its classes is a yes or a no of its own.
-    return _right(groups, max, [row["text"] for row in listed], timed)
+    return {one: [places[name] for name in names] for one, names in SOUNDS.items()}
 
 
 def _photographs(root: Path) -> tuple[list[Any], list[str]]:
     import zstandard
 
     folder = place_of(root, "cv/cifar10")
-    with zstandard.open(folder / "manifest.jsonl.zst", "rb") as stream:
-        manifest = [json.loads(line) for line in io.TextIOWrapper(stream, "utf-8")]
-    listed = [row for row in manifest if row["split"] == "test"]
+    listed = [row for row in rows(folder, "manifest") if row["split"] == "test"]
     chosen = [listed[at] for at in spread(len(listed), 300)]
-    classes = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["classes"]
+    classes = meta(folder)["classes"]
     wanted = {row["file"] for row in chosen}
     content = {}
     with zstandard.open(folder / "images.tar.zst", "rb") as stream, tarfile.open(fileobj=stream, mode="r|") as packed:
@@ -165,24 +165,24 @@ def _photographs(root: Path) -> tuple[list[Any], list[str]]:
     return [content[row["file"]] for row in chosen], [classes[row["label"]] for row in chosen]
 
 
-def _objects_right(_: Path, root: Path, timed: Timed) -> float:
-    groups = {
+def _objects(_: Path) -> Mapping[str, Sequence[int]]:
+    return {
         one: [place for first, behind in ranges for place in range(first, behind)] for one, ranges in OBJECTS.items()
     }
-    # Its classes are chances that come to one.
-    return _right(groups, sum, _photographs(root)[1], timed)
 
 
-def _words(root: Path) -> list[Any]:
+def _words(root: Path) -> tuple[list[Any], list[str]]:
     found, _ = sounds(place_of(root, "audio/fsdd"), "test", 100)
-    return [np.pad(samples[:RATE], (0, max(0, RATE - len(samples))))[None] for samples in found]
+    return [np.pad(samples[:RATE], (0, max(0, RATE - len(samples))))[None] for samples in found], []
 
 
 FOREIGN = (
-    Foreign("KWT-1", "kwt-1", "non_stream.tflite", "T37", "audio/fsdd", lambda *_: None, _words),
-    Foreign("YAMNet", "yamnet", "yamnet.tflite", "T36", "audio/esc10", _sounds_right, _scenes),
+    Foreign("KWT-1", "kwt-1", "non_stream.tflite", "T37", "audio/fsdd", _words, lambda _: {}, max),
+    # Each of its classes is a yes or a no of its own.
+    Foreign("YAMNet", "yamnet", "yamnet.tflite", "T36", "audio/esc10", _scenes, _sounds, max),
+    # Its classes are chances that come to one.
     Foreign(
         "MobileNetV2, 8 bits", "mobilenet-v2", "tf2_mobilenet_v2_1.0_224_ptq.tflite", "T22", "cv/cifar10",
-        _objects_right, lambda root: _photographs(root)[0],
+        _photographs, _objects, sum,
     ),
 )  # fmt: skip

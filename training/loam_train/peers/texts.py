@@ -16,7 +16,8 @@ from ..baseline.problem import Part, Problem, checked, indexes
 from ..baseline.words import Words, WordsModel
 from ..data import texts as published
 from ..data.published import place_of
-from ..own.candidate import Candidate, Pair
+from ..own.candidate import Candidate
+from ..own.tasks import pairs
 from .peer import Ready, spread
 
 _LINEAR = places.ROOT / "bench" / "eai" / "reference" / "make_baselines.py"
@@ -59,13 +60,7 @@ def linear(key: str, root: Path) -> Ready:
 
 def written(name: str, kind: Candidate, root: Path, asked: Sequence[str] = ()) -> Ready:
     """A model that writes texts; of the set's own test rows, or those of `asked`."""
-    source = published.SETS[name]
-    folder = place_of(root, source.folder)
-
-    def pairs(split: str) -> list[Pair]:
-        return [Pair(row["text"], tuple(row.get("outputs") or (row["output"],))) for row in source.rows(folder, split)]
-
-    model = kind.learn(pairs("train"), 60.0, 7)
-    texts = list(asked) or [pair.text for pair in pairs("test")]
+    model = kind.learn(pairs(name, root, "train"), 60.0, 7)
+    texts = list(asked) or [pair.text for pair in pairs(name, root, "test")]
     libraries = (*_SKLEARN, type(kind).__module__)
     return Ready("stored", libraries, pickle.dumps(model), [texts[at] for at in spread(len(texts))])

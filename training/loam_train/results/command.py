@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +13,7 @@ from tqdm import tqdm
 from .. import places
 from ..baseline import record
 from ..errors import InputError
+from ..machine import processor
 from . import chart, few, page, summary
 from .evaluation import Evaluator
 from .row import Row, Score, of_baseline, of_engine, torch_score
@@ -97,7 +97,4 @@ def run(tasks: Tasks, chosen: Sequence[str], at: Places, evaluator: Evaluator, o
 
 def machine(evaluator: Evaluator) -> str:
     """The processor and the foundation."""
-    told = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
-    names = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name")]
-    processor = f"{len(names)} cores of {names[0]}" if names else platform.machine()
-    return f"{processor}; foundation {evaluator.foundation.name}"
+    return f"{processor()}; foundation {evaluator.foundation.name}"
