@@ -96,9 +96,15 @@ pub fn baseline(id: &str, set: &str) -> Option<Baseline> {
             score,
         });
     }
-    let found = simple().get(&format!("{set}@{id}")).or_else(|| simple().get(set))?;
+    let found = of_set(simple(), id, set)?;
     let (model, metric) = (found.model.clone(), found.metric.clone());
     Some(Baseline { model, bytes: found.bytes, metric, score: found.score })
+}
+
+/// What a table has of a set; `id` says which answers are meant where the set is asked for several.
+#[must_use]
+pub fn of_set<'a, T>(table: &'a BTreeMap<String, T>, id: &str, set: &str) -> Option<&'a T> {
+    table.get(&format!("{set}@{id}")).or_else(|| table.get(set))
 }
 
 /// How much worse than a model of its own is still on a par.

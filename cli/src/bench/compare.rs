@@ -10,7 +10,7 @@ use super::baseline::{Baseline, baseline, tolerance};
 use super::peers::{Beside, Foreign, Peers, Timed};
 use super::plan::Way;
 use super::summary::{Measured, Summary};
-use super::unit::shown_as;
+use super::unit::{metric, shown_as};
 use crate::console::{Console, Format};
 use crate::error::{Error, Result};
 
@@ -96,8 +96,7 @@ impl Pairing {
         let other = baseline(&run.settings.id, &run.settings.set)?;
         let score = score_by(run, &other)?;
         let tolerance = tolerance(&other.metric);
-        let direction = Metric::ALL.iter().find(|metric| metric.name() == other.metric);
-        let direction = direction.map_or(Direction::Up, |metric| metric.direction());
+        let direction = metric(&other.metric).map_or(Direction::Up, Metric::direction);
         Some(Self {
             id: run.settings.id.clone(),
             set: run.settings.set.clone(),

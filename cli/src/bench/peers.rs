@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::baseline::of_set;
 use super::small;
 use super::summary::{Measured, Summary};
 use crate::error::{Error, Result};
@@ -120,7 +121,7 @@ impl Peers {
     /// The model of a set; `id` says which answers are meant where the set is asked for several.
     #[must_use]
     pub fn of(&self, id: &str, set: &str) -> Option<&Timed> {
-        self.peers.get(&format!("{set}@{id}")).or_else(|| self.peers.get(set))
+        of_set(&self.peers, id, set)
     }
 
     /// Models that others made, beside the adapter that answered the same set, or what did.

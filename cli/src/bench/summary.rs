@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::journal::Outcome;
 use super::settings::{SCHEMA, Settings};
-use super::small;
+use super::{small, unit};
 use crate::error::{Error, Result};
 use crate::install::replace_file;
 
@@ -114,8 +114,7 @@ impl Measured {
             return Err(format!("schema {}, expected {SCHEMA}", settings.schema));
         }
         let id: DatasetId = settings.id.parse().map_err(|_| format!("'{}' is no id of the benchmark", settings.id))?;
-        let known = Metric::ALL.iter().find(|metric| metric.name() == settings.metric);
-        known.ok_or_else(|| format!("{id}: no metric is called '{}'", settings.metric))?;
+        unit::metric(&settings.metric).ok_or_else(|| format!("{id}: no metric is called '{}'", settings.metric))?;
         if !(1..=MOST_ROWS).contains(&settings.rows) || !(settings.rows..=MOST_ROWS).contains(&settings.of) {
             return Err(format!("{} rows of {}", settings.rows, settings.of));
         }

@@ -34,11 +34,16 @@ pub fn shown(metric: Metric, score: f64) -> String {
     }
 }
 
+/// The metric of a name.
+#[must_use]
+pub fn metric(name: &str) -> Option<Metric> {
+    Metric::ALL.iter().copied().find(|metric| metric.name() == name)
+}
+
 /// As [`shown`], for a metric by its name; one of another kind is a share.
 #[must_use]
 pub fn shown_as(name: &str, score: f64) -> String {
-    let known = Metric::ALL.iter().find(|metric| metric.name() == name);
-    known.map_or_else(|| format!("{:.1} %", score * 100.0), |metric| shown(*metric, score))
+    metric(name).map_or_else(|| format!("{:.1} %", score * 100.0), |metric| shown(metric, score))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::bench::compare::{Comparison, Pairing, Verdict};
 use crate::bench::peers::{Peers, Timed};
 use crate::bench::plan::Way;
 use crate::bench::summary::{Measured, Summary};
+use crate::bench::unit::metric;
 
 /// A set that was measured for an id, in all ways.
 #[derive(Clone, Debug)]
@@ -28,8 +29,6 @@ pub struct SetEvidence {
     pub zero: Option<Measured>,
     /// A model of its own.
     pub baseline: Option<Baseline>,
-    /// What that takes in a process of its own.
-    pub timed: Option<Timed>,
     /// Beside it, by the adapter.
     pub pairing: Option<Pairing>,
 }
@@ -104,7 +103,8 @@ impl SetEvidence {
     /// Median milliseconds of a row by the adapter, and what the model of its own takes, where both are known.
     #[must_use]
     pub fn latencies(&self) -> Option<(f64, &Timed)> {
-        Some((self.adapter.as_ref()?.latency_ms.median, self.timed.as_ref()?))
+        let pairing = self.pairing.as_ref()?;
+        Some((pairing.ms, pairing.timed.as_ref()?))
     }
 
     /// How far it is.
@@ -142,9 +142,7 @@ impl Evidence {
             let settings = &run.settings;
             let Ok(id) = settings.id.parse() else { continue };
             let entry = registry::entry(id);
-            let Some(metric) = Metric::ALL.iter().copied().find(|metric| metric.name() == settings.metric) else {
-                continue;
-            };
+            let Some(metric) = metric(&settings.metric) else { continue };
             let at = sets.iter().position(|set| set.entry.id == entry.id && set.set == settings.set);
             let at = at.unwrap_or_else(|| {
                 sets.push(SetEvidence {
@@ -155,7 +153,6 @@ impl Evidence {
                     few: BTreeMap::new(),
                     zero: None,
                     baseline: baseline(&settings.id, &settings.set),
-                    timed: peers.of(&settings.id, &settings.set).cloned(),
                     pairing: None,
                 });
                 sets.len() - 1
